@@ -1,0 +1,27 @@
+using FedCore.Numerics;
+using FedCore.Updates;
+
+namespace FedCore.Aggregation;
+
+/// <summary>How the updates of a round become the sum that a strategy works on. Registered by name; public properties are its parameters.</summary>
+public interface IAggregator
+{
+    /// <summary>Sums updates.</summary>
+    /// <param name="layout">The sections that every update has.</param>
+    /// <param name="updates">The updates in cohort order: the sum's bits depend on this order and on nothing else.</param>
+    /// <param name="resources">Threads and memory.</param>
+    /// <param name="ct">Cancels the work.</param>
+    /// <returns>The sum and what had to be left out; the caller returns the sum's vector to the pool.</returns>
+    ValueTask<AggregationResult> AggregateAsync(
+        UpdateLayout layout, IReadOnlyList<IUpdateSource> updates, AggregationResources resources, CancellationToken ct);
+}
+
+/// <summary>The sum of a round.</summary>
+/// <param name="Sum">What was summed.</param>
+/// <param name="Refused">The updates that could not be used: their index in cohort order and the reason.</param>
+public sealed record AggregationResult(UpdateSum Sum, IReadOnlyList<(int Index, UpdateRefusedException Reason)> Refused);
+
+/// <summary>What an aggregator may use.</summary>
+/// <param name="Threads">How many threads may work at once, at least 1.</param>
+/// <param name="Pool">Where it rents vectors.</param>
+public sealed record AggregationResources(int Threads, FlatVectorPool Pool);

@@ -1,0 +1,106 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using FedCore.Numerics;
+
+namespace FedCore.Models;
+
+/// <summary>The values of a model's tensors. The trainable ones are one flat vector, the others have memory of their own.</summary>
+public sealed class ModelState : IDisposable
+{
+    private readonly Dictionary<string, FlatVector> _others = new(StringComparer.Ordinal);
+
+    /// <summary>A model of zeros.</summary>
+    /// <param name="schema">Its tensors.</param>
+    public ModelState(ModelSchema schema)
+    {
+        ArgumentNullException.ThrowIfNull(schema);
+        Schema = schema;
+        Trainable = new FlatVector(schema.TrainableCount);
+        foreach (TensorSchema tensor in schema.Tensors)
+        {
+            if (tensor.Role != TensorRole.Trainable)
+                _others[tensor.Name] = new FlatVector((tensor.Length * tensor.Type.ByteSize() + 3) / 4);
+        }
+    }
+
+    /// <summary>The tensors.</summary>
+    public ModelSchema Schema { get; }
+
+    /// <summary>All trainable values, in the schema's order.</summary>
+    public FlatVector Trainable { get; }
+
+    /// <summary>A model with first values as its layers draw them.</summary>
+    /// <param name="plan">The model.</param>
+    /// <param name="random">Where the numbers come from; tensors draw in order.</param>
+    /// <returns>The state.</returns>
+    public static ModelState Initialize(ModelPlan plan, RandomStream random)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var state = new ModelState(plan.Schema);
+        for (int i = 0; i < plan.Initializers.Count; i++)
+        {
+            TensorSchema tensor = plan.Schema.Tensors[i];
+            for (long offset = 0; offset < tensor.Length; offset += VectorBlocks.BlockLength)
+            {
+                int count = (int)Math.Min(VectorBlocks.BlockLength, tensor.Length - offset);
+                plan.Initializers[i].Fill(state.Floats(tensor, offset, count), random);
+            }
+        }
+
+        return state;
+    }
+
+    /// <summary>A view of an F32 tensor's values.</summary>
+    /// <param name="tensor">A tensor of this schema.</param>
+    /// <param name="offset">First element within the tensor.</param>
+    /// <param name="count">Number of elements.</param>
+    /// <returns>The view.</returns>
+    public Span<float> Floats(TensorSchema tensor, long offset, int count)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        if (tensor.Type != TensorType.F32) throw new ArgumentException($"'{tensor.Name}' is {tensor.Type}.", nameof(tensor));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + count, tensor.Length);
+        return tensor.Role == TensorRole.Trainable
+            ? Trainable.Slice(tensor.Offset + offset, count)
+            : _others[tensor.Name].Slice(offset, count);
+    }
+
+    /// <summary>A view of a tensor's bytes, little-endian.</summary>
+    /// <param name="tensor">A tensor of this schema.</param>
+    /// <param name="offset">First byte within the tensor.</param>
+    /// <param name="count">Number of bytes; offset and count are multiples of 4, but for the last view.</param>
+    /// <returns>The view.</returns>
+    internal Span<byte> Bytes(TensorSchema tensor, long offset, int count)
+    {
+        FlatVector vector = tensor.Role == TensorRole.Trainable ? Trainable : _others[tensor.Name];
+        Span<float> words = vector.Slice(tensor.Offset + offset / 4, (count + 3) / 4);
+        return MemoryMarshal.AsBytes(words)[..count];
+    }
+
+    /// <summary>A copy with memory of its own.</summary>
+    /// <returns>The copy.</returns>
+    public ModelState Clone()
+    {
+        var copy = new ModelState(Schema);
+        copy.Trainable.CopyFrom(Trainable);
+        foreach ((string name, FlatVector values) in _others) copy._others[name].CopyFrom(values);
+        return copy;
+    }
+
+    /// <summary>The SHA-256 of the model's safetensors file with the given metadata, as <c>sha256:</c> and 64 hexadecimal digits.</summary>
+    /// <param name="metadata">The file's metadata.</param>
+    /// <returns>The digest; <c>sha256sum</c> on the written file gives the same.</returns>
+    public string Digest(IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        using var hash = SHA256.Create();
+        using (var stream = new CryptoStream(Stream.Null, hash, CryptoStreamMode.Write)) SafeTensors.Write(stream, this, metadata);
+        return "sha256:" + Convert.ToHexStringLower(hash.Hash!);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Trainable.Dispose();
+        foreach (FlatVector values in _others.Values) values.Dispose();
+    }
+}

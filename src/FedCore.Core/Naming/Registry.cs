@@ -1,0 +1,86 @@
+using FedCore.Aggregation;
+using FedCore.Models.Layers;
+using FedCore.Models.Losses;
+using FedCore.Rounds.Selection;
+using FedCore.Strategies;
+using FedCore.Strategies.Schedules;
+using FedCore.Optimizers;
+
+namespace FedCore.Naming;
+
+/// <summary>
+/// What a run file can name: for each kind (layer, loss, strategy, ...) the types that may stand there, by their <c>type</c>. A type's public
+/// settable properties are its parameters in the file.
+/// </summary>
+public sealed class Registry
+{
+    private readonly Dictionary<Type, SortedDictionary<string, Type>> _kinds = [];
+
+    /// <summary>A registry that holds what FedCore's core brings along.</summary>
+    /// <returns>A new registry, to which a program may add its own.</returns>
+    public static Registry CreateDefault() => new Registry()
+        .Register<LayerSpec, LinearSpec>("linear")
+        .Register<LayerSpec, Conv2dSpec>("conv2d")
+        .Register<LayerSpec, MaxPool2dSpec>("maxPool2d")
+        .Register<LayerSpec, AveragePool2dSpec>("averagePool2d")
+        .Register<LayerSpec, FlattenSpec>("flatten")
+        .Register<LayerSpec, ReluSpec>("relu")
+        .Register<LayerSpec, TanhSpec>("tanh")
+        .Register<LayerSpec, SigmoidSpec>("sigmoid")
+        .Register<LayerSpec, DropoutSpec>("dropout")
+        .Register<LossSpec, SoftmaxCrossEntropySpec>("softmaxCrossEntropy")
+        .Register<LossSpec, BinaryCrossEntropySpec>("binaryCrossEntropy")
+        .Register<LossSpec, MeanSquaredErrorSpec>("meanSquaredError")
+        .Register<OptimizerSpec, SgdSpec>("sgd")
+        .Register<OptimizerSpec, AdamSpec>("adam")
+        .Register<ILearningRateSchedule, StepSchedule>("step")
+        .Register<ILearningRateSchedule, ExponentialSchedule>("exponential")
+        .Register<ILearningRateSchedule, CosineSchedule>("cosine")
+        .Register<IStrategy, FedAvg>("fedavg")
+        .Register<IStrategy, FedProx>("fedprox")
+        .Register<IAggregator, WeightedMean>("weightedMean")
+        .Register<ICohortSelection, AllClients>("all")
+        .Register<ICohortSelection, UniformSelection>("uniform")
+        .Register<ICohortSelection, PoissonSelection>("poisson");
+
+    /// <summary>The kinds that have names, in the order in which they were first registered.</summary>
+    public IEnumerable<Type> Kinds => _kinds.Keys;
+
+    /// <summary>Gives a type its name.</summary>
+    /// <typeparam name="TKind">The kind, such as <see cref="IStrategy"/>.</typeparam>
+    /// <typeparam name="T">The type; it needs a public constructor without parameters.</typeparam>
+    /// <param name="name">The value of <c>type</c> in a run file.</param>
+    /// <returns>This registry.</returns>
+    /// <exception cref="ArgumentException">The name or the type stands in the registry already.</exception>
+    public Registry Register<TKind, T>(string name)
+        where T : class, TKind
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        if (!_kinds.TryGetValue(typeof(TKind), out SortedDictionary<string, Type>? names))
+            _kinds[typeof(TKind)] = names = new SortedDictionary<string, Type>(StringComparer.Ordinal);
+        if (names.ContainsValue(typeof(T))) throw new ArgumentException($"{typeof(T)} has a name already.", nameof(name));
+        if (!names.TryAdd(name, typeof(T))) throw new ArgumentException($"'{name}' names {names[name]} already.", nameof(name));
+        return this;
+    }
+
+    /// <summary>The names of a kind, sorted.</summary>
+    /// <param name="kind">The kind.</param>
+    /// <returns>Name and type; empty for a kind without names.</returns>
+    public IReadOnlyDictionary<string, Type> NamesOf(Type kind) =>
+        _kinds.TryGetValue(kind, out SortedDictionary<string, Type>? names) ? names : EmptyNames;
+
+    /// <summary>The name under which an object's type is registered.</summary>
+    /// <typeparam name="TKind">The kind.</typeparam>
+    /// <param name="value">The object.</param>
+    /// <returns>The name.</returns>
+    /// <exception cref="ArgumentException">Its type has no name.</exception>
+    public string NameOf<TKind>(TKind value) where TKind : class
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        foreach ((string name, Type type) in NamesOf(typeof(TKind)))
+            if (type == value.GetType()) return name;
+        throw new ArgumentException($"{value.GetType()} is not registered as {typeof(TKind).Name}.", nameof(value));
+    }
+
+    private static readonly SortedDictionary<string, Type> EmptyNames = [];
+}

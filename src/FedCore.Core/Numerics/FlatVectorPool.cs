@@ -1,0 +1,30 @@
+using System.Collections.Concurrent;
+
+namespace FedCore.Numerics;
+
+/// <summary>Keeps vectors for reuse, by length. Safe for many threads.</summary>
+public sealed class FlatVectorPool : IDisposable
+{
+    private readonly ConcurrentDictionary<long, ConcurrentStack<FlatVector>> _free = new();
+
+    /// <summary>A vector of the given length; its values are whatever the last user left.</summary>
+    /// <param name="length">Number of elements.</param>
+    /// <returns>The vector, to be given back with <see cref="Return"/>.</returns>
+    public FlatVector Rent(long length) =>
+        _free.TryGetValue(length, out ConcurrentStack<FlatVector>? stack) && stack.TryPop(out FlatVector? vector) ? vector : new FlatVector(length);
+
+    /// <summary>Gives a vector back.</summary>
+    /// <param name="vector">The vector; the caller uses it no more.</param>
+    public void Return(FlatVector vector)
+    {
+        ArgumentNullException.ThrowIfNull(vector);
+        _free.GetOrAdd(vector.Length, static _ => new ConcurrentStack<FlatVector>()).Push(vector);
+    }
+
+    /// <summary>Frees the vectors that are not rented.</summary>
+    public void Dispose()
+    {
+        foreach (ConcurrentStack<FlatVector> stack in _free.Values)
+            while (stack.TryPop(out FlatVector? vector)) vector.Dispose();
+    }
+}

@@ -1,0 +1,74 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace FedCore.Rounds;
+
+/// <summary>
+/// What tabular data must look like at every client: which features in which order, and the label. Each site maps its own columns to these names.
+/// </summary>
+public sealed record DataContract
+{
+    /// <summary>The features, in the order in which the model sees them.</summary>
+    [MinLength(1)]
+    public required IReadOnlyList<Feature> Features { get; init; }
+
+    /// <summary>The label.</summary>
+    public required Label Label { get; init; }
+
+    /// <summary>What becomes of an example in which a feature is missing.</summary>
+    public MissingValues Missing { get; init; } = MissingValues.Refuse;
+
+    /// <summary>Whether each client shifts and scales every feature to mean 0 and deviation 1 over its own training examples.</summary>
+    public bool Standardize { get; init; }
+
+    /// <summary>How many numbers the model sees per example.</summary>
+    internal int Width => Features.Sum(feature => feature.Width);
+}
+
+/// <summary>One feature.</summary>
+public sealed record Feature
+{
+    /// <summary>Its name.</summary>
+    [StringLength(200, MinimumLength = 1)]
+    public required string Name { get; init; }
+
+    /// <summary>For a categorical feature all its categories; each becomes a number that is 0 or 1. Null for a number.</summary>
+    [MinLength(2)]
+    public IReadOnlyList<string>? Categories { get; init; }
+
+    /// <summary>Whether the first category is all zeros instead of a number of its own.</summary>
+    public bool DropFirst { get; init; }
+
+    /// <summary>How many numbers the model sees for this feature.</summary>
+    internal int Width => Categories is null ? 1 : Categories.Count - (DropFirst ? 1 : 0);
+}
+
+/// <summary>The label.</summary>
+public sealed record Label
+{
+    /// <summary>Its name.</summary>
+    [StringLength(200, MinimumLength = 1)]
+    public required string Name { get; init; }
+
+    /// <summary>The classes in the order of their numbers; null where the data has class numbers or real values.</summary>
+    [MinLength(2)]
+    public IReadOnlyList<string>? Classes { get; init; }
+
+    /// <summary>For a yes-or-no label from a number: values above this are 1, others 0. Null to take the number itself.</summary>
+    public double? PositiveAbove { get; init; }
+}
+
+/// <summary>What becomes of an example in which a feature is missing.</summary>
+public enum MissingValues
+{
+    /// <summary>The data is refused.</summary>
+    Refuse,
+
+    /// <summary>The example is left out.</summary>
+    DropExample,
+
+    /// <summary>The value becomes the mean over the client's own training examples.</summary>
+    Mean,
+
+    /// <summary>The value becomes zero.</summary>
+    Zero,
+}

@@ -1,0 +1,91 @@
+using System.Threading.Channels;
+using FedCore.Models;
+using FedCore.Strategies;
+using FedCore.Updates;
+
+namespace FedCore.Rounds;
+
+/// <summary>
+/// The clients as the round engine sees them, simulated or remote. Every task that was sent gets exactly one reply, at the latest when the fleet takes
+/// the client for lost, unless the task is withdrawn before.
+/// </summary>
+public interface IFleet
+{
+    /// <summary>All clients.</summary>
+    IClientDirectory Clients { get; }
+
+    /// <summary>The clients' replies.</summary>
+    ChannelReader<FleetReply> Replies { get; }
+
+    /// <summary>Hands a task to a client.</summary>
+    /// <param name="to">The client.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="ct">Cancels the sending.</param>
+    /// <returns>A task that ends when the fleet has taken it over.</returns>
+    ValueTask SendAsync(ClientDescriptor to, SiteTask task, CancellationToken ct);
+
+    /// <summary>Says that the answer to a task is no longer wanted.</summary>
+    /// <param name="task">A task that has no reply yet.</param>
+    void Withdraw(SiteTask task);
+}
+
+/// <summary>A piece of work for a client.</summary>
+/// <param name="Round">The round it belongs to, from 1.</param>
+/// <param name="Position">The client's place in the cohort, from 0.</param>
+/// <param name="CohortSize">Number of clients that were asked.</param>
+/// <param name="Model">The global model, at the version of this round; read only.</param>
+/// <param name="Layout">The sections of the answer.</param>
+/// <param name="Deadline">When the answer must be there; null for no limit.</param>
+public abstract record SiteTask(int Round, int Position, int CohortSize, ModelState Model, UpdateLayout Layout, DateTimeOffset? Deadline);
+
+/// <summary>Train on the site's data and send an update.</summary>
+/// <param name="Work">What the strategy planned for this client.</param>
+/// <param name="Round">The round it belongs to, from 1.</param>
+/// <param name="Position">The client's place in the cohort, from 0.</param>
+/// <param name="CohortSize">Number of clients that were asked.</param>
+/// <param name="Model">The global model.</param>
+/// <param name="Layout">The sections of the answer.</param>
+/// <param name="Deadline">When the answer must be there.</param>
+public sealed record TrainTask(
+    ClientTask Work, int Round, int Position, int CohortSize, ModelState Model, UpdateLayout Layout, DateTimeOffset? Deadline)
+    : SiteTask(Round, Position, CohortSize, Model, Layout, Deadline);
+
+/// <summary>Evaluate the model on the site's data and send metric sums.</summary>
+/// <param name="Splits">On which examples.</param>
+/// <param name="Round">The round it belongs to, from 1.</param>
+/// <param name="Position">The client's place in the cohort, from 0.</param>
+/// <param name="CohortSize">Number of clients that were asked.</param>
+/// <param name="Model">The global model.</param>
+/// <param name="Layout">The sections of the answer.</param>
+public sealed record EvaluateTask(
+    IReadOnlyList<DataSplit> Splits, int Round, int Position, int CohortSize, ModelState Model, UpdateLayout Layout)
+    : SiteTask(Round, Position, CohortSize, Model, Layout, null);
+
+/// <summary>A client's answer to a task.</summary>
+/// <param name="Task">The task.</param>
+/// <param name="Outcome">What became of it.</param>
+/// <param name="Update">Where the answer can be read, when there is one.</param>
+/// <param name="Reason">Why there is none, otherwise.</param>
+public sealed record FleetReply(SiteTask Task, ClientOutcome Outcome, IUpdateSource? Update = null, string? Reason = null);
+
+/// <summary>What became of a client in a round.</summary>
+public enum ClientOutcome
+{
+    /// <summary>It has not answered.</summary>
+    Pending,
+
+    /// <summary>Its answer counts.</summary>
+    Reported,
+
+    /// <summary>It was not done when the round closed.</summary>
+    Late,
+
+    /// <summary>It vanished.</summary>
+    Lost,
+
+    /// <summary>It did not want to, or could not, take part.</summary>
+    Declined,
+
+    /// <summary>Its answer could not be used.</summary>
+    Refused,
+}

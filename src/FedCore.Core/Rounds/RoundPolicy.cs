@@ -1,0 +1,33 @@
+using System.ComponentModel.DataAnnotations;
+using FedCore.Rounds.Selection;
+
+namespace FedCore.Rounds;
+
+/// <summary>How many rounds, with whom, and for how long.</summary>
+public sealed record RoundPolicy
+{
+    /// <summary>Number of rounds; abandoned ones count.</summary>
+    [Range(1, 10_000_000)]
+    public required int Count { get; init; }
+
+    /// <summary>Who takes part in a round.</summary>
+    public ICohortSelection Cohort { get; init; } = new AllClients();
+
+    /// <summary>
+    /// Over-selection: this share of clients is asked in addition, and the round closes when as many as wanted have reported. 0.3 asks 13 to get 10.
+    /// </summary>
+    [Range(0, 10)]
+    public double OverSelection { get; init; }
+
+    /// <summary>A round closes this many seconds after it opened; null to wait until every client has answered or is lost.</summary>
+    [Range(0, 31_536_000, MinimumIsExclusive = true)]
+    public double? DeadlineSeconds { get; init; }
+
+    /// <summary>A round with fewer reports is abandoned: the model stays as it was. Null for as many as the round wants.</summary>
+    [Range(1, int.MaxValue)]
+    public int? MinimumReports { get; init; }
+
+    /// <summary>The run fails when this many rounds in a row were abandoned.</summary>
+    [Range(1, int.MaxValue)]
+    public int MaxAbandonedInARow { get; init; } = 10;
+}

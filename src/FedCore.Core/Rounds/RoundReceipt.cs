@@ -1,0 +1,69 @@
+namespace FedCore.Rounds;
+
+/// <summary>What a round leaves for the record: who was asked, who answered, who was left out and why, and what it cost.</summary>
+public sealed record RoundReceipt
+{
+    /// <summary>SHA-256 of the run's canonical bytes.</summary>
+    public required string Run { get; init; }
+
+    /// <summary>The round, from 1.</summary>
+    public required int Round { get; init; }
+
+    /// <summary>Whether the model changed; otherwise the round was abandoned.</summary>
+    public required bool Committed { get; init; }
+
+    /// <summary>Why the round closed, or why it was abandoned.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>When the clients were asked.</summary>
+    public required DateTimeOffset Opened { get; init; }
+
+    /// <summary>When no more answers were taken.</summary>
+    public required DateTimeOffset Closed { get; init; }
+
+    /// <summary>How many reports were wanted.</summary>
+    public required int Wanted { get; init; }
+
+    /// <summary>The clients in cohort order.</summary>
+    public required IReadOnlyList<ClientReceipt> Clients { get; init; }
+
+    /// <summary>How many clients are in the sum.</summary>
+    public required int Contributors { get; init; }
+
+    /// <summary>The sum of their weights.</summary>
+    public required double Weight { get; init; }
+
+    /// <summary>Means over the examples of all who contributed, while they trained: <c>localLoss</c>, <c>localAccuracy</c>.</summary>
+    public required IReadOnlyDictionary<string, double> Metrics { get; init; }
+
+    /// <summary>Bytes from the clients, without compression and framing.</summary>
+    public required long BytesUp { get; init; }
+
+    /// <summary>Bytes to the clients, without compression and framing.</summary>
+    public required long BytesDown { get; init; }
+}
+
+/// <summary>One client in a receipt.</summary>
+/// <param name="Client">Its name.</param>
+/// <param name="Outcome">What became of it.</param>
+/// <param name="Reason">Why, where it did not report.</param>
+public sealed record ClientReceipt(string Client, ClientOutcome Outcome, string? Reason = null);
+
+/// <summary>The result of a federated evaluation.</summary>
+public sealed record EvaluationReceipt
+{
+    /// <summary>The round behind which the model was evaluated.</summary>
+    public required int Round { get; init; }
+
+    /// <summary>How many clients are in the sums.</summary>
+    public required int Contributors { get; init; }
+
+    /// <summary>Means over their examples: <c>accuracy</c>, <c>loss</c>, <c>trainLoss</c>, ...</summary>
+    public required IReadOnlyDictionary<string, double> Metrics { get; init; }
+
+    /// <summary>Bytes from the clients.</summary>
+    public required long BytesUp { get; init; }
+
+    /// <summary>Bytes to the clients.</summary>
+    public required long BytesDown { get; init; }
+}

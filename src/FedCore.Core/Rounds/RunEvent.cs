@@ -1,0 +1,74 @@
+using System.Text.Json.Serialization;
+
+namespace FedCore.Rounds;
+
+/// <summary>A fact of a run, written to the journal before it is acted on. A run's state is the fold of its facts.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "fact")]
+[JsonDerivedType(typeof(RunOpened), "runOpened")]
+[JsonDerivedType(typeof(RunResumed), "runResumed")]
+[JsonDerivedType(typeof(RoundOpened), "roundOpened")]
+[JsonDerivedType(typeof(ReplyTaken), "replyTaken")]
+[JsonDerivedType(typeof(SetClosed), "setClosed")]
+[JsonDerivedType(typeof(RoundEnded), "roundEnded")]
+[JsonDerivedType(typeof(EvaluationEnded), "evaluationEnded")]
+[JsonDerivedType(typeof(CheckpointSaved), "checkpointSaved")]
+[JsonDerivedType(typeof(RunEnded), "runEnded")]
+public abstract record RunEvent;
+
+/// <summary>The run began.</summary>
+/// <param name="Run">SHA-256 of its canonical bytes.</param>
+/// <param name="Environment">A digest of what else decides its result, such as the simulated data; empty where nothing does.</param>
+public sealed record RunOpened(string Run, string Environment) : RunEvent;
+
+/// <summary>The run goes on behind a checkpoint; what came later does not count.</summary>
+/// <param name="Round">The last round that counts.</param>
+public sealed record RunResumed(int Round) : RunEvent;
+
+/// <summary>A cohort was chosen.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="At">When.</param>
+/// <param name="Cohort">The clients' indices in the directory, in cohort order.</param>
+/// <param name="Wanted">How many reports close the round.</param>
+public sealed record RoundOpened(int Round, DateTimeOffset At, IReadOnlyList<long> Cohort, int Wanted) : RunEvent;
+
+/// <summary>A client's reply was taken: its update counts, or it will not come.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="Position">The client's place in the cohort.</param>
+/// <param name="Outcome">What became of the client.</param>
+/// <param name="Reason">Why, where it did not report.</param>
+public sealed record ReplyTaken(int Round, int Position, ClientOutcome Outcome, string? Reason) : RunEvent;
+
+/// <summary>The set of updates is final; who has not reported is late.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="At">When.</param>
+/// <param name="Reason">Why the round closed.</param>
+public sealed record SetClosed(int Round, DateTimeOffset At, string Reason) : RunEvent;
+
+/// <summary>The model moved on, or the round was abandoned.</summary>
+/// <param name="Receipt">The round's receipt.</param>
+public sealed record RoundEnded(RoundReceipt Receipt) : RunEvent;
+
+/// <summary>The model was evaluated.</summary>
+/// <param name="Receipt">The result.</param>
+public sealed record EvaluationEnded(EvaluationReceipt Receipt) : RunEvent;
+
+/// <summary>The server's state behind a round is safe.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="Digest">The checkpoint's digest.</param>
+public sealed record CheckpointSaved(int Round, string Digest) : RunEvent;
+
+/// <summary>The run ended.</summary>
+/// <param name="Code">A stable reason code: <c>run.completed</c>, <c>run.target-reached</c>, or a fault's.</param>
+/// <param name="Message">What happened, in a sentence.</param>
+public sealed record RunEnded(string Code, string Message) : RunEvent
+{
+    /// <summary>The code of a run that did all its rounds.</summary>
+    public const string Completed = "run.completed";
+
+    /// <summary>The code of a run whose stop rule was met.</summary>
+    public const string TargetReached = "run.target-reached";
+
+    /// <summary>Whether the run ended well.</summary>
+    [JsonIgnore]
+    public bool IsSuccess => Code is Completed or TargetReached;
+}

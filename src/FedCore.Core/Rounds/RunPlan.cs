@@ -1,0 +1,142 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FedCore.Json;
+using FedCore.Models;
+using FedCore.Naming;
+using FedCore.Numerics;
+using FedCore.Updates;
+
+namespace FedCore.Rounds;
+
+/// <summary>A run definition that was checked, with everything that follows from it.</summary>
+public sealed class RunPlan
+{
+    private RunPlan(RunDefinition definition, Registry registry, ModelPlan model, byte[] canonical)
+    {
+        Definition = definition;
+        Registry = registry;
+        Model = model;
+        CanonicalBytes = canonical;
+        byte[] hash = SHA256.HashData(canonical);
+        Hash = "sha256:" + Convert.ToHexStringLower(hash);
+        Random = new RandomKeys(hash, definition.Seed);
+        Metrics = new MetricLayout(definition.Model.Loss);
+        TrainLayout = definition.Strategy.Layout(model.Schema).With([new Section(Section.Weight, SectionRole.Weight, 1), .. Metrics.Sections("")]);
+        EvaluateLayout = new UpdateLayout(definition.Evaluation.Splits.SelectMany(split => Metrics.Sections(MetricLayout.Prefix(split))));
+    }
+
+    /// <summary>The definition.</summary>
+    public RunDefinition Definition { get; }
+
+    /// <summary>The names it was checked with.</summary>
+    public Registry Registry { get; }
+
+    /// <summary>The model with its shapes and tensors.</summary>
+    public ModelPlan Model { get; }
+
+    /// <summary>The definition's canonical JSON: declared order, defaults written, no white space, UTF-8.</summary>
+    public ReadOnlyMemory<byte> CanonicalBytes { get; }
+
+    /// <summary>SHA-256 of the canonical bytes, as <c>sha256:</c> and 64 hexadecimal digits.</summary>
+    public string Hash { get; }
+
+    /// <summary>The root of the run's reproducible random streams.</summary>
+    public RandomKeys Random { get; }
+
+    /// <summary>The metrics of the model's loss.</summary>
+    public MetricLayout Metrics { get; }
+
+    /// <summary>The sections of a training update.</summary>
+    public UpdateLayout TrainLayout { get; }
+
+    /// <summary>The sections of an evaluation's answer.</summary>
+    public UpdateLayout EvaluateLayout { get; }
+
+    /// <summary>Checks a definition and derives what follows from it.</summary>
+    /// <param name="definition">The definition, read from a file or written in code.</param>
+    /// <param name="registry">The names of its layers, strategy, and so on.</param>
+    /// <returns>The plan.</returns>
+    /// <exception cref="FedCoreException">The definition contradicts itself or a limit; the message says where.</exception>
+    public static RunPlan Create(RunDefinition definition, Registry registry)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        ArgumentNullException.ThrowIfNull(registry);
+        byte[] canonical = Canonicalize(definition, registry);
+
+        // A definition from code passes the same checks as one from a file.
+        JsonObject document = JsonNode.Parse(canonical)!.AsObject();
+        if (new SchemaValidator(JsonSchemas.For<RunDefinition>(registry)).FirstFault(document) is { } fault)
+            throw FedCoreException.Configuration("run.invalid", $"Run '{definition.Name}': {fault}");
+        ModelPlan model = definition.Model.Plan(registry);
+        CheckConsistency(definition, model);
+        return new RunPlan(definition, registry, model, canonical);
+    }
+
+    /// <summary>Checks the plan against a fleet.</summary>
+    /// <param name="population">Number of clients.</param>
+    /// <exception cref="FedCoreException">No round could be held (<c>run.cohort</c>).</exception>
+    public void CheckPopulation(long population)
+    {
+        if (population < 1) throw FedCoreException.Configuration("run.cohort", "There are no clients.");
+        Definition.Rounds.Cohort.Validate(population);
+        Definition.Evaluation.CohortFor(population).Validate(population);
+        if (Definition.Rounds.MinimumReports > population)
+        {
+            throw FedCoreException.Configuration(
+                "run.cohort", $"rounds.minimumReports is {Definition.Rounds.MinimumReports}, but there are only {population} clients. Lower it.");
+        }
+    }
+
+    private static byte[] Canonicalize(RunDefinition definition, Registry registry)
+    {
+        try
+        {
+            return JsonSerializer.SerializeToUtf8Bytes(definition, FedCoreJson.Options(registry));
+        }
+        catch (NotSupportedException fault)
+        {
+            throw FedCoreException.Configuration(
+                "run.unregistered", "The run uses a type without a name. Register it first: registry.Register<IStrategy, MyStrategy>(\"mine\"). " + fault.Message, fault);
+        }
+        catch (ArgumentException fault)
+        {
+            throw FedCoreException.Configuration("run.invalid", $"A number of the run is not finite. {fault.Message}", fault);
+        }
+    }
+
+    private static void CheckConsistency(RunDefinition run, ModelPlan model)
+    {
+        if (run.Training is { Epochs: not null, Steps: not null })
+            throw Invalid("training has both \"epochs\" and \"steps\". Keep one of the two.");
+        if (run.Training.Optimizer is Optimizers.SgdSpec { Nesterov: true, Momentum: 0 })
+            throw Invalid("training.optimizer.nesterov needs a momentum. Set training.optimizer.momentum, such as 0.9.");
+        if (run.Evaluation.Splits.Distinct().Count() != run.Evaluation.Splits.Count)
+            throw Invalid("evaluation.splits names a split twice. Name each once.");
+        if (run.Data is { } data)
+        {
+            if (model.Input.Rank != 1 || model.Input[0] != data.Width)
+            {
+                throw FedCoreException.Configuration(
+                    "model.shape", $"data.features make {data.Width} numbers, but model.input is {model.Input}. Set model.input to [{data.Width}].");
+            }
+
+            if (data.Label.Classes is { } classes && model.Label.Classes != classes.Count)
+            {
+                throw FedCoreException.Configuration(
+                    "model.shape", $"data.label has {classes.Count} classes, but the model tells {model.Label.Classes} apart. Change the last layer's outputs or the loss.");
+            }
+        }
+
+        if (run.Stop is { AtLeast: null, AtMost: null })
+            throw Invalid("stop has neither \"atLeast\" nor \"atMost\". Give one of the two.");
+        if (run.Stop is { } stop)
+        {
+            IEnumerable<string> known = run.Evaluation.Splits.SelectMany(split => new MetricLayout(run.Model.Loss).MeanNames(MetricLayout.Prefix(split)));
+            if (!known.Contains(stop.Metric)) throw Invalid($"stop.metric is \"{stop.Metric}\". Known here: {string.Join(", ", known)}.");
+            if (run.Evaluation.Every == 0) throw Invalid("stop needs evaluations, but evaluation.every is 0. Set it to 1 or more.");
+        }
+    }
+
+    private static FedCoreException Invalid(string message) => FedCoreException.Configuration("run.invalid", message);
+}

@@ -1,0 +1,36 @@
+using FedCore.Models;
+using FedCore.Rounds;
+using FedCore.Updates;
+
+namespace FedCore.Strategies;
+
+/// <summary>
+/// A federated algorithm: one class with two halves. The server half plans what each client does and applies the sum of their updates; the client half
+/// runs inside the site's trainer. Its public settable properties are its parameters in a run file; it keeps no state of its own, so that a run can be
+/// resumed anywhere: what must last lives in <see cref="ServerState"/>.
+/// </summary>
+/// <remarks>A strategy sees sums, never one client's update, unless the run discloses it: how updates become a sum is the aggregator's business.</remarks>
+public interface IStrategy
+{
+    /// <summary>The vector sections that a client's update has. The engine adds the weight and the metrics.</summary>
+    /// <param name="schema">The model's tensors.</param>
+    /// <returns>The layout; the same for the same schema.</returns>
+    UpdateLayout Layout(ModelSchema schema);
+
+    /// <summary>What a client is told to do in a round.</summary>
+    /// <param name="round">The round.</param>
+    /// <param name="client">The client.</param>
+    /// <returns>The task; <see cref="RoundContext.StandardTask"/> is what the run file asks for.</returns>
+    ClientTask Plan(RoundContext round, ClientDescriptor client);
+
+    /// <summary>The client half for one task.</summary>
+    /// <param name="task">The task.</param>
+    /// <returns>A new algorithm, used once.</returns>
+    IClientAlgorithm CreateClientAlgorithm(ClientTask task);
+
+    /// <summary>The server half: changes the global model by the sum of the updates.</summary>
+    /// <param name="sum">The sum, of at least one update.</param>
+    /// <param name="round">The round.</param>
+    /// <param name="state">The global model and whatever the strategy keeps.</param>
+    void Apply(UpdateSum sum, RoundContext round, ServerState state);
+}

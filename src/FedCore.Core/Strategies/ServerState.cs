@@ -1,0 +1,34 @@
+using FedCore.Models;
+using FedCore.Numerics;
+
+namespace FedCore.Strategies;
+
+/// <summary>What a run keeps from round to round: the global model, and vectors that a strategy keeps beside it. All of it goes into a checkpoint.</summary>
+/// <param name="model">The global model.</param>
+public sealed class ServerState(ModelState model) : IDisposable
+{
+    private readonly SortedDictionary<string, FlatVector> _vectors = new(StringComparer.Ordinal);
+
+    /// <summary>The global model.</summary>
+    public ModelState Model { get; } = model;
+
+    /// <summary>The strategy's vectors, each of the length of <see cref="ModelState.Trainable"/>.</summary>
+    public IReadOnlyDictionary<string, FlatVector> Vectors => _vectors;
+
+    /// <summary>A vector of the strategy, such as a momentum; zeros when it is asked for the first time.</summary>
+    /// <param name="name">Its name.</param>
+    /// <returns>The vector, of the length of <see cref="ModelState.Trainable"/>.</returns>
+    public FlatVector Vector(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        if (!_vectors.TryGetValue(name, out FlatVector? vector)) _vectors[name] = vector = new FlatVector(Model.Trainable.Length);
+        return vector;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Model.Dispose();
+        foreach (FlatVector vector in _vectors.Values) vector.Dispose();
+    }
+}

@@ -1,0 +1,139 @@
+using System.Numerics.Tensors;
+using FedCore.Numerics;
+
+namespace FedCore.Updates;
+
+/// <summary>
+/// One client's update while it is written: the sections of a layout over a buffer that the trainer rents. The model section lies at the buffer's
+/// beginning, which may be the very memory that was trained in, so that the change is formed in place.
+/// </summary>
+public sealed class Update
+{
+    private readonly double[] _scalars;
+    private readonly bool[] _weighted;
+
+    /// <summary>An update over a given buffer.</summary>
+    /// <param name="layout">The sections.</param>
+    /// <param name="values">A buffer of at least <see cref="UpdateLayout.VectorLength"/> elements.</param>
+    public Update(UpdateLayout layout, FlatVector values)
+    {
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentNullException.ThrowIfNull(values);
+        ArgumentOutOfRangeException.ThrowIfLessThan(values.Length, layout.VectorLength, nameof(values));
+        Layout = layout;
+        Values = values;
+        _scalars = new double[layout.ScalarCount];
+        _weighted = new bool[layout.Sections.Count];
+    }
+
+    /// <summary>The sections.</summary>
+    public UpdateLayout Layout { get; }
+
+    /// <summary>The buffer of the vector sections.</summary>
+    public FlatVector Values { get; }
+
+    /// <summary>The scalar sections' values.</summary>
+    public ReadOnlySpan<double> Scalars => _scalars;
+
+    /// <summary>The client's weight in the average.</summary>
+    public double Weight
+    {
+        get => Scalar(Section.Weight);
+        set => Scalar(Section.Weight) = value;
+    }
+
+    /// <summary>Whether every vector element was finite when the update was completed.</summary>
+    public bool IsFinite { get; private set; } = true;
+
+    /// <summary>Makes the update empty, for the next client.</summary>
+    public void Reset()
+    {
+        Array.Clear(_scalars);
+        Array.Clear(_weighted);
+        IsFinite = true;
+    }
+
+    /// <summary>One number of a scalar section.</summary>
+    /// <param name="section">The section's name.</param>
+    /// <param name="index">Which of its numbers.</param>
+    /// <returns>A reference to it.</returns>
+    public ref double Scalar(string section, int index = 0)
+    {
+        (Section found, long offset) = Layout.Find(section);
+        if (found.IsVector || index < 0 || index >= found.Length)
+            throw new ArgumentOutOfRangeException(nameof(index), index, $"Section '{section}' has no number {index}.");
+        return ref _scalars[offset + index];
+    }
+
+    /// <summary>A view of a vector section.</summary>
+    /// <param name="section">The section's name.</param>
+    /// <param name="offset">First element within the section.</param>
+    /// <param name="count">Number of elements.</param>
+    /// <returns>The view.</returns>
+    public Span<float> Vector(string section, long offset, int count)
+    {
+        (Section found, long start) = Layout.Find(section);
+        if (!found.IsVector || offset < 0 || offset > found.Length - count)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"Section '{section}' has no vector of {count} elements there.");
+        return Values.Slice(start + offset, count);
+    }
+
+    /// <summary>Writes the model section: weight x (local - global). <see cref="Weight"/> must be set before.</summary>
+    /// <param name="global">The model that the client received.</param>
+    /// <param name="local">The model that it trained; its memory may be the section's own.</param>
+    public void WriteModelChange(FlatVector global, FlatVector local)
+    {
+        ArgumentNullException.ThrowIfNull(global);
+        ArgumentNullException.ThrowIfNull(local);
+        (Section section, long start) = Layout.Find(Section.Model);
+        float weight = (float)Weight;
+        for (long offset = 0; offset < section.Length; offset += VectorBlocks.BlockLength)
+        {
+            int count = (int)Math.Min(VectorBlocks.BlockLength, section.Length - offset);
+            Span<float> change = Values.Slice(start + offset, count);
+            TensorPrimitives.Subtract(local.Slice(offset, count), global.Slice(offset, count), change);
+            TensorPrimitives.Multiply(change, weight, change);
+            CheckFinite(change);
+        }
+
+        _weighted[IndexOf(section)] = true;
+    }
+
+    /// <summary>Ends the writing: sections that enter the sum with the client's weight, and were not yet multiplied by it, are.</summary>
+    public void Complete()
+    {
+        for (int i = 0; i < Layout.Sections.Count; i++)
+        {
+            Section section = Layout.Sections[i];
+            if (section.Weighting != Weighting.Scalar || _weighted[i]) continue;
+            (_, long start) = Layout.Find(section.Name);
+            if (section.IsVector)
+            {
+                for (long offset = 0; offset < section.Length; offset += VectorBlocks.BlockLength)
+                {
+                    Span<float> block = Values.Slice(start + offset, (int)Math.Min(VectorBlocks.BlockLength, section.Length - offset));
+                    TensorPrimitives.Multiply(block, (float)Weight, block);
+                    CheckFinite(block);
+                }
+            }
+            else
+            {
+                foreach (ref double value in _scalars.AsSpan((int)start, (int)section.Length)) value *= Weight;
+            }
+
+            _weighted[i] = true;
+        }
+
+        foreach (double value in _scalars) IsFinite &= double.IsFinite(value);
+    }
+
+    // The sum is used for nothing but this question, so that its order, and with it the vector width, does not matter.
+    private void CheckFinite(ReadOnlySpan<float> values) => IsFinite &= float.IsFinite(TensorPrimitives.SumOfMagnitudes(values));
+
+    private int IndexOf(Section section)
+    {
+        for (int i = 0; i < Layout.Sections.Count; i++)
+            if (ReferenceEquals(Layout.Sections[i], section)) return i;
+        throw new ArgumentException("Not a section of this layout.", nameof(section));
+    }
+}
