@@ -14,15 +14,15 @@ public abstract record Pool2dSpec : LayerSpec
     public int Stride { get; init; }
 
     /// <summary>The step that is used.</summary>
-    internal int Step => Stride == 0 ? Size : Stride;
+    public int EffectiveStride => Stride == 0 ? Size : Stride;
 
     /// <inheritdoc/>
     public override LayerPlan Plan(Shape input)
     {
         RequireImage(input);
         return new LayerPlan(new Shape(
-            Window.OutputExtent(input[0], Size, Step, 0, "height"),
-            Window.OutputExtent(input[1], Size, Step, 0, "width"),
+            Window.OutputExtent(input[0], Size, EffectiveStride, 0, "height"),
+            Window.OutputExtent(input[1], Size, EffectiveStride, 0, "width"),
             input[2]));
     }
 }

@@ -1,0 +1,105 @@
+using FedCore.Models;
+using FedCore.Numerics;
+using FedCore.Rounds;
+using FedCore.Strategies;
+using FedCore.Training.Data;
+using FedCore.Updates;
+
+namespace FedCore.Training.Engine;
+
+/// <summary>The engine in pure C#: no native library, the same bits on every machine with fused multiply-add.</summary>
+/// <param name="engine">Layers, losses and optimizers; null for the standard ones.</param>
+public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
+{
+    private readonly EngineRegistry _engine = engine ?? EngineRegistry.CreateDefault();
+
+    /// <inheritdoc/>
+    public ITrainingWorkspace CreateWorkspace(RunPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return new Workspace(plan, _engine);
+    }
+
+    private sealed class Workspace : ITrainingWorkspace, IClientContext
+    {
+        private const int EvaluationBatch = 64;
+
+        private readonly RunPlan _plan;
+        private readonly FlatVector _buffer;
+        private readonly LocalModel _model;
+        private readonly Update _update;
+        private readonly Update _evaluation;
+        private readonly ShuffledBatches _batches = new();
+        private TrainTask? _task;
+        private (ModelState Model, int Round)? _loaded;
+
+        public Workspace(RunPlan plan, EngineRegistry engine)
+        {
+            _plan = plan;
+            UpdateLayout layout = plan.TrainLayout;
+
+            // Where the model's section begins the update, the model is trained in the update's own memory and the change is formed in place.
+            (Section section, long offset) = layout.Find(Section.Model);
+            bool inPlace = offset == 0 && section.Length == plan.Model.Schema.TrainableCount;
+            _buffer = new FlatVector(layout.VectorLength);
+            _model = new LocalModel(plan, engine, inPlace ? _buffer : new FlatVector(plan.Model.Schema.TrainableCount));
+            _update = new Update(layout, _buffer);
+            _evaluation = new Update(plan.EvaluateLayout, new FlatVector(0));
+        }
+
+        public ClientTask Task => _task!.Work;
+
+        public long ExampleCount { get; private set; }
+
+        public int Steps { get; private set; }
+
+        public FlatVector Global => _task!.Model.Trainable;
+
+        public ILocalModel Model => _model;
+
+        public async ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, CancellationToken ct)
+        {
+            ExampleView examples = data.Train;
+            ClientTask work = task.Work;
+            (_task, ExampleCount, Steps, _loaded) = (task, examples.Count, steps, null);
+            _model.NetworkFor(Math.Max(EvaluationBatch, work.BatchSize == 0 ? examples.Count : Math.Min(work.BatchSize, examples.Count)));
+            _model.Parameters.CopyFrom(task.Model.Trainable, task.Model.Trainable.Length);
+            _model.Begin(examples, Order(task, site, data), () => _plan.Random.Stream("dropout", task.Round, site));
+            _update.Reset();
+            await _plan.Definition.Strategy.CreateClientAlgorithm(work).RunAsync(this, _update, ct).ConfigureAwait(false);
+            _update.Complete();
+            return _update;
+        }
+
+        public Update Evaluate(EvaluateTask task, ClientData data)
+        {
+            if (_loaded is not { } loaded || loaded.Model != task.Model || loaded.Round != task.Round)
+            {
+                _model.NetworkFor(EvaluationBatch);
+                _model.Parameters.CopyFrom(task.Model.Trainable, task.Model.Trainable.Length);
+                _loaded = (task.Model, task.Round);
+            }
+
+            _evaluation.Reset();
+            foreach (DataSplit split in task.Splits)
+                _model.Evaluate(split == DataSplit.Test ? data.Test : data.Train, MetricLayout.Prefix(split), _evaluation);
+            _evaluation.Complete();
+            return _evaluation;
+        }
+
+        public void Dispose()
+        {
+            _model.Dispose();
+            _model.Parameters.Dispose();
+            _buffer.Dispose();
+            _evaluation.Values.Dispose();
+        }
+
+        private IBatchOrder Order(TrainTask task, string site, ClientData data)
+        {
+            if (data.Batches is { } given) return given(task.Round);
+            _batches.Reset(data.Train.Count, task.Work.BatchSize, _plan.Random.Stream("batches", task.Round, site));
+            return _batches;
+        }
+    }
+}

@@ -1,0 +1,87 @@
+using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Models.Losses;
+using FedCore.Optimizers;
+using FedCore.Training.Layers;
+using FedCore.Training.Losses;
+using FedCore.Training.Optimizers;
+
+namespace FedCore.Training.Engine;
+
+/// <summary>Which arithmetic belongs to which layer, loss and optimizer of a run file. A program may add its own.</summary>
+public sealed class EngineRegistry
+{
+    private readonly Dictionary<Type, Func<LayerSpec, LayerSite, Layer>> _layers = [];
+    private readonly Dictionary<Type, Func<LossSpec, ModelPlan, Loss>> _losses = [];
+    private readonly Dictionary<Type, Func<OptimizerSpec, long, Optimizer>> _optimizers = [];
+
+    /// <summary>A registry that holds what the embedded engine brings along.</summary>
+    /// <returns>A new registry.</returns>
+    public static EngineRegistry CreateDefault() => new EngineRegistry()
+        .AddLayer<LinearSpec>((spec, site) => new LinearLayer(spec, site.Input, site.Capacity))
+        .AddLayer<Conv2dSpec>((spec, site) => new Conv2dLayer(spec, site.Input, site.Output, site.Capacity, site.NeedsInputGradient))
+        .AddLayer<MaxPool2dSpec>((spec, site) => new MaxPool2dLayer(spec, site.Input, site.Output))
+        .AddLayer<AveragePool2dSpec>((spec, site) => new AveragePool2dLayer(spec, site.Input, site.Output))
+        .AddLayer<FlattenSpec>((_, _) => new FlattenLayer())
+        .AddLayer<ReluSpec>((_, site) => new ReluLayer(site.Size))
+        .AddLayer<TanhSpec>((_, site) => new TanhLayer(site.Size))
+        .AddLayer<SigmoidSpec>((_, site) => new SigmoidLayer(site.Size))
+        .AddLayer<DropoutSpec>((spec, site) => new DropoutLayer(site.Size, spec.Rate, site.Capacity))
+        .AddLoss<SoftmaxCrossEntropySpec>((_, model) => new SoftmaxCrossEntropyLoss(model.Label.Classes))
+        .AddLoss<BinaryCrossEntropySpec>((_, _) => new BinaryCrossEntropyLoss())
+        .AddLoss<MeanSquaredErrorSpec>((_, model) => new MeanSquaredErrorLoss(model.Label.Width))
+        .AddOptimizer<SgdSpec>((spec, parameters) => new SgdOptimizer(spec, parameters))
+        .AddOptimizer<AdamSpec>((spec, parameters) => new AdamOptimizer(spec, parameters));
+
+    /// <summary>Says how a layer is computed.</summary>
+    /// <typeparam name="TSpec">The layer's type in run files.</typeparam>
+    /// <param name="create">Makes the arithmetic for a place in a network.</param>
+    /// <returns>This registry.</returns>
+    public EngineRegistry AddLayer<TSpec>(Func<TSpec, LayerSite, Layer> create) where TSpec : LayerSpec
+    {
+        _layers.Add(typeof(TSpec), (spec, site) => create((TSpec)spec, site));
+        return this;
+    }
+
+    /// <summary>Says how a loss is computed.</summary>
+    /// <typeparam name="TSpec">The loss's type in run files.</typeparam>
+    /// <param name="create">Makes the arithmetic for a model.</param>
+    /// <returns>This registry.</returns>
+    public EngineRegistry AddLoss<TSpec>(Func<TSpec, ModelPlan, Loss> create) where TSpec : LossSpec
+    {
+        _losses.Add(typeof(TSpec), (spec, model) => create((TSpec)spec, model));
+        return this;
+    }
+
+    /// <summary>Says how an optimizer steps.</summary>
+    /// <typeparam name="TSpec">The optimizer's type in run files.</typeparam>
+    /// <param name="create">Makes the optimizer for a number of parameters.</param>
+    /// <returns>This registry.</returns>
+    public EngineRegistry AddOptimizer<TSpec>(Func<TSpec, long, Optimizer> create) where TSpec : OptimizerSpec
+    {
+        _optimizers.Add(typeof(TSpec), (spec, parameters) => create((TSpec)spec, parameters));
+        return this;
+    }
+
+    internal Layer Create(LayerSpec spec, LayerSite site) => Find(_layers, spec, "layer")(spec, site);
+
+    internal Loss Create(LossSpec spec, ModelPlan model) => Find(_losses, spec, "loss")(spec, model);
+
+    internal Optimizer Create(OptimizerSpec spec, long parameters) => Find(_optimizers, spec, "optimizer")(spec, parameters);
+
+    private static T Find<T>(Dictionary<Type, T> known, object spec, string kind) => known.TryGetValue(spec.GetType(), out T? create)
+        ? create
+        : throw FedCoreException.Configuration(
+            "engine.unknown", $"The embedded engine cannot compute the {kind} {spec.GetType().Name}. Add it to the engine's registry.");
+}
+
+/// <summary>A layer's place in a network.</summary>
+/// <param name="Input">The shape of one example before the layer.</param>
+/// <param name="Output">The shape of one example behind it.</param>
+/// <param name="Capacity">The largest batch.</param>
+/// <param name="NeedsInputGradient">Whether a layer before it has parameters.</param>
+public sealed record LayerSite(Shape Input, Shape Output, int Capacity, bool NeedsInputGradient)
+{
+    /// <summary>Numbers per example behind the layer.</summary>
+    public int Size { get; } = checked((int)Output.ElementCount);
+}

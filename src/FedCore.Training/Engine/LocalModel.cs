@@ -1,0 +1,130 @@
+using FedCore.Numerics;
+using FedCore.Rounds;
+using FedCore.Strategies;
+using FedCore.Training.Data;
+using FedCore.Training.Optimizers;
+using FedCore.Updates;
+
+namespace FedCore.Training.Engine;
+
+/// <summary>A network in training on one client's examples.</summary>
+internal sealed class LocalModel : ILocalModel, IDisposable
+{
+    private readonly RunPlan _plan;
+    private readonly EngineRegistry _engine;
+    private readonly Optimizer _optimizer;
+    private readonly string[] _sumNames;
+    private readonly double[] _sums;
+    private int[] _rows = [];
+    private Network? _network;
+    private ExampleView _examples = null!;
+    private IBatchOrder _order = null!;
+    private RandomStream? _random;
+
+    public LocalModel(RunPlan plan, EngineRegistry engine, FlatVector parameters)
+    {
+        _plan = plan;
+        _engine = engine;
+        Parameters = parameters;
+        Gradients = new FlatVector(plan.Model.Schema.TrainableCount);
+        _optimizer = engine.Create(plan.Definition.Training.Optimizer, plan.Model.Schema.TrainableCount);
+        _sumNames = [.. plan.Metrics.SumNames];
+        _sums = new double[_sumNames.Length];
+    }
+
+    public FlatVector Parameters { get; }
+
+    public FlatVector Gradients { get; }
+
+    /// <summary>Makes sure that batches of this size fit.</summary>
+    public Network NetworkFor(int batch)
+    {
+        if (_network is null || _network.Capacity < batch)
+        {
+            _network?.Dispose();
+            _network = new Network(_plan.Model, _engine, batch, Parameters, Gradients);
+            if (_network.SumCount != _sums.Length - 1)
+                throw FedCoreException.Configuration("engine.metrics", $"The loss declares {_sums.Length - 2} metrics beside the loss, but sums {_network.SumCount - 1}.");
+            _rows = new int[batch];
+        }
+
+        return _network;
+    }
+
+    /// <summary>Begins with another client.</summary>
+    public void Begin(ExampleView examples, IBatchOrder order, Func<RandomStream> random)
+    {
+        _examples = examples;
+        _order = order;
+        _random = _network!.UsesRandom ? random() : null;
+        _optimizer.Reset();
+        Array.Clear(_sums);
+    }
+
+    public void TrainStep(float learningRate)
+    {
+        if (_optimizer.IsPlain)
+        {
+            Differentiate(-learningRate);
+        }
+        else
+        {
+            Differentiate(0);
+            Step(learningRate);
+        }
+    }
+
+    public void ComputeGradients() => Differentiate(0);
+
+    public void Step(float learningRate) => _optimizer.Step(Parameters, Gradients, Gradients.Length, learningRate);
+
+    public void WriteMetrics(Update update)
+    {
+        ArgumentNullException.ThrowIfNull(update);
+        for (int i = 0; i < _sums.Length; i++) update.Scalar(_sumNames[i]) += _sums[i];
+    }
+
+    /// <summary>Adds the metric sums over examples to sections whose names begin with a prefix.</summary>
+    public void Evaluate(ExampleView examples, string prefix, Update update)
+    {
+        Network network = _network!;
+        Array.Clear(_sums);
+        for (int start = 0; start < examples.Count; start += network.Capacity)
+        {
+            ReadOnlySpan<int> rows = examples.Rows.Span.Slice(start, Math.Min(network.Capacity, examples.Count - start));
+            Load(network, examples.Set, rows);
+            network.Forward(rows.Length, training: false, null);
+            network.Evaluate(rows.Length, _sums.AsSpan(1));
+        }
+
+        _sums[0] = examples.Count;
+        for (int i = 0; i < _sums.Length; i++) update.Scalar(MetricLayout.Name(prefix, _sumNames[i])) = _sums[i];
+    }
+
+    public void Dispose()
+    {
+        _network?.Dispose();
+        _optimizer.Dispose();
+        Gradients.Dispose();
+    }
+
+    private void Differentiate(float step)
+    {
+        Network network = _network!;
+        ReadOnlySpan<int> batch = _order.Next();
+        Span<int> rows = _rows.AsSpan(0, batch.Length);
+        ReadOnlySpan<int> all = _examples.Rows.Span;
+        for (int i = 0; i < rows.Length; i++) rows[i] = all[batch[i]];
+        Load(network, _examples.Set, rows);
+        network.Forward(rows.Length, training: true, _random);
+        network.Backward(rows.Length, _random, step, _sums.AsSpan(1));
+        _sums[0] += rows.Length;
+    }
+
+    private static void Load(Network network, ExampleSet set, ReadOnlySpan<int> rows)
+    {
+        set.CopyFeatures(rows, network.Inputs.Slice(0, rows.Length * network.InputLength));
+        int width = network.LabelWidth;
+        for (int i = 0; i < rows.Length; i++) set.Label(rows[i]).CopyTo(network.Labels.AsSpan(i * width, width));
+    }
+}

@@ -1,0 +1,154 @@
+using System.Numerics.Tensors;
+using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Numerics;
+using FedCore.Training.Layers;
+using FedCore.Training.Losses;
+
+namespace FedCore.Training.Engine;
+
+/// <summary>
+/// A model that can be evaluated and differentiated, for batches up to a capacity. Parameters and gradients are views of flat vectors; activations live
+/// in buffers of its own. Nothing is allocated after construction.
+/// </summary>
+internal sealed class Network : IDisposable
+{
+    // Layers may read and write three rows beyond a batch.
+    private const int ExtraRows = 3;
+
+    private readonly Stage[] _stages;
+    private readonly FlatVector[] _buffers;
+    private readonly FlatVector[] _gradientBuffers;
+    private readonly Loss _loss;
+    private readonly FlatVector _parameters;
+    private readonly FlatVector _gradients;
+    private readonly int _firstTrainable;
+
+    public Network(ModelPlan plan, EngineRegistry engine, int capacity, FlatVector parameters, FlatVector gradients)
+    {
+        Capacity = capacity;
+        _parameters = parameters;
+        _gradients = gradients;
+        _loss = engine.Create(plan.Spec.Loss, plan);
+        InputLength = checked((int)plan.Input.ElementCount);
+        LabelWidth = plan.Label.Width;
+        Inputs = Buffer(InputLength);
+        Labels = new float[capacity * LabelWidth];
+
+        var buffers = new List<FlatVector> { Inputs };
+        _stages = new Stage[plan.Layers.Count];
+        long offset = 0;
+        int widest = InputLength, tensor = 0;
+        _firstTrainable = plan.Layers.Count;
+        for (int i = 0; i < _stages.Length; i++)
+        {
+            PlannedLayer planned = plan.Layers[i];
+            var site = new LayerSite(planned.Input, planned.Plan.Output, capacity, NeedsInputGradient: _firstTrainable < i);
+            Layer layer = engine.Create(planned.Spec, site);
+            FlatVector input = buffers[^1];
+            FlatVector output = layer.IsInPlace ? input : Buffer(site.Size);
+            if (!layer.IsInPlace) buffers.Add(output);
+            int length = 0;
+            foreach (TensorSpec spec in planned.Plan.Tensors)
+            {
+                if (spec.Role != TensorRole.Trainable)
+                    throw FedCoreException.Configuration("engine.role", $"The embedded engine cannot train '{plan.Schema.Tensors[tensor].Name}', which is {spec.Role}.");
+                length = checked(length + (int)plan.Schema.Tensors[tensor++].Length);
+            }
+
+            if (length > 0 && _firstTrainable > i) _firstTrainable = i;
+            _stages[i] = new Stage(layer, input, output, checked((int)planned.Input.ElementCount), site.Size, offset, length);
+            offset += length;
+            widest = Math.Max(widest, site.Size);
+            UsesRandom |= planned.Spec is DropoutSpec || !IsBuiltIn(planned.Spec);
+        }
+
+        _buffers = [.. buffers];
+        _gradientBuffers = [Buffer(widest), Buffer(widest)];
+
+        FlatVector Buffer(int size) => new((long)(capacity + ExtraRows) * size);
+    }
+
+    /// <summary>The largest batch.</summary>
+    public int Capacity { get; }
+
+    public int InputLength { get; }
+
+    public int LabelWidth { get; }
+
+    /// <summary>Whether a layer wants random numbers while training.</summary>
+    public bool UsesRandom { get; }
+
+    /// <summary>Where the features of a batch go, [batch, features].</summary>
+    public FlatVector Inputs { get; }
+
+    /// <summary>Where the labels of a batch go, [batch, label width].</summary>
+    public float[] Labels { get; }
+
+    /// <summary>Number of sums that the loss reports.</summary>
+    public int SumCount => _loss.SumCount;
+
+    /// <summary>The outputs of the last forward pass, [batch, outputs].</summary>
+    public FlatVector Outputs => _stages[^1].Output;
+
+    /// <summary>Computes the outputs of the batch in <see cref="Inputs"/>.</summary>
+    public void Forward(int batch, bool training, RandomStream? random)
+    {
+        foreach (Stage stage in _stages)
+        {
+            var pass = new LayerPass(batch, training, Parameters(stage), default, 0, random);
+            stage.Layer.Forward(pass, Rows(stage.Input, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize));
+        }
+    }
+
+    /// <summary>Adds the losses and metrics of the batch in <see cref="Labels"/> to sums, without a gradient.</summary>
+    public void Evaluate(int batch, Span<double> sums) =>
+        _loss.Evaluate(Rows(Outputs, batch, _stages[^1].OutputSize), Labels.AsSpan(0, batch * LabelWidth), batch, default, sums);
+
+    /// <summary>
+    /// Behind a forward pass: loss, metrics, and the gradients of the batch's mean loss; or, with a step, parameters += step x gradient.
+    /// </summary>
+    public void Backward(int batch, RandomStream? random, float step, Span<double> sums)
+    {
+        int current = 0;
+        Stage last = _stages[^1];
+        _loss.Evaluate(
+            Rows(last.Output, batch, last.OutputSize), Labels.AsSpan(0, batch * LabelWidth), batch,
+            Rows(_gradientBuffers[current], batch, last.OutputSize), sums);
+        for (int i = _stages.Length - 1; i >= _firstTrainable; i--)
+        {
+            Stage stage = _stages[i];
+            Span<float> outputGradient = Rows(_gradientBuffers[current], batch, stage.OutputSize), inputGradient = default;
+            if (stage.Layer.IsInPlace)
+            {
+                inputGradient = outputGradient;
+            }
+            else if (i > _firstTrainable)
+            {
+                current ^= 1;
+                inputGradient = Rows(_gradientBuffers[current], batch, stage.InputSize);
+            }
+
+            Span<float> parameters = Parameters(stage), gradients = _gradients.Slice(stage.Offset, stage.Length);
+            var pass = new LayerPass(batch, training: true, parameters, gradients, step, random);
+            bool moved = stage.Layer.Backward(
+                pass, Rows(stage.Input, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize), outputGradient, inputGradient);
+            if (step != 0 && !moved && stage.Length > 0) TensorPrimitives.FusedMultiplyAdd(gradients, step, parameters, parameters);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (Stage stage in _stages) stage.Layer.Dispose();
+        foreach (FlatVector buffer in _buffers) buffer.Dispose();
+        foreach (FlatVector buffer in _gradientBuffers) buffer.Dispose();
+    }
+
+    private Span<float> Parameters(Stage stage) => _parameters.Slice(stage.Offset, stage.Length);
+
+    private static Span<float> Rows(FlatVector buffer, int batch, int size) => buffer.Slice(0, (batch + ExtraRows) * size);
+
+    private static bool IsBuiltIn(LayerSpec spec) => spec.GetType().Assembly == typeof(LayerSpec).Assembly;
+
+    private sealed record Stage(Layer Layer, FlatVector Input, FlatVector Output, int InputSize, int OutputSize, long Offset, int Length);
+}

@@ -1,0 +1,33 @@
+using FedCore.Rounds;
+using FedCore.Training.Data;
+using FedCore.Updates;
+
+namespace FedCore.Training;
+
+/// <summary>What trains a model at a site.</summary>
+public interface ITrainer
+{
+    /// <summary>Makes room for training a run's model. One per worker thread, never per client.</summary>
+    /// <param name="plan">The run.</param>
+    /// <returns>The workspace.</returns>
+    ITrainingWorkspace CreateWorkspace(RunPlan plan);
+}
+
+/// <summary>A model with its buffers, used for one client after the other. Not for several threads at once.</summary>
+public interface ITrainingWorkspace : IDisposable
+{
+    /// <summary>Runs the client half of the run's strategy on a client's examples.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="site">The client's name, which keys its random streams.</param>
+    /// <param name="data">Its examples, at least one for training.</param>
+    /// <param name="steps">How many local steps to take.</param>
+    /// <param name="ct">Cancels the training.</param>
+    /// <returns>The update, in the workspace's memory: valid until the next call.</returns>
+    ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, CancellationToken ct);
+
+    /// <summary>Computes metric sums on a client's examples.</summary>
+    /// <param name="task">The task.</param>
+    /// <param name="data">Its examples.</param>
+    /// <returns>The sums, in the workspace's memory: valid until the next call.</returns>
+    Update Evaluate(EvaluateTask task, ClientData data);
+}

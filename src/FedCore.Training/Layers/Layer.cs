@@ -1,0 +1,76 @@
+using FedCore.Numerics;
+
+namespace FedCore.Training.Layers;
+
+/// <summary>
+/// The arithmetic of one layer for whole batches. Values are rows of examples, one behind the other. Buffers have room for three more rows than the
+/// batch, and 64 readable bytes behind them.
+/// </summary>
+/// <remarks>A layer belongs to one network on one thread. It may keep scratch memory from forward to backward, and allocates nothing there.</remarks>
+public abstract class Layer : IDisposable
+{
+    /// <summary>Whether the output overwrites the input; then backward sees the output in place of the input.</summary>
+    public virtual bool IsInPlace => false;
+
+    /// <summary>Computes the outputs of a batch.</summary>
+    /// <param name="pass">The batch and the layer's parameters.</param>
+    /// <param name="input">The inputs.</param>
+    /// <param name="output">Receives the outputs; the same memory as <paramref name="input"/> for a layer in place.</param>
+    public abstract void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output);
+
+    /// <summary>
+    /// Computes the gradients of a batch: those of the layer's parameters, and of its inputs where somebody needs them. With a step
+    /// (<see cref="LayerPass.Step"/> not 0) a layer may move its parameters by step x gradient instead of storing the gradient, and then returns true.
+    /// </summary>
+    /// <param name="pass">The batch, the layer's parameters and the place of their gradients.</param>
+    /// <param name="input">The inputs.</param>
+    /// <param name="output">The outputs.</param>
+    /// <param name="outputGradient">The loss's gradient with respect to the outputs. It may be overwritten.</param>
+    /// <param name="inputGradient">Receives the gradient with respect to the inputs; empty where nobody needs it; for a layer in place the same
+    /// memory as <paramref name="outputGradient"/>.</param>
+    /// <returns>Whether the parameters were moved.</returns>
+    public abstract bool Backward(
+        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the layer's scratch memory.</summary>
+    /// <param name="disposing">True when called from <see cref="Dispose()"/>.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+}
+
+/// <summary>What a layer is given for a batch.</summary>
+/// <param name="batch">Number of examples, at least 1.</param>
+/// <param name="training">Whether this is training, where dropout drops.</param>
+/// <param name="parameters">The layer's tensors, one behind the other.</param>
+/// <param name="gradients">The place of their gradients.</param>
+/// <param name="step">Minus the learning rate for a fused step, or 0.</param>
+/// <param name="random">Random numbers, for training.</param>
+public readonly ref struct LayerPass(
+    int batch, bool training, Span<float> parameters, Span<float> gradients, float step, RandomStream? random)
+{
+    /// <summary>Number of examples, at least 1.</summary>
+    public int Batch { get; } = batch;
+
+    /// <summary>Whether this is training, where dropout drops.</summary>
+    public bool IsTraining { get; } = training;
+
+    /// <summary>The layer's tensors, one behind the other.</summary>
+    public Span<float> Parameters { get; } = parameters;
+
+    /// <summary>The place of their gradients.</summary>
+    public Span<float> Gradients { get; } = gradients;
+
+    /// <summary>Minus the learning rate for a fused step, or 0.</summary>
+    public float Step { get; } = step;
+
+    /// <summary>Random numbers, for training.</summary>
+    public RandomStream? Random { get; } = random;
+}

@@ -1,0 +1,116 @@
+using System.Numerics.Tensors;
+
+namespace FedCore.Training.Losses;
+
+/// <summary>The arithmetic of a loss for whole batches.</summary>
+public abstract class Loss
+{
+    /// <summary>Number of sums beside the examples: the loss first, then the loss's own metrics in their declared order.</summary>
+    public abstract int SumCount { get; }
+
+    /// <summary>Adds up the losses and metrics of a batch and, where it is wanted, computes the gradient of the batch's mean loss.</summary>
+    /// <param name="outputs">The model's outputs, [batch, width].</param>
+    /// <param name="labels">The labels, [batch, label width].</param>
+    /// <param name="batch">Number of examples, at least 1.</param>
+    /// <param name="gradient">Receives the gradient, [batch, width]; empty where it is not wanted. It may be the memory of the outputs.</param>
+    /// <param name="sums">The sums, to be added to.</param>
+    public abstract void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums);
+}
+
+/// <summary>Softmax and cross-entropy: -log p(label), with the gradient p - onehot(label). The second sum counts right answers.</summary>
+internal sealed class SoftmaxCrossEntropyLoss(int classes) : Loss
+{
+    private const int Lanes = 16;
+    private readonly float[] _row = new float[classes];
+
+    public override int SumCount => 2;
+
+    public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
+    {
+        float scale = 1f / batch;
+        for (int example = 0; example < batch; example++)
+        {
+            ReadOnlySpan<float> logits = outputs.Slice(example * classes, classes);
+            int label = (int)labels[example];
+            (float largest, int best) = Largest(logits);
+            Span<float> row = _row;
+            float labelLogit = logits[label];
+            TensorPrimitives.Subtract(logits, largest, row);
+            TensorPrimitives.Exp(row, row);
+            float total = Sum(row);
+            sums[0] += largest - labelLogit + MathF.Log(total);
+            if (best == label) sums[1]++;
+            if (gradient.IsEmpty) continue;
+            Span<float> target = gradient.Slice(example * classes, classes);
+            TensorPrimitives.Multiply(row, scale / total, target);
+            target[label] -= scale;
+        }
+    }
+
+    private static (float Value, int Index) Largest(ReadOnlySpan<float> values)
+    {
+        int best = 0;
+        for (int i = 1; i < values.Length; i++)
+            if (values[i] > values[best]) best = i;
+        return (values[best], best);
+    }
+
+    // In 16 logical lanes, so that the bits are the same for any vector width.
+    private static float Sum(ReadOnlySpan<float> values)
+    {
+        if (values.Length <= Lanes)
+        {
+            float sum = 0;
+            foreach (float value in values) sum += value;
+            return sum;
+        }
+
+        Span<float> lanes = stackalloc float[Lanes];
+        lanes.Clear();
+        for (int i = 0; i < values.Length; i++) lanes[i % Lanes] += values[i];
+        return Sum(lanes);
+    }
+}
+
+/// <summary>Sigmoid and binary cross-entropy on one logit z: log(1 + exp(-|z|)) + max(z, 0) - z y. The second sum counts right answers.</summary>
+internal sealed class BinaryCrossEntropyLoss : Loss
+{
+    public override int SumCount => 2;
+
+    public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
+    {
+        float scale = 1f / batch;
+        for (int example = 0; example < batch; example++)
+        {
+            float z = outputs[example], y = labels[example];
+            float decay = MathF.Exp(-MathF.Abs(z));
+            sums[0] += float.LogP1(decay) + MathF.Max(z, 0) - z * y;
+            if (z > 0 == y > 0.5f) sums[1]++;
+            if (gradient.IsEmpty) continue;
+            float probability = z >= 0 ? 1 / (1 + decay) : decay / (1 + decay);
+            gradient[example] = (probability - y) * scale;
+        }
+    }
+}
+
+/// <summary>Mean over all outputs of (prediction - label)². The second sum is the mean absolute error.</summary>
+internal sealed class MeanSquaredErrorLoss(int width) : Loss
+{
+    public override int SumCount => 2;
+
+    public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
+    {
+        float scale = 2f / (batch * width);
+        double squares = 0, magnitudes = 0;
+        for (int i = 0; i < batch * width; i++)
+        {
+            float error = outputs[i] - labels[i];
+            squares += (double)error * error;
+            magnitudes += Math.Abs(error);
+            if (!gradient.IsEmpty) gradient[i] = scale * error;
+        }
+
+        sums[0] += squares / width;
+        sums[1] += magnitudes / width;
+    }
+}

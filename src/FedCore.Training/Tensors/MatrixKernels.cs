@@ -1,0 +1,155 @@
+using FedCore.Numerics;
+
+namespace FedCore.Training.Tensors;
+
+/// <summary>
+/// The products of a dense layer, for the batches of federated training: few rows, so nothing is packed and the weights are read once from wherever
+/// they lie. Matrices are row-major; a weight matrix is [inputs, outputs].
+/// </summary>
+internal static unsafe class MatrixKernels
+{
+    // A block of weights that stays in the first- and second-level cache while all rows of the batch use it.
+    private const int WeightBlockBytes = 128 * 1024;
+
+    // From this many rows on, copying a panel of B into consecutive memory pays.
+    private const int PackRows = 64;
+    private const int PackDepth = 256;
+
+    /// <summary>y[rows, outputs] = bias + x[rows, inputs] w[inputs, outputs].</summary>
+    public static void Forward(float* x, int rows, int inputs, float* w, int outputs, float* bias, float* y)
+    {
+        if (rows >= PackRows)
+        {
+            MultiplyPacked(x, rows, inputs, w, outputs, bias, y);
+            return;
+        }
+
+        int block = Math.Max(32, WeightBlockBytes / (sizeof(float) * outputs));
+        for (int k = 0; k < inputs; k += block)
+        {
+            var work = new TileWork
+            {
+                A = x + k,
+                ARow = inputs,
+                AStep = 1,
+                B = w + (nint)k * outputs,
+                BStep = outputs,
+                C = y,
+                CRow = outputs,
+                Depth = Math.Min(block, inputs - k),
+                Segments = 1,
+                Bias = bias,
+                Mode = k > 0 ? TileMode.FromC : bias is null ? TileMode.FromZero : TileMode.FromBias,
+            };
+            TileGrid.Run(work, rows, outputs);
+        }
+    }
+
+    /// <summary>
+    /// dw[inputs, outputs] = xᵀ dy, or, with a step, w += step x (xᵀ dy) without the gradient ever being stored.
+    /// </summary>
+    public static void WeightGradient(float* x, int rows, int inputs, float* dy, int outputs, float* target, bool isStep, float step)
+    {
+        var work = new TileWork
+        {
+            A = x,
+            ARow = 1,
+            AStep = inputs,
+            B = dy,
+            BStep = outputs,
+            C = target,
+            CRow = outputs,
+            Depth = rows,
+            Segments = 1,
+            Mode = isStep ? TileMode.AddScaled : TileMode.FromZero,
+            Scale = step,
+        };
+        TileGrid.Run(work, inputs, outputs);
+    }
+
+    /// <summary>dxᵀ[inputs, pitch] = w[inputs, outputs] dyᵀ[outputs, pitch]: the batch is the vector dimension.</summary>
+    public static void InputGradient(float* w, int inputs, int outputs, float* dyTransposed, int rows, int pitch, float* dxTransposed)
+    {
+        var work = new TileWork
+        {
+            A = w,
+            ARow = outputs,
+            AStep = 1,
+            B = dyTransposed,
+            BStep = pitch,
+            C = dxTransposed,
+            CRow = pitch,
+            Depth = outputs,
+            Segments = 1,
+        };
+        TileGrid.Run(work, inputs, rows);
+    }
+
+    /// <summary>target[column] = Σ over rows of dy[row, column], or target += step x Σ.</summary>
+    public static void ColumnSums(float* dy, int rows, int columns, float* target, bool isStep, float step)
+    {
+        float one = 1;
+        var work = new TileWork
+        {
+            A = &one,
+            B = dy,
+            BStep = columns,
+            C = target,
+            CRow = columns,
+            Depth = rows,
+            Segments = 1,
+            Mode = isStep ? TileMode.AddScaled : TileMode.FromZero,
+            Scale = step,
+        };
+        TileGrid.Run(work, 1, columns);
+    }
+
+    /// <summary>The same as <see cref="Forward"/> for many rows: panels of B are copied into consecutive memory first.</summary>
+    private static void MultiplyPacked(float* a, int rows, int depth, float* b, int columns, float* bias, float* c)
+    {
+        int panel = TileGrid.TileColumns;
+        float* packed = PackBuffer.Pointer(PackDepth * panel);
+        for (int k = 0; k < depth; k += PackDepth)
+        {
+            int height = Math.Min(PackDepth, depth - k);
+            for (int column = 0; column < columns; column += panel)
+            {
+                int width = Math.Min(panel, columns - column);
+                for (int row = 0; row < height; row++)
+                {
+                    float* source = b + (nint)(k + row) * columns + column;
+                    new ReadOnlySpan<float>(source, width).CopyTo(new Span<float>(packed + row * panel, width));
+                }
+
+                var work = new TileWork
+                {
+                    A = a + k,
+                    ARow = depth,
+                    AStep = 1,
+                    B = packed,
+                    BStep = panel,
+                    C = c + column,
+                    CRow = columns,
+                    Depth = height,
+                    Segments = 1,
+                    Bias = bias + column,
+                    Mode = k > 0 ? TileMode.FromC : bias is null ? TileMode.FromZero : TileMode.FromBias,
+                };
+                TileGrid.Run(work, rows, width);
+            }
+        }
+    }
+}
+
+/// <summary>A thread's memory for packed panels.</summary>
+internal static unsafe class PackBuffer
+{
+    [ThreadStatic]
+    private static FlatVector? _buffer;
+
+    public static float* Pointer(int length)
+    {
+        if (_buffer is null || _buffer.Length < length) _buffer = new FlatVector(length);
+        return _buffer.Pointer;
+    }
+}

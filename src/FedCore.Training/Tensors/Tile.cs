@@ -1,0 +1,288 @@
+using System.Runtime.CompilerServices;
+
+namespace FedCore.Training.Tensors;
+
+/// <summary>
+/// What a tile computes: C[r, :] = start + Σ_s Σ_k A[r, s, k] B[s, k, :], for a few rows r and one or two vectors of columns. With strides for A, one
+/// kernel serves x W, xᵀ dy, W dyᵀ and convolutions: only the columns of B and C must lie side by side.
+/// </summary>
+internal unsafe struct TileWork
+{
+    /// <summary>A[0, 0, 0].</summary>
+    public float* A;
+
+    /// <summary>From A[r, s, k] to A[r + 1, s, k].</summary>
+    public nint ARow;
+
+    /// <summary>From A[r, s, k] to A[r, s, k + 1].</summary>
+    public nint AStep;
+
+    /// <summary>From behind the last k of a segment to the first of the next.</summary>
+    public nint ASegment;
+
+    /// <summary>B[0, 0, first column].</summary>
+    public float* B;
+
+    /// <summary>From B[s, k] to B[s, k + 1]; segments follow without a gap.</summary>
+    public nint BStep;
+
+    /// <summary>C[0, first column].</summary>
+    public float* C;
+
+    /// <summary>From C[r] to C[r + 1].</summary>
+    public nint CRow;
+
+    /// <summary>Number of k in a segment.</summary>
+    public int Depth;
+
+    /// <summary>Number of segments s.</summary>
+    public int Segments;
+
+    /// <summary>Columns of the last vector that are stored; 0 for all.</summary>
+    public int Tail;
+
+    /// <summary>
+    /// Whether each row of C begins where the tile's columns of the row before end: then every row but the last is stored whole, because the next
+    /// one overwrites what went too far. Masked stores are slow.
+    /// </summary>
+    public bool RowsTouch;
+
+    /// <summary>What the sums begin with when <see cref="Mode"/> is <see cref="TileMode.FromBias"/>: a vector per column.</summary>
+    public float* Bias;
+
+    /// <summary>How the sums begin and end.</summary>
+    public TileMode Mode;
+
+    /// <summary>The factor of <see cref="TileMode.AddScaled"/>.</summary>
+    public float Scale;
+}
+
+/// <summary>How a tile's sums begin and end.</summary>
+internal enum TileMode
+{
+    /// <summary>C = Σ.</summary>
+    FromZero,
+
+    /// <summary>C = bias + Σ.</summary>
+    FromBias,
+
+    /// <summary>C = C + Σ, the sum going on where C left off.</summary>
+    FromC,
+
+    /// <summary>C = C + scale x Σ: a step of gradient descent.</summary>
+    AddScaled,
+}
+
+/// <summary>A number that the compiler knows.</summary>
+internal interface IConstant
+{
+    static abstract int Value { get; }
+}
+
+/// <summary>
+/// The micro-kernel of all matrix products and convolutions. Its accumulators live in registers: up to 14 rows x 2 vectors of AVX-512, 6 x 2 of AVX2.
+/// Each output is one chain of fused multiply-adds in the order of k, so its bits do not depend on the vector width or the tile.
+/// </summary>
+/// <remarks>Rows and columns are type parameters, so that the compiler removes the rows that a tile has not.</remarks>
+internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
+    where TVector : struct
+    where TLanes : struct, ILanes<TVector>
+    where TRows : struct, IConstant
+    where TColumns : struct, IConstant
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(TileWork* work)
+    {
+        nint row = work->ARow, row2 = 2 * row, step = work->AStep, bStep = work->BStep;
+        float* a0 = work->A, a3 = a0 + 3 * row, a6 = a0 + 6 * row, a9 = a0 + 9 * row, a12 = a0 + 12 * row;
+        float* b = work->B;
+        TVector c0 = TLanes.Zero, d0 = TLanes.Zero;
+        TVector c1 = TLanes.Zero, d1 = TLanes.Zero;
+        TVector c2 = TLanes.Zero, d2 = TLanes.Zero;
+        TVector c3 = TLanes.Zero, d3 = TLanes.Zero;
+        TVector c4 = TLanes.Zero, d4 = TLanes.Zero;
+        TVector c5 = TLanes.Zero, d5 = TLanes.Zero;
+        TVector c6 = TLanes.Zero, d6 = TLanes.Zero;
+        TVector c7 = TLanes.Zero, d7 = TLanes.Zero;
+        TVector c8 = TLanes.Zero, d8 = TLanes.Zero;
+        TVector c9 = TLanes.Zero, d9 = TLanes.Zero;
+        TVector c10 = TLanes.Zero, d10 = TLanes.Zero;
+        TVector c11 = TLanes.Zero, d11 = TLanes.Zero;
+        TVector c12 = TLanes.Zero, d12 = TLanes.Zero;
+        TVector c13 = TLanes.Zero, d13 = TLanes.Zero;
+        if (work->Mode == TileMode.FromBias)
+        {
+            TVector first = TLanes.Load(work->Bias), second = Wide ? TLanes.Load(work->Bias + TLanes.Count) : default;
+            c0 = first; d0 = second;
+            c1 = first; d1 = second;
+            c2 = first; d2 = second;
+            c3 = first; d3 = second;
+            c4 = first; d4 = second;
+            c5 = first; d5 = second;
+            c6 = first; d6 = second;
+            c7 = first; d7 = second;
+            c8 = first; d8 = second;
+            c9 = first; d9 = second;
+            c10 = first; d10 = second;
+            c11 = first; d11 = second;
+            c12 = first; d12 = second;
+            c13 = first; d13 = second;
+        }
+        else if (work->Mode == TileMode.FromC)
+        {
+            float* c = work->C;
+            nint next = work->CRow;
+            if (TRows.Value > 0) { c0 = TLanes.Load(c + 0 * next); if (Wide) d0 = TLanes.Load(c + 0 * next + TLanes.Count); }
+            if (TRows.Value > 1) { c1 = TLanes.Load(c + 1 * next); if (Wide) d1 = TLanes.Load(c + 1 * next + TLanes.Count); }
+            if (TRows.Value > 2) { c2 = TLanes.Load(c + 2 * next); if (Wide) d2 = TLanes.Load(c + 2 * next + TLanes.Count); }
+            if (TRows.Value > 3) { c3 = TLanes.Load(c + 3 * next); if (Wide) d3 = TLanes.Load(c + 3 * next + TLanes.Count); }
+            if (TRows.Value > 4) { c4 = TLanes.Load(c + 4 * next); if (Wide) d4 = TLanes.Load(c + 4 * next + TLanes.Count); }
+            if (TRows.Value > 5) { c5 = TLanes.Load(c + 5 * next); if (Wide) d5 = TLanes.Load(c + 5 * next + TLanes.Count); }
+            if (TRows.Value > 6) { c6 = TLanes.Load(c + 6 * next); if (Wide) d6 = TLanes.Load(c + 6 * next + TLanes.Count); }
+            if (TRows.Value > 7) { c7 = TLanes.Load(c + 7 * next); if (Wide) d7 = TLanes.Load(c + 7 * next + TLanes.Count); }
+            if (TRows.Value > 8) { c8 = TLanes.Load(c + 8 * next); if (Wide) d8 = TLanes.Load(c + 8 * next + TLanes.Count); }
+            if (TRows.Value > 9) { c9 = TLanes.Load(c + 9 * next); if (Wide) d9 = TLanes.Load(c + 9 * next + TLanes.Count); }
+            if (TRows.Value > 10) { c10 = TLanes.Load(c + 10 * next); if (Wide) d10 = TLanes.Load(c + 10 * next + TLanes.Count); }
+            if (TRows.Value > 11) { c11 = TLanes.Load(c + 11 * next); if (Wide) d11 = TLanes.Load(c + 11 * next + TLanes.Count); }
+            if (TRows.Value > 12) { c12 = TLanes.Load(c + 12 * next); if (Wide) d12 = TLanes.Load(c + 12 * next + TLanes.Count); }
+            if (TRows.Value > 13) { c13 = TLanes.Load(c + 13 * next); if (Wide) d13 = TLanes.Load(c + 13 * next + TLanes.Count); }
+        }
+
+        for (int segment = work->Segments; segment > 0; segment--)
+        {
+            for (int k = work->Depth; k > 0; k--)
+            {
+                TVector b0 = TLanes.Load(b), b1 = Wide ? TLanes.Load(b + TLanes.Count) : default, x;
+                if (TRows.Value > 0) { x = TLanes.Broadcast(*a0); c0 = TLanes.MultiplyAdd(x, b0, c0); if (Wide) d0 = TLanes.MultiplyAdd(x, b1, d0); }
+                if (TRows.Value > 1) { x = TLanes.Broadcast(a0[row]); c1 = TLanes.MultiplyAdd(x, b0, c1); if (Wide) d1 = TLanes.MultiplyAdd(x, b1, d1); }
+                if (TRows.Value > 2) { x = TLanes.Broadcast(a0[row2]); c2 = TLanes.MultiplyAdd(x, b0, c2); if (Wide) d2 = TLanes.MultiplyAdd(x, b1, d2); }
+                if (TRows.Value > 3) { x = TLanes.Broadcast(*a3); c3 = TLanes.MultiplyAdd(x, b0, c3); if (Wide) d3 = TLanes.MultiplyAdd(x, b1, d3); }
+                if (TRows.Value > 4) { x = TLanes.Broadcast(a3[row]); c4 = TLanes.MultiplyAdd(x, b0, c4); if (Wide) d4 = TLanes.MultiplyAdd(x, b1, d4); }
+                if (TRows.Value > 5) { x = TLanes.Broadcast(a3[row2]); c5 = TLanes.MultiplyAdd(x, b0, c5); if (Wide) d5 = TLanes.MultiplyAdd(x, b1, d5); }
+                if (TRows.Value > 6) { x = TLanes.Broadcast(*a6); c6 = TLanes.MultiplyAdd(x, b0, c6); if (Wide) d6 = TLanes.MultiplyAdd(x, b1, d6); }
+                if (TRows.Value > 7) { x = TLanes.Broadcast(a6[row]); c7 = TLanes.MultiplyAdd(x, b0, c7); if (Wide) d7 = TLanes.MultiplyAdd(x, b1, d7); }
+                if (TRows.Value > 8) { x = TLanes.Broadcast(a6[row2]); c8 = TLanes.MultiplyAdd(x, b0, c8); if (Wide) d8 = TLanes.MultiplyAdd(x, b1, d8); }
+                if (TRows.Value > 9) { x = TLanes.Broadcast(*a9); c9 = TLanes.MultiplyAdd(x, b0, c9); if (Wide) d9 = TLanes.MultiplyAdd(x, b1, d9); }
+                if (TRows.Value > 10) { x = TLanes.Broadcast(a9[row]); c10 = TLanes.MultiplyAdd(x, b0, c10); if (Wide) d10 = TLanes.MultiplyAdd(x, b1, d10); }
+                if (TRows.Value > 11) { x = TLanes.Broadcast(a9[row2]); c11 = TLanes.MultiplyAdd(x, b0, c11); if (Wide) d11 = TLanes.MultiplyAdd(x, b1, d11); }
+                if (TRows.Value > 12) { x = TLanes.Broadcast(*a12); c12 = TLanes.MultiplyAdd(x, b0, c12); if (Wide) d12 = TLanes.MultiplyAdd(x, b1, d12); }
+                if (TRows.Value > 13) { x = TLanes.Broadcast(a12[row]); c13 = TLanes.MultiplyAdd(x, b0, c13); if (Wide) d13 = TLanes.MultiplyAdd(x, b1, d13); }
+                a0 += step;
+                if (TRows.Value > 3) a3 += step;
+                if (TRows.Value > 6) a6 += step;
+                if (TRows.Value > 9) a9 += step;
+                if (TRows.Value > 12) a12 += step;
+                b += bStep;
+            }
+
+            nint gap = work->ASegment;
+            a0 += gap;
+            a3 += gap;
+            a6 += gap;
+            a9 += gap;
+            a12 += gap;
+        }
+
+        float* target = work->C;
+        nint pitch = work->CRow;
+        if (work->Mode == TileMode.AddScaled)
+        {
+            // All loads come before the first store: a row's last vector reaches into the next row, and a load behind a masked store would stall.
+            TVector scale = TLanes.Broadcast(work->Scale);
+            if (TRows.Value > 0) { c0 = TLanes.MultiplyAdd(scale, c0, TLanes.Load(target + 0 * pitch)); if (Wide) d0 = TLanes.MultiplyAdd(scale, d0, TLanes.Load(target + 0 * pitch + TLanes.Count)); }
+            if (TRows.Value > 1) { c1 = TLanes.MultiplyAdd(scale, c1, TLanes.Load(target + 1 * pitch)); if (Wide) d1 = TLanes.MultiplyAdd(scale, d1, TLanes.Load(target + 1 * pitch + TLanes.Count)); }
+            if (TRows.Value > 2) { c2 = TLanes.MultiplyAdd(scale, c2, TLanes.Load(target + 2 * pitch)); if (Wide) d2 = TLanes.MultiplyAdd(scale, d2, TLanes.Load(target + 2 * pitch + TLanes.Count)); }
+            if (TRows.Value > 3) { c3 = TLanes.MultiplyAdd(scale, c3, TLanes.Load(target + 3 * pitch)); if (Wide) d3 = TLanes.MultiplyAdd(scale, d3, TLanes.Load(target + 3 * pitch + TLanes.Count)); }
+            if (TRows.Value > 4) { c4 = TLanes.MultiplyAdd(scale, c4, TLanes.Load(target + 4 * pitch)); if (Wide) d4 = TLanes.MultiplyAdd(scale, d4, TLanes.Load(target + 4 * pitch + TLanes.Count)); }
+            if (TRows.Value > 5) { c5 = TLanes.MultiplyAdd(scale, c5, TLanes.Load(target + 5 * pitch)); if (Wide) d5 = TLanes.MultiplyAdd(scale, d5, TLanes.Load(target + 5 * pitch + TLanes.Count)); }
+            if (TRows.Value > 6) { c6 = TLanes.MultiplyAdd(scale, c6, TLanes.Load(target + 6 * pitch)); if (Wide) d6 = TLanes.MultiplyAdd(scale, d6, TLanes.Load(target + 6 * pitch + TLanes.Count)); }
+            if (TRows.Value > 7) { c7 = TLanes.MultiplyAdd(scale, c7, TLanes.Load(target + 7 * pitch)); if (Wide) d7 = TLanes.MultiplyAdd(scale, d7, TLanes.Load(target + 7 * pitch + TLanes.Count)); }
+            if (TRows.Value > 8) { c8 = TLanes.MultiplyAdd(scale, c8, TLanes.Load(target + 8 * pitch)); if (Wide) d8 = TLanes.MultiplyAdd(scale, d8, TLanes.Load(target + 8 * pitch + TLanes.Count)); }
+            if (TRows.Value > 9) { c9 = TLanes.MultiplyAdd(scale, c9, TLanes.Load(target + 9 * pitch)); if (Wide) d9 = TLanes.MultiplyAdd(scale, d9, TLanes.Load(target + 9 * pitch + TLanes.Count)); }
+            if (TRows.Value > 10) { c10 = TLanes.MultiplyAdd(scale, c10, TLanes.Load(target + 10 * pitch)); if (Wide) d10 = TLanes.MultiplyAdd(scale, d10, TLanes.Load(target + 10 * pitch + TLanes.Count)); }
+            if (TRows.Value > 11) { c11 = TLanes.MultiplyAdd(scale, c11, TLanes.Load(target + 11 * pitch)); if (Wide) d11 = TLanes.MultiplyAdd(scale, d11, TLanes.Load(target + 11 * pitch + TLanes.Count)); }
+            if (TRows.Value > 12) { c12 = TLanes.MultiplyAdd(scale, c12, TLanes.Load(target + 12 * pitch)); if (Wide) d12 = TLanes.MultiplyAdd(scale, d12, TLanes.Load(target + 12 * pitch + TLanes.Count)); }
+            if (TRows.Value > 13) { c13 = TLanes.MultiplyAdd(scale, c13, TLanes.Load(target + 13 * pitch)); if (Wide) d13 = TLanes.MultiplyAdd(scale, d13, TLanes.Load(target + 13 * pitch + TLanes.Count)); }
+        }
+
+        int tail = work->Tail;
+        if (tail == 0 || work->RowsTouch)
+        {
+            if (TRows.Value > 1) StoreWhole(target, c0, d0);
+            if (TRows.Value == 1) StoreFirst(target, c0, d0, tail);
+            if (TRows.Value > 2) StoreWhole(target + 1 * pitch, c1, d1);
+            if (TRows.Value == 2) StoreFirst(target + 1 * pitch, c1, d1, tail);
+            if (TRows.Value > 3) StoreWhole(target + 2 * pitch, c2, d2);
+            if (TRows.Value == 3) StoreFirst(target + 2 * pitch, c2, d2, tail);
+            if (TRows.Value > 4) StoreWhole(target + 3 * pitch, c3, d3);
+            if (TRows.Value == 4) StoreFirst(target + 3 * pitch, c3, d3, tail);
+            if (TRows.Value > 5) StoreWhole(target + 4 * pitch, c4, d4);
+            if (TRows.Value == 5) StoreFirst(target + 4 * pitch, c4, d4, tail);
+            if (TRows.Value > 6) StoreWhole(target + 5 * pitch, c5, d5);
+            if (TRows.Value == 6) StoreFirst(target + 5 * pitch, c5, d5, tail);
+            if (TRows.Value > 7) StoreWhole(target + 6 * pitch, c6, d6);
+            if (TRows.Value == 7) StoreFirst(target + 6 * pitch, c6, d6, tail);
+            if (TRows.Value > 8) StoreWhole(target + 7 * pitch, c7, d7);
+            if (TRows.Value == 8) StoreFirst(target + 7 * pitch, c7, d7, tail);
+            if (TRows.Value > 9) StoreWhole(target + 8 * pitch, c8, d8);
+            if (TRows.Value == 9) StoreFirst(target + 8 * pitch, c8, d8, tail);
+            if (TRows.Value > 10) StoreWhole(target + 9 * pitch, c9, d9);
+            if (TRows.Value == 10) StoreFirst(target + 9 * pitch, c9, d9, tail);
+            if (TRows.Value > 11) StoreWhole(target + 10 * pitch, c10, d10);
+            if (TRows.Value == 11) StoreFirst(target + 10 * pitch, c10, d10, tail);
+            if (TRows.Value > 12) StoreWhole(target + 11 * pitch, c11, d11);
+            if (TRows.Value == 12) StoreFirst(target + 11 * pitch, c11, d11, tail);
+            if (TRows.Value > 13) StoreWhole(target + 12 * pitch, c12, d12);
+            if (TRows.Value == 13) StoreFirst(target + 12 * pitch, c12, d12, tail);
+            if (TRows.Value == 14) StoreFirst(target + 13 * pitch, c13, d13, tail);
+        }
+        else
+        {
+            if (TRows.Value > 0) StoreFirst(target, c0, d0, tail);
+            if (TRows.Value > 1) StoreFirst(target + 1 * pitch, c1, d1, tail);
+            if (TRows.Value > 2) StoreFirst(target + 2 * pitch, c2, d2, tail);
+            if (TRows.Value > 3) StoreFirst(target + 3 * pitch, c3, d3, tail);
+            if (TRows.Value > 4) StoreFirst(target + 4 * pitch, c4, d4, tail);
+            if (TRows.Value > 5) StoreFirst(target + 5 * pitch, c5, d5, tail);
+            if (TRows.Value > 6) StoreFirst(target + 6 * pitch, c6, d6, tail);
+            if (TRows.Value > 7) StoreFirst(target + 7 * pitch, c7, d7, tail);
+            if (TRows.Value > 8) StoreFirst(target + 8 * pitch, c8, d8, tail);
+            if (TRows.Value > 9) StoreFirst(target + 9 * pitch, c9, d9, tail);
+            if (TRows.Value > 10) StoreFirst(target + 10 * pitch, c10, d10, tail);
+            if (TRows.Value > 11) StoreFirst(target + 11 * pitch, c11, d11, tail);
+            if (TRows.Value > 12) StoreFirst(target + 12 * pitch, c12, d12, tail);
+            if (TRows.Value > 13) StoreFirst(target + 13 * pitch, c13, d13, tail);
+        }
+    }
+
+    private static bool Wide
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TColumns.Value > 1;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreWhole(float* target, TVector first, TVector second)
+    {
+        TLanes.Store(target, first);
+        if (Wide) TLanes.Store(target + TLanes.Count, second);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreFirst(float* target, TVector first, TVector second, int tail)
+    {
+        if (tail == 0)
+        {
+            StoreWhole(target, first, second);
+        }
+        else if (Wide)
+        {
+            TLanes.Store(target, first);
+            TLanes.StoreFirst(target + TLanes.Count, second, tail);
+        }
+        else
+        {
+            TLanes.StoreFirst(target, first, tail);
+        }
+    }
+}

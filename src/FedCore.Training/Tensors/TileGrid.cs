@@ -1,0 +1,111 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace FedCore.Training.Tensors;
+
+/// <summary>Covers a product of any size with tiles.</summary>
+internal static unsafe class TileGrid
+{
+    /// <summary>Floats per vector on this machine.</summary>
+    public static int VectorLength => Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4;
+
+    /// <summary>Columns of the widest tile.</summary>
+    public static int TileColumns => 2 * VectorLength;
+
+    /// <summary>Rows of the tallest tile.</summary>
+    public static int TileRows => Vector512.IsHardwareAccelerated ? Lanes512.MaxRows : Vector256.IsHardwareAccelerated ? Lanes256.MaxRows : Lanes128.MaxRows;
+
+    /// <summary>Computes C of any number of rows and columns. A, B and C of the work are those of row 0 and column 0.</summary>
+    /// <param name="work">Operands, strides and mode; the columns' tail is set here.</param>
+    /// <param name="rows">Rows of C.</param>
+    /// <param name="columns">Columns of C.</param>
+    public static void Run(TileWork work, int rows, int columns)
+    {
+        if (Vector512.IsHardwareAccelerated) Grid<Vector512<float>, Lanes512>.Run(&work, rows, columns);
+        else if (Vector256.IsHardwareAccelerated) Grid<Vector256<float>, Lanes256>.Run(&work, rows, columns);
+        else Grid<Vector128<float>, Lanes128>.Run(&work, rows, columns);
+    }
+
+    private static class Grid<TVector, TLanes>
+        where TVector : struct
+        where TLanes : struct, ILanes<TVector>
+    {
+        public static void Run(TileWork* work, int rows, int columns)
+        {
+            // Tiles of nearly equal height: 32 rows are 11 + 11 + 10, not 14 + 14 + 4.
+            int bands = (rows + TLanes.MaxRows - 1) / TLanes.MaxRows;
+            float* a = work->A, b = work->B, c = work->C, bias = work->Bias;
+            work->RowsTouch = work->CRow == columns && columns <= 2 * TLanes.Count;
+            for (int band = 0, row = 0; band < bands; band++)
+            {
+                int height = (rows - row + bands - band - 1) / (bands - band);
+                work->A = a + row * work->ARow;
+                for (int column = 0; column < columns; column += 2 * TLanes.Count)
+                {
+                    int left = columns - column;
+                    work->B = b + column;
+                    work->C = c + row * work->CRow + column;
+                    work->Bias = bias + column;
+                    bool wide = left > TLanes.Count;
+                    work->Tail = left >= 2 * TLanes.Count ? 0 : left % TLanes.Count;
+                    if (wide) RunTile<Constant2>(work, height);
+                    else RunTile<Constant1>(work, height);
+                }
+
+                row += height;
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void RunTile<TColumns>(TileWork* work, int rows)
+            where TColumns : struct, IConstant
+        {
+            switch (rows)
+            {
+                case 1: Tile<TVector, TLanes, Constant1, TColumns>.Run(work); break;
+                case 2: Tile<TVector, TLanes, Constant2, TColumns>.Run(work); break;
+                case 3: Tile<TVector, TLanes, Constant3, TColumns>.Run(work); break;
+                case 4: Tile<TVector, TLanes, Constant4, TColumns>.Run(work); break;
+                case 5: Tile<TVector, TLanes, Constant5, TColumns>.Run(work); break;
+                case 6: Tile<TVector, TLanes, Constant6, TColumns>.Run(work); break;
+                case 7: Tile<TVector, TLanes, Constant7, TColumns>.Run(work); break;
+                case 8: Tile<TVector, TLanes, Constant8, TColumns>.Run(work); break;
+                case 9: Tile<TVector, TLanes, Constant9, TColumns>.Run(work); break;
+                case 10: Tile<TVector, TLanes, Constant10, TColumns>.Run(work); break;
+                case 11: Tile<TVector, TLanes, Constant11, TColumns>.Run(work); break;
+                case 12: Tile<TVector, TLanes, Constant12, TColumns>.Run(work); break;
+                case 13: Tile<TVector, TLanes, Constant13, TColumns>.Run(work); break;
+                case 14: Tile<TVector, TLanes, Constant14, TColumns>.Run(work); break;
+                default: throw new ArgumentOutOfRangeException(nameof(rows));
+            }
+        }
+    }
+
+    private readonly struct Constant1 : IConstant { public static int Value => 1; }
+
+    private readonly struct Constant2 : IConstant { public static int Value => 2; }
+
+    private readonly struct Constant3 : IConstant { public static int Value => 3; }
+
+    private readonly struct Constant4 : IConstant { public static int Value => 4; }
+
+    private readonly struct Constant5 : IConstant { public static int Value => 5; }
+
+    private readonly struct Constant6 : IConstant { public static int Value => 6; }
+
+    private readonly struct Constant7 : IConstant { public static int Value => 7; }
+
+    private readonly struct Constant8 : IConstant { public static int Value => 8; }
+
+    private readonly struct Constant9 : IConstant { public static int Value => 9; }
+
+    private readonly struct Constant10 : IConstant { public static int Value => 10; }
+
+    private readonly struct Constant11 : IConstant { public static int Value => 11; }
+
+    private readonly struct Constant12 : IConstant { public static int Value => 12; }
+
+    private readonly struct Constant13 : IConstant { public static int Value => 13; }
+
+    private readonly struct Constant14 : IConstant { public static int Value => 14; }
+}

@@ -1,0 +1,18 @@
+using FedCore.Benchmarks;
+using FedCore.Benchmarks.Suites;
+
+var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
+{
+    ["engine"] = EngineSuite.Run,
+};
+
+string[] names = [.. args.Where(arg => !arg.StartsWith('-'))];
+if (names.Length == 0 || names.Any(name => name != "all" && !suites.ContainsKey(name)))
+{
+    Console.Error.WriteLine($"usage: FedCore.Benchmarks SUITE... [--json]   suites: all, {string.Join(", ", suites.Keys)}");
+    return 2;
+}
+
+var figures = new Figures(args.Contains("--json"));
+foreach (string name in names.Contains("all") ? [.. suites.Keys] : names) suites[name](figures);
+return 0;
