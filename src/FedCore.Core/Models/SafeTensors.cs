@@ -33,10 +33,7 @@ public static class SafeTensors
     {
         ArgumentNullException.ThrowIfNull(state);
         ModelSchema schema = state.Schema;
-        return Read(
-            stream,
-            [.. schema.Tensors],
-            (tensor, offset, count) => state.Bytes(tensor, offset, count));
+        return Read(stream, schema.Tensors, schema.Find, (tensor, offset, count) => state.Bytes(tensor, offset, count));
     }
 
     internal delegate Span<byte> ReadBytes(long offset, int count);
@@ -59,19 +56,18 @@ public static class SafeTensors
         }
     }
 
-    internal static IReadOnlyDictionary<string, string> Read(Stream stream, IReadOnlyList<TensorSchema> expected, WriteBytes write)
+    internal static IReadOnlyDictionary<string, string> Read(
+        Stream stream, IReadOnlyList<TensorSchema> required, Func<string, TensorSchema?> find, WriteBytes write)
     {
         ArgumentNullException.ThrowIfNull(stream);
         (List<Entry> entries, Dictionary<string, string> metadata) = ReadHeader(stream);
-        Dictionary<string, TensorSchema> byName = expected.ToDictionary(t => t.Name, StringComparer.Ordinal);
-        foreach (TensorSchema tensor in expected)
-        {
-            if (!entries.Exists(e => e.Name == tensor.Name)) throw Fault($"has no tensor '{tensor.Name}', which the model needs");
-        }
+        HashSet<string> present = [.. entries.Select(entry => entry.Name)];
+        foreach (TensorSchema tensor in required)
+            if (!present.Contains(tensor.Name)) throw Fault($"has no tensor '{tensor.Name}', which the model needs");
 
         foreach (Entry entry in entries)
         {
-            if (!byName.TryGetValue(entry.Name, out TensorSchema? tensor)) throw Fault($"has a tensor '{entry.Name}' that the model does not know");
+            TensorSchema tensor = find(entry.Name) ?? throw Fault($"has a tensor '{entry.Name}' that the model does not know");
             if (entry.Type != tensor.Type || entry.Shape != tensor.Shape)
                 throw Fault($"has '{entry.Name}' as {entry.Type} {entry.Shape}, but the model needs {tensor.Type} {tensor.Shape}");
             long total = ByteLength(tensor);

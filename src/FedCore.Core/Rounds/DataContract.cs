@@ -39,7 +39,7 @@ public sealed record Feature
     public bool DropFirst { get; init; }
 
     /// <summary>How many numbers the model sees for this feature.</summary>
-    internal int Width => Categories is null ? 1 : Categories.Count - (DropFirst ? 1 : 0);
+    public int Width => Categories is null ? 1 : Categories.Count - (DropFirst ? 1 : 0);
 }
 
 /// <summary>The label.</summary>

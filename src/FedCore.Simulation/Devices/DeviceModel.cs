@@ -1,0 +1,113 @@
+using FedCore.Numerics;
+using FedCore.Rounds;
+using FedCore.Strategies;
+
+namespace FedCore.Simulation.Devices;
+
+/// <summary>What a device makes of a task.</summary>
+/// <param name="Outcome">Whether it reports, declines or is lost.</param>
+/// <param name="Seconds">Virtual seconds until the server knows.</param>
+/// <param name="Steps">Local steps that it takes.</param>
+internal readonly record struct DeviceAnswer(ClientOutcome Outcome, double Seconds, int Steps);
+
+/// <summary>Decides, for every client and round anew but always the same for the same run, how fast a device is and whether it answers.</summary>
+internal sealed class DeviceModel
+{
+    private readonly RunPlan _plan;
+    private readonly IReadOnlyList<DeviceProfile> _profiles;
+    private readonly double _shares;
+    private readonly Stragglers? _stragglers;
+    private (int Round, int[] Ranks) _ranks;
+
+    public DeviceModel(RunPlan plan, IReadOnlyList<DeviceProfile> profiles, Stragglers? stragglers)
+    {
+        _plan = plan;
+        _profiles = profiles;
+        _shares = profiles.Sum(profile => profile.Share);
+        _stragglers = stragglers;
+        if (stragglers is not null && plan.Definition.Rounds.DeadlineSeconds is null)
+        {
+            throw FedCoreException.Configuration(
+                "simulation.stragglers", "simulation.stragglers are clients that miss the deadline, but rounds.deadlineSeconds is not set. Set it, such as to 100.");
+        }
+    }
+
+    /// <summary>Whether every device answers at once with all its work.</summary>
+    public bool IsIdeal => _profiles.Count == 0 && _stragglers is null;
+
+    /// <summary>What a client's device makes of a training task.</summary>
+    public DeviceAnswer Answer(TrainTask task, ClientDescriptor client, int examples)
+    {
+        ClientTask work = task.Work;
+        int steps = work.Work.StepsFor(examples, work.BatchSize);
+        if (IsIdeal) return new DeviceAnswer(ClientOutcome.Reported, 0, steps);
+
+        DeviceProfile? profile = ProfileOf(client);
+        RandomStream random = _plan.Random.Stream("device", task.Round, client.Id.Name);
+        if (profile is not null && random.NextDouble() >= profile.Availability) return new DeviceAnswer(ClientOutcome.Declined, 0, 0);
+
+        double deadline = _plan.Definition.Rounds.DeadlineSeconds ?? double.PositiveInfinity;
+        double down = 0, up = 0, secondsPerStep = 0;
+        if (profile is not null)
+        {
+            int stepsPerEpoch = LocalWork.StepsPerEpoch(examples, work.BatchSize);
+            secondsPerStep = examples / (double)stepsPerEpoch / (profile.ExamplesPerSecond * SpeedFactor(profile, client));
+            down = task.Model.Trainable.Length * sizeof(float) / (profile.DownBytesPerSecond ?? double.PositiveInfinity);
+            up = task.Layout.ByteLength / (profile.UpBytesPerSecond ?? double.PositiveInfinity);
+        }
+
+        double available = deadline - down - up;
+        int possible = secondsPerStep > 0 && available / secondsPerStep < steps ? Math.Max(0, (int)(available / secondsPerStep)) : steps;
+        double full = down + steps * secondsPerStep + up;
+        if (IsStraggler(task))
+        {
+            int part = PartOf(work, examples, steps, random);
+            possible = Math.Min(possible, part);
+            full = Math.Max(full, deadline * steps / part);
+        }
+
+        if (profile is not null && random.NextDouble() < profile.Dropout)
+            return new DeviceAnswer(ClientOutcome.Lost, Math.Min(full, deadline) * random.NextDouble() + profile.LivenessSeconds, 0);
+        return possible < steps && possible > 0 && work.AcceptPartialWork
+            ? new DeviceAnswer(ClientOutcome.Reported, deadline, possible)
+            : new DeviceAnswer(ClientOutcome.Reported, full, steps);
+    }
+
+    private DeviceProfile? ProfileOf(ClientDescriptor client)
+    {
+        if (_profiles.Count == 0) return null;
+        double place = _plan.Random.Stream("device profile", 0, client.Id.Name).NextDouble() * _shares;
+        foreach (DeviceProfile profile in _profiles)
+        {
+            place -= profile.Share;
+            if (place < 0) return profile;
+        }
+
+        return _profiles[^1];
+    }
+
+    private double SpeedFactor(DeviceProfile profile, ClientDescriptor client) => profile.SpeedSpread == 0
+        ? 1
+        : Math.Exp(profile.SpeedSpread * _plan.Random.Stream("device speed", 0, client.Id.Name).NextNormal());
+
+    private bool IsStraggler(TrainTask task)
+    {
+        if (_stragglers is null) return false;
+        if (_ranks.Round != task.Round || _ranks.Ranks.Length != task.CohortSize)
+        {
+            int[] ranks = [.. Enumerable.Range(0, task.CohortSize)];
+            _plan.Random.Stream("stragglers", task.Round).Shuffle<int>(ranks);
+            _ranks = (task.Round, ranks);
+        }
+
+        return _ranks.Ranks[task.Position] < (int)Math.Round(_stragglers.Share * task.CohortSize);
+    }
+
+    private static int PartOf(ClientTask work, int examples, int steps, RandomStream random)
+    {
+        int epochs = work.Work.Epochs;
+        return epochs > 1
+            ? (1 + random.NextInt32(epochs - 1)) * LocalWork.StepsPerEpoch(examples, work.BatchSize)
+            : Math.Max(1, (int)(random.NextDouble() * steps));
+    }
+}

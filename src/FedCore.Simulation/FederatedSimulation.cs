@@ -1,0 +1,148 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using FedCore.Json;
+using FedCore.Models;
+using FedCore.Numerics;
+using FedCore.Rounds;
+using FedCore.Simulation.Devices;
+using FedCore.Strategies;
+using FedCore.Training;
+using FedCore.Training.Data;
+using FedCore.Training.Engine;
+using FedCore.Training.Partitioning;
+
+namespace FedCore.Simulation;
+
+/// <summary>Runs federated runs on one machine: the same strategies, the same round engine, simulated clients.</summary>
+public static class FederatedSimulation
+{
+    /// <summary>Makes the clients that a run file's <c>simulation</c> section describes.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="definition">The section.</param>
+    /// <param name="folders">Where files are looked for.</param>
+    /// <param name="ct">Cancels the loading.</param>
+    /// <returns>The clients' examples.</returns>
+    /// <exception cref="FedCoreException">The data is not there or not as the run needs it.</exception>
+    public static async Task<IFederatedData> LoadAsync(RunPlan plan, SimulationDefinition definition, DataFolders folders, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(definition);
+        if (definition.Data is null == definition.Clients is null)
+            throw FedCoreException.Configuration("simulation.data", "simulation needs either \"data\" or \"clients\". Give one of the two.");
+        if (definition.Clients is { } generator)
+        {
+            if (definition.Partition is not null)
+                throw FedCoreException.Configuration("simulation.data", "simulation.partition deals out \"data\"; generated clients have their own. Remove it.");
+            return new CachedData(generator.Create(plan), definition.CacheMb * 1_000_000L);
+        }
+
+        DataPool pool = await definition.Data!.LoadAsync(new DataRequest(plan, folders), ct).ConfigureAwait(false);
+        return Deal(plan, pool, definition.Partition ?? new NaturalPartitioner(), definition.TestFraction);
+    }
+
+    /// <summary>Deals a pool of examples out to clients. The same seed gives the same partition, whatever the strategy.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="pool">The examples.</param>
+    /// <param name="partitioner">How they are dealt out.</param>
+    /// <param name="testFraction">The share that each client holds back, where the pool has no test set.</param>
+    /// <returns>The clients' examples.</returns>
+    public static IFederatedData Deal(RunPlan plan, DataPool pool, IPartitioner partitioner, double testFraction = 0.2)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(partitioner);
+        var keys = new RandomKeys("partition"u8, plan.Definition.Seed);
+        return new PartitionedData(pool, partitioner.Split(pool, keys.Stream("partition")), testFraction, keys);
+    }
+
+    /// <summary>Runs to the end.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="data">The clients' examples.</param>
+    /// <param name="options">Threads, devices, journal, progress.</param>
+    /// <param name="ct">Cancels the run between two facts.</param>
+    /// <returns>The result.</returns>
+    /// <exception cref="FedCoreException">The run failed.</exception>
+    public static async Task<SimulationResult> RunAsync(RunPlan plan, IFederatedData data, SimulationOptions? options = null, CancellationToken ct = default)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(data);
+        options ??= new SimulationOptions();
+        var clock = new VirtualClock();
+        using var fleet = new SimulatedFleet(plan, data, options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock);
+        using var pool = new FlatVectorPool();
+        var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
+        var engine = new RoundEngine(plan, fleet, options.Journal, new RoundEngineOptions
+        {
+            Clock = clock,
+            Threads = options.Threads,
+            Pool = pool,
+            Checkpoints = options.Checkpoints,
+            Environment = options.Environment,
+            Progress = options.Progress,
+        });
+        try
+        {
+            RunEnded end = await engine.RunAsync(server, ct).ConfigureAwait(false);
+            return new SimulationResult(end, engine.State, server);
+        }
+        catch
+        {
+            server.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A digest of what decides a simulation's result beside the run: its <c>simulation</c> section.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="definition">The section.</param>
+    /// <returns>The digest.</returns>
+    public static string EnvironmentOf(RunPlan plan, SimulationDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        byte[] canonical = JsonSerializer.SerializeToUtf8Bytes(definition, FedCoreJson.Options(plan.Registry));
+        return "sha256:" + Convert.ToHexStringLower(SHA256.HashData(canonical));
+    }
+}
+
+/// <summary>How a simulation is run; nothing here changes its result but the devices and the first model.</summary>
+public sealed record SimulationOptions
+{
+    /// <summary>Threads that train at once, at least 1.</summary>
+    public int Threads { get; init; } = System.Environment.ProcessorCount;
+
+    /// <summary>What trains.</summary>
+    public ITrainer Trainer { get; init; } = new EmbeddedTrainer();
+
+    /// <summary>The first model; null to draw it.</summary>
+    public ModelState? InitialModel { get; init; }
+
+    /// <summary>The kinds of devices that clients have.</summary>
+    public IReadOnlyList<DeviceProfile> Devices { get; init; } = [];
+
+    /// <summary>Clients that do not finish in time.</summary>
+    public Stragglers? Stragglers { get; init; }
+
+    /// <summary>Where the facts go.</summary>
+    public IRunJournal Journal { get; init; } = new InMemoryJournal();
+
+    /// <summary>Where the server's state is kept; null to keep none.</summary>
+    public ICheckpointStore? Checkpoints { get; init; }
+
+    /// <summary>A digest of the data and devices, so that a run is not resumed with others.</summary>
+    public string Environment { get; init; } = "";
+
+    /// <summary>Hears of every fact.</summary>
+    public IProgress<RunEvent>? Progress { get; init; }
+}
+
+/// <summary>What a simulation came to.</summary>
+/// <param name="End">How it ended.</param>
+/// <param name="State">All receipts and evaluations.</param>
+/// <param name="Server">The global model and the strategy's state; the caller disposes of it.</param>
+public sealed record SimulationResult(RunEnded End, RunState State, ServerState Server) : IDisposable
+{
+    /// <summary>The metrics of the last evaluation; empty where there was none.</summary>
+    public IReadOnlyDictionary<string, double> Metrics => State.Evaluations.Count > 0 ? State.Evaluations[^1].Metrics : new Dictionary<string, double>();
+
+    /// <inheritdoc/>
+    public void Dispose() => Server.Dispose();
+}

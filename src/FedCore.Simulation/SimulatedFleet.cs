@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using FedCore.Rounds;
+using FedCore.Simulation.Devices;
+using FedCore.Training;
+using FedCore.Training.Data;
+using FedCore.Updates;
+
+namespace FedCore.Simulation;
+
+/// <summary>
+/// Clients that exist in this process. When a client would answer is decided by virtual devices when it is asked; its training is computed only when
+/// its update is read, so a client who comes too late costs nothing, and no more models are in memory than threads work.
+/// </summary>
+internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
+{
+    private readonly RunPlan _plan;
+    private readonly IFederatedData _data;
+    private readonly ITrainer _trainer;
+    private readonly DeviceModel _devices;
+    private readonly SimulatedReplies _replies;
+    private readonly ConcurrentStack<ITrainingWorkspace> _workspaces = new();
+
+    public SimulatedFleet(RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock)
+    {
+        (_plan, _data, _trainer, _devices) = (plan, data, trainer, devices);
+        _replies = new SimulatedReplies(clock);
+    }
+
+    public IClientDirectory Clients => this;
+
+    public long Count => _data.ClientCount;
+
+    public ChannelReader<FleetReply> Replies => _replies;
+
+    public ClientDescriptor Get(long index) => new(index, new ClientId(_data.NameOf(index)));
+
+    public ValueTask SendAsync(ClientDescriptor to, SiteTask task, CancellationToken ct)
+    {
+        DeviceAnswer answer = task is TrainTask train
+            ? _devices.Answer(train, to, _data.TrainCountOf(to.Index))
+            : new DeviceAnswer(ClientOutcome.Reported, 0, 0);
+        FleetReply reply = answer.Outcome switch
+        {
+            ClientOutcome.Reported => new FleetReply(task, answer.Outcome, new LazyUpdate(this, to, task, answer.Steps)),
+            ClientOutcome.Declined => new FleetReply(task, answer.Outcome, Reason: "client.unavailable"),
+            _ => new FleetReply(task, answer.Outcome, Reason: "client.vanished"),
+        };
+        _replies.Add(reply, answer.Seconds);
+        return ValueTask.CompletedTask;
+    }
+
+    public void Withdraw(SiteTask task) => _replies.Withdraw(task);
+
+    public void Dispose()
+    {
+        while (_workspaces.TryPop(out ITrainingWorkspace? workspace)) workspace.Dispose();
+    }
+
+    private sealed class LazyUpdate(SimulatedFleet fleet, ClientDescriptor client, SiteTask task, int steps) : IUpdateSource
+    {
+        public async ValueTask<IUpdateReader> OpenAsync(CancellationToken ct)
+        {
+            if (!fleet._workspaces.TryPop(out ITrainingWorkspace? workspace)) workspace = fleet._trainer.CreateWorkspace(fleet._plan);
+            var reader = new Reader(fleet, workspace);
+            try
+            {
+                ClientData data = fleet._data.Get(client.Index);
+                reader.Update = task is TrainTask train
+                    ? await workspace.TrainAsync(train, client.Id.Name, data, steps, ct).ConfigureAwait(false)
+                    : workspace.Evaluate((EvaluateTask)task, data);
+                if (task is TrainTask && !reader.Update.IsFinite)
+                    throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
+                return reader;
+            }
+            catch
+            {
+                reader.Dispose();
+                throw;
+            }
+        }
+    }
+
+    private sealed class Reader(SimulatedFleet fleet, ITrainingWorkspace workspace) : IUpdateReader
+    {
+        public Update Update { get; set; } = null!;
+
+        public int Contributors => 1;
+
+        public ReadOnlySpan<double> Scalars => Update.Scalars;
+
+        public ReadOnlySpan<float> Read(long offset) =>
+            Update.Values.Slice(offset, (int)Math.Min(Numerics.VectorBlocks.BlockLength, Update.Layout.VectorLength - offset));
+
+        public void Dispose() => fleet._workspaces.Push(workspace);
+    }
+}

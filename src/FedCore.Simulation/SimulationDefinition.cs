@@ -1,0 +1,38 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
+using FedCore.Simulation.Devices;
+using FedCore.Training.Data;
+using FedCore.Training.Partitioning;
+
+namespace FedCore.Simulation;
+
+/// <summary>
+/// The <c>simulation</c> section of a run file: where the clients of a simulation come from, and what devices they have. It is not part of the run:
+/// on real machines sites have their own data, and the same file runs without it.
+/// </summary>
+public sealed record SimulationDefinition
+{
+    /// <summary>A pool of examples, to be dealt out by <see cref="Partition"/>.</summary>
+    public IDataSource? Data { get; init; }
+
+    /// <summary>How the pool is dealt out; null for the data's natural clients.</summary>
+    public IPartitioner? Partition { get; init; }
+
+    /// <summary>The share of its examples that each client holds back for evaluation, where the data has no test set of its own.</summary>
+    [Range(0, 0.9)]
+    public double TestFraction { get; init; } = 0.2;
+
+    /// <summary>Generated clients, in place of <see cref="Data"/>.</summary>
+    public IClientGenerator? Clients { get; init; }
+
+    /// <summary>The kinds of devices that clients have; none for devices that take no time and never fail.</summary>
+    public IReadOnlyList<DeviceProfile> Devices { get; init; } = [];
+
+    /// <summary>Clients that do not finish in time; null for none.</summary>
+    public Stragglers? Stragglers { get; init; }
+
+    /// <summary>Memory for examples of clients that may be chosen again, in MB; those that were not chosen for longest are made again.</summary>
+    [Range(0, 1_000_000)]
+    [JsonPropertyName("cacheMb")]
+    public int CacheMb { get; init; } = 64;
+}

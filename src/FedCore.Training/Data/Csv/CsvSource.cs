@@ -1,0 +1,106 @@
+using System.ComponentModel.DataAnnotations;
+using CsvHelper;
+using FedCore.Rounds;
+
+namespace FedCore.Training.Data.Csv;
+
+/// <summary>
+/// Tables in text files. Which columns are features and which is the label says the run's data contract (<c>data</c>); several files, or the values
+/// of a column, are natural clients.
+/// </summary>
+public sealed class CsvSource : IDataSource
+{
+    /// <summary>A public data set that the files belong to, such as <c>heart-disease</c>; null for files of one's own.</summary>
+    public string? Dataset { get; init; }
+
+    /// <summary>The files. Each is a natural client with the file's name, unless <see cref="ClientColumn"/> says otherwise.</summary>
+    [MinLength(1)]
+    public required IReadOnlyList<string> Files { get; init; }
+
+    /// <summary>The columns' names for files without a header line; null where the first line has them.</summary>
+    [MinLength(1)]
+    public IReadOnlyList<string>? Columns { get; init; }
+
+    /// <summary>What stands between values.</summary>
+    [StringLength(1, MinimumLength = 1)]
+    public string Delimiter { get; init; } = ",";
+
+    /// <summary>Texts that stand for a missing value, beside nothing at all.</summary>
+    public IReadOnlyList<string> MissingTexts { get; init; } = ["?", "NA", "NaN"];
+
+    /// <summary>Columns whose names differ from the features': feature name to column name.</summary>
+    public IReadOnlyDictionary<string, string> Rename { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The column whose values are the natural clients; null for none.</summary>
+    public string? ClientColumn { get; init; }
+
+    /// <inheritdoc/>
+    public ValueTask<DataPool> LoadAsync(DataRequest request, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        DataContract contract = request.Run.Definition.Data ?? throw FedCoreException.Configuration(
+            "data.contract", "A csv source needs to know which columns are features and which is the label. Add a \"data\" section to the run file.");
+        var table = new CsvTable(contract, request.Run.Model.Label);
+        foreach (string file in Files)
+        {
+            ct.ThrowIfCancellationRequested();
+            string path = request.Folders.Find(file, Dataset);
+            ReadFile(path, Path.GetFileNameWithoutExtension(file), table);
+        }
+
+        return new ValueTask<DataPool>(table.ToPool(request.Run.Model.Input));
+    }
+
+    private void ReadFile(string path, string client, CsvTable table)
+    {
+        var options = new CsvReaderOptions
+        {
+            Separator = Delimiter[0],
+            HasHeader = false,
+            TrimWhitespace = true,
+            TrackLineNumbers = true,
+            SkipEmptyLines = true,
+            MalformedData = CsvMalformedDataHandling.Throw,
+            FieldCountMismatch = CsvFieldCountHandling.Allow,
+        };
+        try
+        {
+            using CsvReader reader = CsvReader.Create(File.OpenRead(path), options, leaveOpen: false);
+            IReadOnlyList<string>? header = Columns;
+            if (header is null)
+            {
+                if (!reader.Read()) throw Fault(path, 1, "the file is empty; its first line must name the columns");
+                header = Record(reader);
+            }
+
+            CsvColumns columns = table.Resolve(header, Rename, ClientColumn, path);
+            int rows = 0;
+            for (; reader.Read(); rows++)
+            {
+                if (reader.FieldCount != header.Count)
+                    throw Fault(path, reader.LineNumber, $"the line has {reader.FieldCount} values, but there are {header.Count} columns");
+                table.Add(Record(reader), columns, MissingTexts, client, path, reader.LineNumber);
+            }
+
+            if (rows == 0) throw Fault(path, 1, "the file has no examples");
+        }
+        catch (CsvFormatException fault)
+        {
+            throw FedCoreException.Configuration("data.csv", $"{path}: {fault.Message}", fault);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw FedCoreException.Configuration("data.csv", $"{path}: the file cannot be read ({fault.Message}).", fault);
+        }
+    }
+
+    private static string[] Record(CsvReader reader)
+    {
+        string[] record = new string[reader.FieldCount];
+        for (int i = 0; i < record.Length; i++) record[i] = reader.GetString(i);
+        return record;
+    }
+
+    internal static FedCoreException Fault(string path, long line, string what) =>
+        FedCoreException.Configuration("data.csv", $"{path} line {line}: {what}.");
+}

@@ -1,0 +1,131 @@
+using System.Globalization;
+using FedCore.Models;
+using FedCore.Models.Losses;
+using FedCore.Rounds;
+
+namespace FedCore.Training.Data.Csv;
+
+/// <summary>Where a file has the features, the label and the client.</summary>
+internal sealed record CsvColumns(int[] Features, int Label, int Client, IReadOnlyList<string> Names);
+
+/// <summary>A table while it is read: numbers with NaN for what is missing, as the data contract lays them out.</summary>
+internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
+{
+    private readonly List<float> _features = [];
+    private readonly List<float> _labels = [];
+    private readonly Dictionary<string, List<int>> _groups = new(StringComparer.Ordinal);
+
+    public CsvColumns Resolve(IReadOnlyList<string> header, IReadOnlyDictionary<string, string> rename, string? clientColumn, string path)
+    {
+        int Find(string name)
+        {
+            string column = rename.GetValueOrDefault(name, name);
+            for (int i = 0; i < header.Count; i++)
+                if (header[i] == column) return i;
+            throw FedCoreException.Configuration(
+                "data.csv", $"{path}: there is no column '{column}'. The columns are: {string.Join(", ", header)}. Correct the run's data section, or map the name with \"rename\".");
+        }
+
+        return new CsvColumns(
+            [.. contract.Features.Select(feature => Find(feature.Name))], Find(contract.Label.Name), clientColumn is null ? -1 : Find(clientColumn), header);
+    }
+
+    public void Add(string[] record, CsvColumns columns, IReadOnlyList<string> missing, string client, string path, long line)
+    {
+        int start = _features.Count;
+        for (int i = 0; i < contract.Features.Count; i++)
+        {
+            Feature feature = contract.Features[i];
+            string text = record[columns.Features[i]], column = columns.Names[columns.Features[i]];
+            if (text.Length == 0 || missing.Contains(text))
+            {
+                if (contract.Missing == MissingValues.DropExample)
+                {
+                    _features.RemoveRange(start, _features.Count - start);
+                    return;
+                }
+
+                if (contract.Missing == MissingValues.Refuse)
+                {
+                    throw CsvSource.Fault(path, line, $"column '{column}' has no value ('{text}'). "
+                        + "Set data.missing to dropExample, mean or zero, or complete the data");
+                }
+
+                for (int k = 0; k < feature.Width; k++) _features.Add(contract.Missing == MissingValues.Zero ? 0 : float.NaN);
+            }
+            else if (feature.Categories is { } categories)
+            {
+                AddCategory(feature, categories, text, column, path, line);
+            }
+            else
+            {
+                _features.Add(Number(text, column, path, line));
+            }
+        }
+
+        _labels.Add(LabelOf(record[columns.Label], columns.Names[columns.Label], path, line));
+        string group = columns.Client < 0 ? client : record[columns.Client];
+        if (!_groups.TryGetValue(group, out List<int>? rows)) _groups[group] = rows = [];
+        rows.Add(_labels.Count - 1);
+    }
+
+    public DataPool ToPool(Shape input)
+    {
+        if (_labels.Count == 0)
+            throw FedCoreException.Configuration("data.csv", "No example is left: in each a value is missing. Set data.missing to mean or zero.");
+        var examples = new InMemoryExamples(input, [.. _features], [.. _labels]);
+        bool prepares = contract.Standardize || contract.Missing == MissingValues.Mean;
+        return new DataPool(examples, null, [.. _groups.Select(group => new ExampleGroup(group.Key, [.. group.Value]))])
+        {
+            Preparation = prepares ? new TabularPreparation(contract) : null,
+        };
+    }
+
+    private void AddCategory(Feature feature, IReadOnlyList<string> categories, string text, string column, string path, long line)
+    {
+        int index = -1;
+        for (int k = 0; k < categories.Count && index < 0; k++)
+            if (SameCategory(categories[k], text)) index = k;
+        if (index < 0)
+        {
+            throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is none of the categories {string.Join(", ", categories)}. "
+                + "Add it to the feature's categories, or correct the data");
+        }
+
+        for (int k = feature.DropFirst ? 1 : 0; k < categories.Count; k++) _features.Add(k == index ? 1 : 0);
+    }
+
+    // A category "1" is also written "1.0" by programs that keep everything as a float.
+    private static bool SameCategory(string category, string text) => category == text
+        || (double.TryParse(category, NumberStyles.Float, CultureInfo.InvariantCulture, out double a)
+            && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double b) && a == b);
+
+    private static float Number(string text, string column, string path, long line)
+    {
+        if (!float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value))
+            throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not a number. Correct it, or give the feature categories");
+        if (!float.IsFinite(value)) throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not finite. Correct it");
+        return value;
+    }
+
+    private float LabelOf(string text, string column, string path, long line)
+    {
+        Label label = contract.Label;
+        if (label.Classes is { } classes)
+        {
+            for (int k = 0; k < classes.Count; k++)
+                if (classes[k] == text) return k;
+            throw CsvSource.Fault(path, line, $"the label '{column}' is '{text}', which is none of the classes {string.Join(", ", classes)}");
+        }
+
+        float value = Number(text, column, path, line);
+        if (label.PositiveAbove is { } threshold) return value > threshold ? 1 : 0;
+        if (labelPlan.Classes > 0 && (value < 0 || value >= labelPlan.Classes || value != MathF.Floor(value)))
+        {
+            throw CsvSource.Fault(path, line, $"the label '{column}' is '{text}', but the model tells the classes 0 to {labelPlan.Classes - 1} apart. "
+                + "Name the classes in data.label.classes, or use positiveAbove");
+        }
+
+        return value;
+    }
+}

@@ -1,0 +1,43 @@
+using FedCore.Rounds;
+
+namespace FedCore.Training.Data;
+
+/// <summary>Examples that lie with clients. A client's examples are made when they are asked for, so that clients who are never chosen cost nothing.</summary>
+public interface IFederatedData
+{
+    /// <summary>Number of clients.</summary>
+    long ClientCount { get; }
+
+    /// <summary>A client's name.</summary>
+    /// <param name="index">0 to <see cref="ClientCount"/> - 1.</param>
+    /// <returns>The name, unique among the clients.</returns>
+    string NameOf(long index);
+
+    /// <summary>How many examples a client trains on, without making them.</summary>
+    /// <param name="index">The client.</param>
+    /// <returns>The number, at least 1.</returns>
+    int TrainCountOf(long index);
+
+    /// <summary>A client's examples. Safe for many threads.</summary>
+    /// <param name="index">The client.</param>
+    /// <returns>The examples.</returns>
+    ClientData Get(long index);
+}
+
+/// <summary>Clients whose examples are generated. Registered by name; public properties are its parameters.</summary>
+public interface IClientGenerator
+{
+    /// <summary>The clients.</summary>
+    /// <param name="run">The run, whose model says what examples must look like.</param>
+    /// <returns>The clients' examples, made when they are asked for.</returns>
+    IFederatedData Create(RunPlan run);
+}
+
+/// <summary>The names of clients that have none of their own: <c>client-00042</c>.</summary>
+public static class ClientNames
+{
+    /// <summary>A client's name.</summary>
+    /// <param name="index">Its index.</param>
+    /// <returns>The name; names sort like indices below a million.</returns>
+    public static string Of(long index) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"client-{index:D6}");
+}

@@ -1,0 +1,115 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+
+namespace FedCore.Training.Data.Idx;
+
+/// <summary>
+/// An IDX file, the format of MNIST: two zero bytes, the element type, the number of dimensions, the extents as big-endian 32-bit integers, then the
+/// elements, big-endian. Compression with gzip is recognised.
+/// </summary>
+/// <param name="Extents">The extents, outermost first.</param>
+/// <param name="Bytes">The elements as unsigned bytes, or null for another type.</param>
+/// <param name="Numbers">The elements as floats for other types, or null for bytes.</param>
+internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
+{
+    private const int MaxDimensions = 4;
+    private const long MaxElements = 1L << 31;
+
+    /// <summary>Number of elements.</summary>
+    public int Count => Bytes?.Length ?? Numbers!.Length;
+
+    /// <summary>Reads a file.</summary>
+    public static IdxFile Read(string path)
+    {
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            Span<byte> magic = stackalloc byte[2];
+            int read = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false);
+            file.Position = 0;
+            bool compressed = read == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
+            using Stream stream = compressed ? new GZipStream(file, CompressionMode.Decompress) : file;
+            return Parse(stream, path);
+        }
+        catch (InvalidDataException fault)
+        {
+            throw Fault(path, "its gzip compression is damaged", fault);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw Fault(path, $"it cannot be read ({fault.Message})", fault);
+        }
+    }
+
+    /// <summary>Reads the uncompressed format.</summary>
+    /// <exception cref="FedCoreException">It is not IDX, or truncated (<c>data.idx</c>).</exception>
+    internal static IdxFile Parse(Stream stream, string path)
+    {
+        Span<byte> head = stackalloc byte[4];
+        if (stream.ReadAtLeast(head, 4, throwOnEndOfStream: false) < 4) throw Fault(path, "it is shorter than its first four bytes");
+        int size = ElementSize(head[2]);
+        if (head[0] != 0 || head[1] != 0 || size == 0 || head[3] is 0 or > MaxDimensions)
+            throw Fault(path, $"it begins with {Convert.ToHexString(head)}, which is not the magic number of an IDX file of 1 to {MaxDimensions} dimensions");
+
+        int[] extents = new int[head[3]];
+        Span<byte> word = stackalloc byte[4];
+        long count = 1;
+        for (int i = 0; i < extents.Length; i++)
+        {
+            if (stream.ReadAtLeast(word, 4, throwOnEndOfStream: false) < 4) throw Fault(path, "it ends within its header");
+            extents[i] = BinaryPrimitives.ReadInt32BigEndian(word);
+            if (extents[i] < 0) throw Fault(path, $"extent {i} is {extents[i]}");
+            count = extents[i] == 0 ? 0 : count > MaxElements / extents[i] ? MaxElements : count * extents[i];
+        }
+
+        if (count * size >= MaxElements) throw Fault(path, $"it declares {string.Join(" x ", extents)} elements, more than the 2 GiB that are supported");
+
+        // A header can lie about the size, so memory grows with what is really there.
+        using var content = new MemoryStream();
+        byte[] chunk = new byte[1 << 16];
+        long wanted = count * size;
+        while (content.Length < wanted)
+        {
+            int read = stream.Read(chunk, 0, (int)Math.Min(chunk.Length, wanted - content.Length));
+            if (read == 0)
+                throw Fault(path, $"it is truncated: {content.Length} of {wanted} bytes behind the header. Fetch or copy it again");
+            content.Write(chunk, 0, read);
+        }
+
+        if (stream.ReadByte() >= 0) throw Fault(path, $"it has bytes behind the {wanted} that its header declares");
+        byte[] bytes = content.ToArray();
+        return head[2] == 0x08 ? new IdxFile(extents, bytes, null) : new IdxFile(extents, null, Decode(bytes, head[2], size, path));
+    }
+
+    private static int ElementSize(byte type) => type switch
+    {
+        0x08 or 0x09 => 1,
+        0x0B => 2,
+        0x0C or 0x0D => 4,
+        0x0E => 8,
+        _ => 0,
+    };
+
+    private static float[] Decode(byte[] bytes, byte type, int size, string path)
+    {
+        float[] values = new float[bytes.Length / size];
+        for (int i = 0; i < values.Length; i++)
+        {
+            ReadOnlySpan<byte> element = bytes.AsSpan(i * size, size);
+            values[i] = type switch
+            {
+                0x09 => (sbyte)element[0],
+                0x0B => BinaryPrimitives.ReadInt16BigEndian(element),
+                0x0C => BinaryPrimitives.ReadInt32BigEndian(element),
+                0x0D => BinaryPrimitives.ReadSingleBigEndian(element),
+                _ => (float)BinaryPrimitives.ReadDoubleBigEndian(element),
+            };
+            if (!float.IsFinite(values[i])) throw Fault(path, $"element {i} is {values[i]}: features and labels must be finite");
+        }
+
+        return values;
+    }
+
+    private static FedCoreException Fault(string path, string what, Exception? cause = null) =>
+        FedCoreException.Configuration("data.idx", $"{path}: {what}.", cause);
+}

@@ -1,0 +1,74 @@
+using System.ComponentModel.DataAnnotations;
+using FedCore.Models;
+using FedCore.Rounds;
+
+namespace FedCore.Training.Data.Idx;
+
+/// <summary>Images and class numbers in IDX files, compressed or not, such as MNIST's. Bytes become floats from 0 to 1.</summary>
+public sealed class IdxSource : IDataSource
+{
+    /// <summary>A public data set that the files belong to, such as <c>mnist</c>; null for files of one's own.</summary>
+    public string? Dataset { get; init; }
+
+    /// <summary>The training images.</summary>
+    [StringLength(4096, MinimumLength = 1)]
+    public string Images { get; init; } = "train-images-idx3-ubyte.gz";
+
+    /// <summary>The training labels.</summary>
+    [StringLength(4096, MinimumLength = 1)]
+    public string Labels { get; init; } = "train-labels-idx1-ubyte.gz";
+
+    /// <summary>The test images; null where there are none.</summary>
+    public string? TestImages { get; init; } = "t10k-images-idx3-ubyte.gz";
+
+    /// <summary>The test labels; null where there are none.</summary>
+    public string? TestLabels { get; init; } = "t10k-labels-idx1-ubyte.gz";
+
+    /// <inheritdoc/>
+    public ValueTask<DataPool> LoadAsync(DataRequest request, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (TestImages is null != TestLabels is null)
+            throw FedCoreException.Configuration("data.idx", "testImages and testLabels belong together: give both or neither.");
+        ExampleSet train = Load(request, Images, Labels);
+        ct.ThrowIfCancellationRequested();
+        ExampleSet? test = TestImages is null ? null : Load(request, TestImages, TestLabels!);
+        return new ValueTask<DataPool>(new DataPool(train, test));
+    }
+
+    private ExampleSet Load(DataRequest request, string images, string labels)
+    {
+        string imagesPath = request.Folders.Find(images, Dataset), labelsPath = request.Folders.Find(labels, Dataset);
+        IdxFile features = IdxFile.Read(imagesPath), classes = IdxFile.Read(labelsPath);
+        if (classes.Extents.Length != 1)
+            throw Fault(labelsPath, $"labels have one dimension, this has {classes.Extents.Length}. Are images and labels swapped?");
+        if (features.Extents.Length < 2)
+            throw Fault(imagesPath, "images have at least two dimensions, this has one. Are images and labels swapped?");
+        int count = features.Extents[0];
+        if (count != classes.Extents[0])
+            throw Fault(imagesPath, $"there are {count} images, but {classes.Extents[0]} labels in {labelsPath}. They do not belong together");
+        if (count == 0) throw Fault(imagesPath, "there are no images in it");
+
+        RunPlan run = request.Run;
+        Shape shape = run.Model.Input;
+        if (features.Count / count != shape.ElementCount)
+        {
+            throw Fault(imagesPath, $"an image is {string.Join(" x ", features.Extents[1..])}, but model.input is {shape}. "
+                + $"Set model.input to [{string.Join(", ", features.Extents[1..])}{(features.Extents.Length == 3 ? ", 1" : "")}]");
+        }
+
+        float[] numbers = classes.Numbers ?? Array.ConvertAll(classes.Bytes!, value => (float)value);
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            if (run.Model.Label.Classes > 0 && (numbers[i] < 0 || numbers[i] >= run.Model.Label.Classes))
+            {
+                throw Fault(labelsPath, $"label {i} is {numbers[i]}, but the model tells the classes 0 to {run.Model.Label.Classes - 1} apart. "
+                    + "Change the last layer's outputs");
+            }
+        }
+
+        return features.Bytes is { } pixels ? new ByteImages(shape, pixels, numbers) : new InMemoryExamples(shape, features.Numbers!, numbers);
+    }
+
+    private static FedCoreException Fault(string path, string what) => FedCoreException.Configuration("data.idx", $"{path}: {what}.");
+}

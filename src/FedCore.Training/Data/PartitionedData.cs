@@ -1,0 +1,71 @@
+using System.Collections.Concurrent;
+using FedCore.Numerics;
+using FedCore.Training.Partitioning;
+
+namespace FedCore.Training.Data;
+
+/// <summary>A pool of examples, dealt out to clients.</summary>
+public sealed class PartitionedData : IFederatedData
+{
+    private readonly DataPool _pool;
+    private readonly Partition _partition;
+    private readonly double _testFraction;
+    private readonly int[] _testRows;
+    private readonly ConcurrentDictionary<long, ClientData>? _prepared;
+
+    /// <summary>Deals a pool out.</summary>
+    /// <param name="pool">The examples.</param>
+    /// <param name="partition">Which client has which rows of the training set.</param>
+    /// <param name="testFraction">The share that each client holds back where the pool has no test set of its own; a test set is dealt out at random
+    /// in equal parts.</param>
+    /// <param name="keys">The root of the random streams.</param>
+    public PartitionedData(DataPool pool, Partition partition, double testFraction, RandomKeys keys)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        ArgumentNullException.ThrowIfNull(partition);
+        ArgumentNullException.ThrowIfNull(keys);
+        (_pool, _partition, _testFraction) = (pool, partition, testFraction);
+        _testRows = pool.Test is null ? [] : [.. Enumerable.Range(0, pool.Test.Count)];
+        keys.Stream("test rows").Shuffle<int>(_testRows);
+
+        // A client's held-back examples must be a random choice of its own.
+        RandomStream order = keys.Stream("client rows");
+        for (int client = 0; client < partition.ClientCount; client++) order.Shuffle(partition.RowsOf(client).Span);
+        _prepared = pool.Preparation is null ? null : new ConcurrentDictionary<long, ClientData>();
+        CheckPreparation();
+    }
+
+    /// <inheritdoc/>
+    public long ClientCount => _partition.ClientCount;
+
+    /// <inheritdoc/>
+    public string NameOf(long index) => _partition.Names?[(int)index] ?? ClientNames.Of(index);
+
+    /// <inheritdoc/>
+    public int TrainCountOf(long index) => TrainRows(_partition.RowsOf((int)index)).Length;
+
+    /// <inheritdoc/>
+    public ClientData Get(long index) => _prepared?.GetOrAdd(index, Prepare) ?? Raw(index);
+
+    private ClientData Prepare(long index) => _pool.Preparation!.Prepare(Raw(index), NameOf(index));
+
+    private ClientData Raw(long index)
+    {
+        Memory<int> rows = _partition.RowsOf((int)index);
+        Memory<int> train = TrainRows(rows);
+        if (_pool.Test is null)
+            return new ClientData(new ExampleView(_pool.Train, train), new ExampleView(_pool.Train, rows[train.Length..]));
+        int begin = (int)(index * _testRows.Length / ClientCount), end = (int)((index + 1) * _testRows.Length / ClientCount);
+        return new ClientData(new ExampleView(_pool.Train, train), new ExampleView(_pool.Test, _testRows.AsMemory(begin, end - begin)));
+    }
+
+    private Memory<int> TrainRows(Memory<int> rows) =>
+        _pool.Test is null ? rows[..Math.Clamp((int)Math.Round(rows.Length * (1 - _testFraction)), 1, rows.Length)] : rows;
+
+    // What a client cannot prepare is found before the first round.
+    private void CheckPreparation()
+    {
+        if (_prepared is null) return;
+        for (long client = 0; client < ClientCount; client++) Get(client);
+    }
+}
