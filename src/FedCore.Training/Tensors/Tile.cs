@@ -42,8 +42,8 @@ internal unsafe struct TileWork
     public int Tail;
 
     /// <summary>
-    /// Whether each row of C begins where the tile's columns of the row before end: then every row but the last is stored whole, because the next
-    /// one overwrites what went too far. Masked stores are slow.
+    /// Whether each row of C begins where the one before ends, and a row's vectors reach no farther than the next row's end: then every row but the
+    /// last is stored whole, because the next one overwrites what went too far. Masked stores are slow.
     /// </summary>
     public bool RowsTouch;
 

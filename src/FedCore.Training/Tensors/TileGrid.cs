@@ -35,7 +35,8 @@ internal static unsafe class TileGrid
             // Tiles of nearly equal height: 32 rows are 11 + 11 + 10, not 14 + 14 + 4.
             int bands = (rows + TLanes.MaxRows - 1) / TLanes.MaxRows;
             float* a = work->A, b = work->B, c = work->C, bias = work->Bias;
-            work->RowsTouch = work->CRow == columns && columns <= 2 * TLanes.Count;
+            int width = columns > TLanes.Count ? 2 * TLanes.Count : TLanes.Count;
+            work->RowsTouch = work->CRow == columns && columns <= width && width <= 2 * columns;
             for (int band = 0, row = 0; band < bands; band++)
             {
                 int height = (rows - row + bands - band - 1) / (bands - band);
