@@ -31,6 +31,13 @@ public sealed record Feature
     [StringLength(200, MinimumLength = 1)]
     public required string Name { get; init; }
 
+    /// <summary>Subtracted from a number: a middle that all sites agree on. Unlike each client's own mean it does not depend on whom a site treats.</summary>
+    public double Center { get; init; }
+
+    /// <summary>What a number is divided by, behind <see cref="Center"/>: a spread that all sites agree on, above 0.</summary>
+    [Range(0, double.MaxValue, MinimumIsExclusive = true)]
+    public double Scale { get; init; } = 1;
+
     /// <summary>For a categorical feature all its categories; each becomes a number that is 0 or 1. Null for a number.</summary>
     [MinLength(2)]
     public IReadOnlyList<string>? Categories { get; init; }

@@ -9,7 +9,7 @@ namespace FedCore.Rounds;
 /// A run as a file: everything that decides what is learned and how, readable by a person and approvable by a site. Its canonical bytes have a SHA-256
 /// that every receipt and model carries.
 /// </summary>
-public sealed record RunDefinition
+public record RunDefinition
 {
     /// <summary>A short name for displays and files.</summary>
     [StringLength(100, MinimumLength = 1)]

@@ -59,7 +59,7 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
             }
             else
             {
-                _features.Add(Number(text, column, path, line));
+                _features.Add((float)((Number(text, column, path, line) - feature.Center) / feature.Scale));
             }
         }
 
@@ -100,11 +100,11 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
         || (double.TryParse(category, NumberStyles.Float, CultureInfo.InvariantCulture, out double a)
             && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double b) && a == b);
 
-    private static float Number(string text, string column, string path, long line)
+    private static double Number(string text, string column, string path, long line)
     {
-        if (!float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out float value))
+        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
             throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not a number. Correct it, or give the feature categories");
-        if (!float.IsFinite(value)) throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not finite. Correct it");
+        if (!float.IsFinite((float)value)) throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not finite. Correct it");
         return value;
     }
 
@@ -118,14 +118,14 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
             throw CsvSource.Fault(path, line, $"the label '{column}' is '{text}', which is none of the classes {string.Join(", ", classes)}");
         }
 
-        float value = Number(text, column, path, line);
+        double value = Number(text, column, path, line);
         if (label.PositiveAbove is { } threshold) return value > threshold ? 1 : 0;
-        if (labelPlan.Classes > 0 && (value < 0 || value >= labelPlan.Classes || value != MathF.Floor(value)))
+        if (labelPlan.Classes > 0 && (value < 0 || value >= labelPlan.Classes || value != Math.Floor(value)))
         {
             throw CsvSource.Fault(path, line, $"the label '{column}' is '{text}', but the model tells the classes 0 to {labelPlan.Classes - 1} apart. "
                 + "Name the classes in data.label.classes, or use positiveAbove");
         }
 
-        return value;
+        return (float)value;
     }
 }

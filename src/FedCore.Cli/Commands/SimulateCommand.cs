@@ -1,0 +1,161 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using FedCore.Cli.Display;
+using FedCore.Models;
+using FedCore.Naming;
+using FedCore.Rounds;
+using FedCore.Simulation;
+using FedCore.Simulation.Reporting;
+using FedCore.Training;
+using FedCore.Training.Data;
+using FedCore.Training.Data.Datasets;
+
+namespace FedCore.Cli.Commands;
+
+/// <summary><c>fedcore simulate RUN.json</c>: a federated run on this machine.</summary>
+internal static class SimulateCommand
+{
+    private static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(5);
+
+    public static Command Create(TextWriter output, TextWriter error)
+    {
+        var file = new Argument<string>("RUN.json") { Description = "The run file, with a \"simulation\" section." };
+        var data = new Option<string?>("--data") { Description = "A folder in which data files are looked for first.", HelpName = "DIR" };
+        var set = new Option<string[]>("--set")
+        {
+            Description = "Change a value of the run file, such as --set strategy.mu=0.1. May be given several times.",
+            HelpName = "path=value",
+        };
+        var seed = new Option<long?>("--seed") { Description = "The run's seed; short for --set seed=N.", HelpName = "N" };
+        var threads = new Option<int>("--threads")
+        {
+            Description = "Threads that train at once. The result does not depend on it.",
+            HelpName = "N",
+            DefaultValueFactory = _ => Environment.ProcessorCount,
+        };
+        var folder = new Option<string?>("--out") { Description = "Write metrics, receipts, the model and a report to this folder.", HelpName = "DIR" };
+        var resume = new Option<bool>("--resume") { Description = "Go on with the run that was interrupted in --out." };
+        var restart = new Option<bool>("--restart") { Description = "Drop the run that was interrupted in --out and start anew." };
+        var json = new Option<bool>("--json") { Description = "No display; one line of JSON at the end." };
+        threads.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() < 1) result.AddError($"--threads is {result.GetValueOrDefault<int>()}: it must be at least 1.");
+        });
+
+        var command = new Command(
+            "simulate",
+            """
+            Runs a federated run on this machine, with simulated clients.
+
+            Example:
+              fedcore simulate examples/hospitals/run.json --out out/hospitals --set rounds.count=50
+            """)
+        {
+            file, data, set, seed, threads, folder, resume, restart, json,
+        };
+        command.Validators.Add(result =>
+        {
+            if ((result.GetValue(resume) || result.GetValue(restart)) && result.GetValue(folder) is null)
+                result.AddError("--resume and --restart need --out, the folder of the interrupted run.");
+            if (result.GetValue(resume) && result.GetValue(restart)) result.AddError("--resume and --restart exclude each other.");
+        });
+        command.SetAction((parsed, ct) =>
+        {
+            string[] assignments = [.. parsed.GetValue(set) ?? [], .. parsed.GetValue(seed) is { } number ? [string.Create(CultureInfo.InvariantCulture, $"seed={number}")] : Array.Empty<string>()];
+            var request = new Request(
+                parsed.GetValue(file)!, parsed.GetValue(data), assignments, parsed.GetValue(threads), parsed.GetValue(folder),
+                parsed.GetValue(resume) ? InterruptedRun.Resume : parsed.GetValue(restart) ? InterruptedRun.Drop : InterruptedRun.Refuse,
+                parsed.GetValue(json));
+            return RunAsync(request, output, error, ct);
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(Request request, TextWriter output, TextWriter error, CancellationToken ct)
+    {
+        long start = Stopwatch.GetTimestamp();
+        Registry registry = Registry.CreateDefault().AddTraining();
+        RunFile file = RunFile.Load(request.File, request.Assignments, registry);
+        RunPlan plan = Locate(file.Path, () => RunPlan.Create(file.Run, registry));
+        var folders = new DataFolders(file.Folder, request.DataFolder, new DatasetStore());
+        using RunDisplay display = RunDisplay.Create(plan, request.Json, output);
+        display.Say("reading the data");
+        IFederatedData data = await FederatedSimulation.LoadAsync(plan, file.Simulation, folders, ct);
+        Locate(file.Path, () => plan.CheckPopulation(data.ClientCount));
+        using ModelState? initial = file.LoadStart(plan);
+        using ResultFolder? results = request.Out is null ? null : ResultFolder.Open(request.Out, plan, request.Interrupted, CheckpointInterval);
+        var options = new SimulationOptions
+        {
+            Threads = request.Threads,
+            Devices = file.Simulation.Devices,
+            Stragglers = file.Simulation.Stragglers,
+            InitialModel = initial,
+            Journal = results?.Journal as IRunJournal ?? new InMemoryJournal(),
+            Checkpoints = results?.Checkpoints,
+            Environment = FederatedSimulation.EnvironmentOf(plan, file.Simulation),
+            Progress = display,
+        };
+        try
+        {
+            using SimulationResult result = await FederatedSimulation.RunAsync(plan, data, options, ct);
+            results?.Complete(result, data);
+            display.Dispose();
+            if (request.Json) await output.WriteLineAsync(Summary(plan, result, start));
+            else ResultTable.Write(output, plan, result, results?.Path, Stopwatch.GetElapsedTime(start));
+            return 0;
+        }
+        catch (OperationCanceledException) when (results is not null)
+        {
+            display.Dispose();
+            await error.WriteLineAsync($"fedcore: interrupted. Go on with the same command and --resume.");
+            return 130;
+        }
+        catch (FedCoreException fault) when (fault.Kind == FaultKind.RunFailed)
+        {
+            results?.Drop();
+            throw;
+        }
+    }
+
+    // The plan's own messages name the place in the file, but not the file.
+    private static T Locate<T>(string path, Func<T> check)
+    {
+        try
+        {
+            return check();
+        }
+        catch (FedCoreException fault) when (fault.Kind == FaultKind.Configuration)
+        {
+            throw FedCoreException.Configuration(fault.Code, $"{path}: {fault.Message}", fault);
+        }
+    }
+
+    private static void Locate(string path, Action check) => Locate(path, () =>
+    {
+        check();
+        return true;
+    });
+
+    private static string Summary(RunPlan plan, SimulationResult result, long start)
+    {
+        using var process = Process.GetCurrentProcess();
+        RunState state = result.State;
+        return JsonSerializer.Serialize(
+            new
+            {
+                run = plan.Hash,
+                rounds = state.LastRound,
+                metrics = result.Metrics,
+                bytesUp = state.Rounds.Sum(r => r.BytesUp) + state.Evaluations.Sum(e => e.BytesUp),
+                bytesDown = state.Rounds.Sum(r => r.BytesDown) + state.Evaluations.Sum(e => e.BytesDown),
+                seconds = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3),
+                peakMemoryMb = Math.Round(process.PeakWorkingSet64 / 1e6, 1),
+                modelDigest = result.Server.Model.Digest(ResultFolder.ModelMetadata(plan)),
+            });
+    }
+
+    private sealed record Request(
+        string File, string? DataFolder, IReadOnlyList<string> Assignments, int Threads, string? Out, InterruptedRun Interrupted, bool Json);
+}

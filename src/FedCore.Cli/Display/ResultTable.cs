@@ -1,0 +1,54 @@
+using System.Globalization;
+using FedCore.Rounds;
+using FedCore.Simulation;
+
+namespace FedCore.Cli.Display;
+
+/// <summary>The end of a run, as a table for a person.</summary>
+internal static class ResultTable
+{
+    private const int MaxRows = 12;
+
+    public static void Write(TextWriter output, RunPlan plan, SimulationResult result, string? folder, TimeSpan elapsed)
+    {
+        RunState state = result.State;
+        string[] metrics = [.. state.Evaluations.SelectMany(e => e.Metrics.Keys).Concat(state.Rounds.SelectMany(r => r.Metrics.Keys)).Distinct()];
+        Dictionary<int, EvaluationReceipt> evaluations = state.Evaluations.ToDictionary(e => e.Round);
+        string[] head = ["round", "clients", .. metrics];
+        var rows = new List<string[]>();
+        foreach (RoundReceipt round in Pick(state.Rounds))
+        {
+            EvaluationReceipt? evaluation = evaluations.GetValueOrDefault(round.Round);
+            rows.Add(
+            [
+                $"{round.Round}",
+                round.Committed ? $"{round.Contributors} of {round.Clients.Count}" : "abandoned",
+                .. metrics.Select(name => Value(name, round, evaluation)),
+            ]);
+        }
+
+        int[] widths = [.. Enumerable.Range(0, head.Length).Select(column => rows.Append(head).Max(row => row[column].Length))];
+        output.WriteLine($"{plan.Definition.Name} ({plan.Registry.NameOf(plan.Definition.Strategy)}, {plan.Model.Schema.TrainableCount:N0} parameters)");
+        output.WriteLine();
+        foreach (string[] row in rows.Prepend(head)) output.WriteLine("  " + string.Join("   ", row.Select((cell, i) => cell.PadLeft(widths[i]))));
+        output.WriteLine();
+        int abandoned = state.Rounds.Count(r => !r.Committed);
+        output.WriteLine($"  {Sentence(result.End.Message)} {(abandoned > 0 ? $"{abandoned} rounds were abandoned. " : "")}{elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s.");
+        if (folder is not null) output.WriteLine($"  Report: {Path.Combine(folder, "report.html")}");
+        else output.WriteLine("  Add --out DIR for the model, receipts and a report with curves.");
+    }
+
+    // All rounds of a short run; of a long one the first, the last, and some between.
+    private static IEnumerable<RoundReceipt> Pick(IReadOnlyList<RoundReceipt> rounds)
+    {
+        if (rounds.Count <= MaxRows) return rounds;
+        return Enumerable.Range(0, MaxRows).Select(i => rounds[(int)((long)i * (rounds.Count - 1) / (MaxRows - 1))]);
+    }
+
+    private static string Value(string name, RoundReceipt round, EvaluationReceipt? evaluation) =>
+        (evaluation?.Metrics.TryGetValue(name, out double value) ?? false) || round.Metrics.TryGetValue(name, out value)
+            ? value.ToString("0.0000", CultureInfo.InvariantCulture)
+            : "";
+
+    private static string Sentence(string text) => char.ToUpperInvariant(text[0]) + text[1..] + ".";
+}

@@ -1,0 +1,163 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FedCore.Rounds;
+using FedCore.Training.Data;
+
+namespace FedCore.Simulation.Reporting;
+
+/// <summary>A run as one page that needs nothing beside itself: the curves, who has which examples, who took part, and the run file.</summary>
+public static class HtmlReport
+{
+    private const int MaxClients = 60;
+    private const int MaxRounds = 400;
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>Writes the page.</summary>
+    /// <param name="path">The file, which is overwritten.</param>
+    /// <param name="plan">The run.</param>
+    /// <param name="result">What it came to.</param>
+    /// <param name="data">The clients' examples; of many clients the first are shown.</param>
+    public static void Write(string path, RunPlan plan, SimulationResult result, IFederatedData data)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(result);
+        ArgumentNullException.ThrowIfNull(data);
+        File.WriteAllText(path, Page(plan, result, data));
+    }
+
+    private static string Page(RunPlan plan, SimulationResult result, IFederatedData data)
+    {
+        RunDefinition run = plan.Definition;
+        RunState state = result.State;
+        var page = new StringBuilder();
+        page.Append($$"""
+            <!doctype html>
+            <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+            <title>{{Html.Escape(run.Name)}} · FedCore</title><style>{{Style}}</style></head><body>
+            <header><h1>{{Html.Escape(run.Name)}}</h1><p>{{Html.Escape(run.Description ?? "")}}</p>
+            <p class="hash">{{plan.Registry.NameOf(run.Strategy)}} · {{data.ClientCount:N0}} clients · {{plan.Model.Schema.TrainableCount:N0}} parameters · run {{plan.Hash}}</p></header>
+            """);
+        page.Append("<section class=\"cards\">");
+        foreach ((string name, double value) in result.Metrics) Card(page, name, Html.Number(value));
+        Card(page, "rounds", $"{state.Rounds.Count(r => r.Committed)} of {run.Rounds.Count}");
+        Card(page, "sent by clients", Html.Bytes(state.Rounds.Sum(r => (double)r.BytesUp) + state.Evaluations.Sum(e => (double)e.BytesUp)));
+        Card(page, "sent to clients", Html.Bytes(state.Rounds.Sum(r => (double)r.BytesDown) + state.Evaluations.Sum(e => (double)e.BytesDown)));
+        page.Append("</section><main>");
+
+        string[] metrics = [.. state.Evaluations.SelectMany(e => e.Metrics.Keys).Concat(state.Rounds.SelectMany(r => r.Metrics.Keys)).Distinct()];
+        foreach (IGrouping<string, string> group in metrics.GroupBy(Quantity))
+            Panel(page, Title(group.Key), SvgLineChart.Draw([.. group.Select(name => SeriesOf(state, name))], Html.Number), Legend([.. group]));
+        Panel(page, "Bytes, in total", SvgLineChart.Draw([Cumulative(state, up: true), Cumulative(state, up: false)], Html.Bytes), Legend(["from clients", "to clients"]));
+        AppendPartition(page, plan, data);
+        AppendParticipation(page, state, data);
+        page.Append("</main><details><summary>Run file, as it was run</summary><pre>");
+        page.Append(Html.Escape(JsonNode.Parse(plan.CanonicalBytes.Span)!.ToJsonString(Indented)));
+        return page.Append("</pre></details></body></html>\n").ToString();
+    }
+
+    private static void AppendPartition(StringBuilder page, RunPlan plan, IFederatedData data)
+    {
+        int classes = plan.Model.Label.Classes, clients = (int)Math.Min(MaxClients, data.ClientCount);
+        if (classes is 0 or > 100) return;
+        int[,] counts = new int[clients, classes];
+        for (int client = 0; client < clients; client++)
+        {
+            ExampleView train = data.Get(client).Train;
+            foreach (int row in train.Rows.Span) counts[client, (int)train.Set.Label(row)[0]]++;
+        }
+
+        string[] names = [.. Enumerable.Range(0, clients).Select(client => data.NameOf(client))];
+        IReadOnlyList<string> labels = plan.Definition.Data?.Label.Classes ?? [.. Enumerable.Range(0, classes).Select(c => $"{c}")];
+        Panel(page, "Who has which training examples, by class", SvgHeatMap.DrawAmounts(names, labels, counts), Shown(clients, data.ClientCount));
+    }
+
+    private static void AppendParticipation(StringBuilder page, RunState state, IFederatedData data)
+    {
+        RoundReceipt[] rounds = [.. state.Rounds.TakeLast(MaxRounds)];
+        if (rounds.Length == 0) return;
+        int clients = (int)Math.Min(MaxClients, data.ClientCount);
+        string[] names = [.. Enumerable.Range(0, clients).Select(client => data.NameOf(client))];
+        Dictionary<string, ClientReceipt>[] byName = [.. rounds.Select(round => round.Clients.ToDictionary(client => client.Client))];
+        ClientReceipt? Find(int client, int round) => byName[round].GetValueOrDefault(names[client]);
+        string chart = SvgHeatMap.DrawClasses(
+            names, rounds.Length,
+            (client, round) => Find(client, round) is { } found ? StyleOf(rounds[round], found) : null,
+            (client, round) => $"{names[client]}, round {rounds[round].Round}: {Find(client, round)!.Outcome.ToString().ToLowerInvariant()}",
+            client => $"{Enumerable.Range(0, rounds.Length).Count(round => Find(client, round)?.Outcome == ClientOutcome.Reported)}");
+        string legend = "<span class=\"key\"><i class=\"reported\"></i>in the sum</span><span class=\"key\"><i class=\"late\"></i>late</span>"
+            + "<span class=\"key\"><i class=\"gone\"></i>lost, declined or refused</span><span class=\"key\"><i class=\"void\"></i>round abandoned</span>";
+        Panel(page, "Who took part", chart, legend + Shown(clients, data.ClientCount));
+    }
+
+    private static string StyleOf(RoundReceipt round, ClientReceipt client) => client.Outcome switch
+    {
+        ClientOutcome.Reported => round.Committed ? "reported" : "void",
+        ClientOutcome.Late => "late",
+        _ => "gone",
+    };
+
+    private static Series SeriesOf(RunState state, string metric)
+    {
+        IEnumerable<(double X, double Y)> evaluated = state.Evaluations.Where(e => e.Metrics.ContainsKey(metric)).Select(e => ((double)e.Round, e.Metrics[metric]));
+        IEnumerable<(double X, double Y)> trained = state.Rounds.Where(r => r.Metrics.ContainsKey(metric)).Select(r => ((double)r.Round, r.Metrics[metric]));
+        return new Series(metric, [.. evaluated.Concat(trained)]);
+    }
+
+    private static Series Cumulative(RunState state, bool up)
+    {
+        var points = new List<(double, double)>();
+        Dictionary<int, EvaluationReceipt> evaluations = state.Evaluations.ToDictionary(e => e.Round);
+        double sum = 0;
+        foreach (RoundReceipt round in state.Rounds)
+        {
+            EvaluationReceipt? evaluation = evaluations.GetValueOrDefault(round.Round);
+            sum += up ? round.BytesUp + (evaluation?.BytesUp ?? 0) : round.BytesDown + (evaluation?.BytesDown ?? 0);
+            points.Add((round.Round, sum));
+        }
+
+        return new Series(up ? "from clients" : "to clients", points);
+    }
+
+    // trainLoss and localLoss belong into one chart with loss.
+    private static string Quantity(string metric)
+    {
+        foreach (string prefix in (string[])["train", "local"])
+        {
+            if (metric.StartsWith(prefix, StringComparison.Ordinal) && metric.Length > prefix.Length)
+                return char.ToLowerInvariant(metric[prefix.Length]) + metric[(prefix.Length + 1)..];
+        }
+
+        return metric;
+    }
+
+    private static string Title(string quantity) => char.ToUpperInvariant(quantity[0]) + quantity[1..];
+
+    private static string Legend(IReadOnlyList<string> names) => string.Concat(
+        names.Select((name, i) => $"<span class=\"key\"><i class=\"s{i}\"></i>{Html.Escape(name)}</span>"));
+
+    private static string Shown(long shown, long all) => shown < all ? $"<span class=\"key\">the first {shown} of {all:N0} clients</span>" : "";
+
+    private static void Card(StringBuilder page, string name, string value) =>
+        page.Append($"<div class=\"card\"><b>{Html.Escape(value)}</b><span>{Html.Escape(name)}</span></div>");
+
+    private static void Panel(StringBuilder page, string title, string chart, string legend) =>
+        page.Append($"<section class=\"panel\"><h2>{Html.Escape(title)}</h2>{chart}<p class=\"legend\">{legend}</p></section>");
+
+    private const string Style = """
+        :root{--bg:#f6f7f9;--fg:#1c2430;--dim:#667085;--panel:#fff;--line:#e3e7ee;--s0:#1f6feb;--s1:#e8590c;--s2:#2b8a3e;--s3:#9c36b5;--late:#e8a33d;--gone:#d6455d;--void:#adb5bd}
+        @media (prefers-color-scheme:dark){:root{--bg:#12161c;--fg:#e6eaf0;--dim:#93a0b4;--panel:#1a2029;--line:#2a323e;--s0:#58a6ff;--s1:#ff922b;--s2:#51cf66;--s3:#da77f2;--void:#5c6773}}
+        *{box-sizing:border-box}body{margin:0 auto;max-width:1240px;padding:24px;background:var(--bg);color:var(--fg);font:15px/1.45 system-ui,sans-serif}
+        h1{margin:0;font-size:26px}h2{margin:0 0 8px;font-size:15px;font-weight:600}header p{margin:4px 0;color:var(--dim)}.hash{font-size:12px;overflow-wrap:anywhere}
+        .cards{display:flex;flex-wrap:wrap;gap:12px;margin:18px 0}.card{background:var(--panel);border:1px solid var(--line);border-radius:10px;padding:10px 16px;min-width:120px}
+        .card b{display:block;font-size:21px}.card span{color:var(--dim);font-size:13px}
+        main{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:14px}
+        .panel{background:var(--panel);border:1px solid var(--line);border-radius:10px;padding:14px}svg{width:100%;height:auto;display:block}
+        svg text{font:11px system-ui,sans-serif;fill:var(--dim)}.grid{stroke:var(--line)}.line{fill:none;stroke-width:1.8}
+        path.s0{stroke:var(--s0)}path.s1{stroke:var(--s1)}path.s2{stroke:var(--s2)}path.s3{stroke:var(--s3)}
+        .dot.s0,i.s0{fill:var(--s0);background:var(--s0)}.dot.s1,i.s1{fill:var(--s1);background:var(--s1)}.dot.s2,i.s2{fill:var(--s2);background:var(--s2)}.dot.s3,i.s3{fill:var(--s3);background:var(--s3)}
+        .heat,.reported,i.reported{fill:var(--s0);background:var(--s0)}.late,i.late{fill:var(--late);background:var(--late)}.gone,i.gone{fill:var(--gone);background:var(--gone)}.void,i.void{fill:var(--void);background:var(--void)}
+        .legend{margin:6px 0 0;color:var(--dim);font-size:12px}.key{margin-right:14px;white-space:nowrap}.key i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:5px}
+        details{margin-top:18px}pre{background:var(--panel);border:1px solid var(--line);border-radius:10px;padding:14px;overflow:auto;font-size:12px}
+        """;
+}

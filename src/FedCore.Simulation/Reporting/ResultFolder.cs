@@ -1,0 +1,124 @@
+using FedCore.Models;
+using FedCore.Rounds;
+using FedCore.Simulation.Storage;
+using FedCore.Training.Data;
+
+namespace FedCore.Simulation.Reporting;
+
+/// <summary>
+/// The folder that a run's results go to. While a run goes on, its journal and checkpoints lie in <c>.run</c>; results are written beside their places
+/// and renamed at the very end, so that a run that fails leaves the results of an earlier one as they were.
+/// </summary>
+public sealed class ResultFolder : IDisposable
+{
+    private const string Working = ".run";
+    private readonly RunPlan _plan;
+    private readonly string _working;
+
+    private ResultFolder(string path, RunPlan plan, TimeSpan checkpointInterval)
+    {
+        Path = path;
+        _plan = plan;
+        _working = System.IO.Path.Combine(path, Working);
+        Directory.CreateDirectory(_working);
+        Journal = new FileRunJournal(System.IO.Path.Combine(_working, "journal.jsonl"), plan.Registry);
+        Checkpoints = new FileCheckpointStore(_working, plan, checkpointInterval, TimeProvider.System);
+    }
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <summary>The run's journal.</summary>
+    public FileRunJournal Journal { get; }
+
+    /// <summary>The run's checkpoints.</summary>
+    public FileCheckpointStore Checkpoints { get; }
+
+    /// <summary>Opens a folder for a run.</summary>
+    /// <param name="path">The folder; it is created where it is not there.</param>
+    /// <param name="plan">The run.</param>
+    /// <param name="mode">What to do with a run that was interrupted there.</param>
+    /// <param name="checkpointInterval">The least time between checkpoints.</param>
+    /// <returns>The open folder.</returns>
+    /// <exception cref="FedCoreException">It holds an interrupted run, or none to resume, or cannot be written to (<c>run.out</c>).</exception>
+    public static ResultFolder Open(string path, RunPlan plan, InterruptedRun mode, TimeSpan checkpointInterval)
+    {
+        path = System.IO.Path.GetFullPath(path);
+        string working = System.IO.Path.Combine(path, Working);
+        bool isInterrupted = File.Exists(System.IO.Path.Combine(working, "journal.jsonl"));
+        if (isInterrupted && mode == InterruptedRun.Refuse)
+        {
+            throw FedCoreException.Configuration(
+                "run.out", $"{path} holds a run that was interrupted. Go on with it: --resume. Or drop it and start anew: --restart. Or choose another --out.");
+        }
+
+        if (!isInterrupted && mode == InterruptedRun.Resume)
+            throw FedCoreException.Configuration("run.out", $"{path} holds no run that was interrupted. Leave --resume out to start one.");
+        try
+        {
+            if (isInterrupted && mode == InterruptedRun.Drop) Directory.Delete(working, recursive: true);
+            return new ResultFolder(path, plan, checkpointInterval);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw FedCoreException.Configuration("run.out", $"The results cannot be written to {path}: {fault.Message}", fault);
+        }
+    }
+
+    /// <summary>Writes the results and drops what was only needed to resume.</summary>
+    /// <param name="result">What the run came to.</param>
+    /// <param name="data">The clients' examples.</param>
+    public void Complete(SimulationResult result, IFederatedData data)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        (string Name, Action<string> Write)[] files =
+        [
+            ("run.json", path => File.WriteAllBytes(path, _plan.CanonicalBytes.Span)),
+            ("metrics.jsonl", path => MetricsFile.WriteMetrics(path, result.State)),
+            ("receipts.jsonl", path => MetricsFile.WriteReceipts(path, result.State, _plan.Registry)),
+            ("model.safetensors", path => WriteModel(path, result.Server.Model)),
+            ("report.html", path => HtmlReport.Write(path, _plan, result, data)),
+        ];
+        foreach ((string name, Action<string> write) in files) write(System.IO.Path.Combine(_working, name));
+        foreach ((string name, _) in files) File.Move(System.IO.Path.Combine(_working, name), System.IO.Path.Combine(Path, name), overwrite: true);
+        Drop();
+    }
+
+    /// <summary>Forgets the run: there is nothing to resume.</summary>
+    public void Drop()
+    {
+        Journal.Dispose();
+        Directory.Delete(_working, recursive: true);
+    }
+
+    /// <summary>What the model's file says of itself.</summary>
+    /// <param name="plan">The run.</param>
+    /// <returns>The metadata.</returns>
+    public static IReadOnlyDictionary<string, string> ModelMetadata(RunPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return new Dictionary<string, string> { ["fedcore.run"] = plan.Hash };
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Journal.Dispose();
+
+    private void WriteModel(string path, ModelState model)
+    {
+        using FileStream file = File.Create(path);
+        SafeTensors.Write(file, model, ModelMetadata(_plan));
+    }
+}
+
+/// <summary>What to do with a run that was interrupted in a result folder.</summary>
+public enum InterruptedRun
+{
+    /// <summary>Refuse to start.</summary>
+    Refuse,
+
+    /// <summary>Go on with it.</summary>
+    Resume,
+
+    /// <summary>Drop it and start anew.</summary>
+    Drop,
+}

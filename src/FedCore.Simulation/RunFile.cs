@@ -1,0 +1,89 @@
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using FedCore.Json;
+using FedCore.Models;
+using FedCore.Naming;
+using FedCore.Rounds;
+
+namespace FedCore.Simulation;
+
+/// <summary>A run file with its <c>simulation</c> section.</summary>
+/// <param name="Path">The file.</param>
+/// <param name="Run">The run: what real sites would be asked to approve.</param>
+/// <param name="Simulation">Where its simulated clients come from.</param>
+public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinition Simulation)
+{
+    /// <summary>The folder of the file: relative paths begin there.</summary>
+    public string Folder => System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
+
+    /// <summary>Reads and checks a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="assignments">Changes such as <c>strategy.mu=0.1</c>, made before the checks.</param>
+    /// <param name="registry">The names that may stand in it.</param>
+    /// <returns>The run and the section.</returns>
+    /// <exception cref="FedCoreException">The file is not there or not as it must be; the message names place, value and remedy.</exception>
+    public static RunFile Load(string path, IEnumerable<string> assignments, Registry registry)
+    {
+        ArgumentNullException.ThrowIfNull(assignments);
+        string text;
+        try
+        {
+            text = File.ReadAllText(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw FedCoreException.Configuration("run.file", $"The run file '{path}' cannot be read ({fault.Message}) Check the path.", fault);
+        }
+
+        JsonObject document = JsonDocuments.Parse(text, path);
+        foreach (string assignment in assignments) JsonDocuments.Set(document, assignment);
+        SimulationDefinition simulation = JsonDocuments.Read<SimulatedRunDefinition>(document, registry, path).Simulation;
+        document.Remove("simulation");
+        return new RunFile(path, JsonDocuments.Read<RunDefinition>(document, registry, path), simulation);
+    }
+
+    /// <summary>The JSON schema of run files with a <c>simulation</c> section.</summary>
+    /// <param name="registry">The names that may stand in them.</param>
+    /// <param name="describe">Descriptions for editors, or null.</param>
+    /// <returns>The schema.</returns>
+    public static JsonObject Schema(Registry registry, Func<System.Reflection.MemberInfo, string?>? describe = null) =>
+        JsonSchemas.For<SimulatedRunDefinition>(registry, describe);
+
+    /// <summary>The model that the run starts from, or null where it draws one.</summary>
+    /// <param name="plan">The run.</param>
+    /// <returns>The model.</returns>
+    /// <exception cref="FedCoreException">The checkpoint is not there or not the one that the run names (<c>run.start</c>).</exception>
+    public ModelState? LoadStart(RunPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        if (Run.Start is not { } start) return null;
+        string path = System.IO.Path.GetFullPath(System.IO.Path.Combine(Folder, start.Path));
+        var state = new ModelState(plan.Model.Schema);
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            if (start.Sha256 is { } expected)
+            {
+                string digest = Convert.ToHexStringLower(SHA256.HashData(file));
+                if (!digest.Equals(expected, StringComparison.OrdinalIgnoreCase))
+                    throw FedCoreException.Configuration("run.start", $"{path}: its SHA-256 is {digest}, but start.sha256 is {expected}. It is another file than the run names.");
+                file.Position = 0;
+            }
+
+            SafeTensors.Read(file, state);
+            return state;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or FedCoreException { Code: "model.safetensors" })
+        {
+            state.Dispose();
+            throw FedCoreException.Configuration("run.start", $"{path}: the run cannot start from it. {fault.Message}", fault);
+        }
+    }
+
+    /// <summary>A run file as a whole, for its schema.</summary>
+    private sealed record SimulatedRunDefinition : RunDefinition
+    {
+        /// <summary>Where the clients of a simulation come from; real sites ignore it.</summary>
+        public required SimulationDefinition Simulation { get; init; }
+    }
+}
