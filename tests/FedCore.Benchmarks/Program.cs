@@ -4,6 +4,9 @@ using FedCore.Benchmarks.Suites;
 var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
 {
     ["engine"] = EngineSuite.Run,
+    ["simulation"] = SimulationSuite.Run,
+    ["aggregation"] = AggregationSuite.Run,
+    ["population"] = PopulationSuite.Run,
 };
 
 string[] names = [.. args.Where(arg => !arg.StartsWith('-'))];

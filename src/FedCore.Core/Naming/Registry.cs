@@ -1,10 +1,10 @@
 using FedCore.Aggregation;
 using FedCore.Models.Layers;
 using FedCore.Models.Losses;
+using FedCore.Optimizers;
 using FedCore.Rounds.Selection;
 using FedCore.Strategies;
 using FedCore.Strategies.Schedules;
-using FedCore.Optimizers;
 
 namespace FedCore.Naming;
 

@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using FedCore.Aggregation;
+using FedCore.Numerics;
+using FedCore.Updates;
+
+namespace FedCore.Benchmarks.Suites;
+
+/// <summary>Input bytes per second and thread through the weighted mean, from updates that lie in memory.</summary>
+internal static class AggregationSuite
+{
+    private const int Repetitions = 15;
+
+    public static void Run(Figures figures)
+    {
+        Mean(figures, "mean_1m_x50", 1_000_000, 50);
+        Mean(figures, "mean_7850_x1000", 7850, 1000);
+    }
+
+    private static void Mean(Figures figures, string figure, int length, int count)
+    {
+        var layout = new UpdateLayout(
+            new Section(Section.Model, SectionRole.Model, length, Weighting.Scalar), new Section(Section.Weight, SectionRole.Weight, 1));
+        RandomStream random = new RandomKeys([], 1).Stream("updates");
+        using var pool = new FlatVectorPool();
+        MemoryUpdate[] updates = [.. Enumerable.Range(0, count).Select(_ => new MemoryUpdate(layout, random))];
+        var resources = new AggregationResources(1, pool);
+        var rates = new List<double>();
+        for (int i = 0; i < Repetitions; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            AggregationResult result = new WeightedMean().AggregateAsync(layout, updates, resources, default).AsTask().GetAwaiter().GetResult();
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            pool.Return(result.Sum.Vector);
+            rates.Add(layout.ByteLength * (double)count / seconds / 1e9);
+        }
+
+        figures.Report("aggregation", figure, Figures.Median(rates.Skip(3)), "GB/s", new { copyGbPerSecond = Math.Round(CopyRate(), 1) });
+        foreach (MemoryUpdate update in updates) update.Dispose();
+    }
+
+    // The machine's limit for comparison: reading 200 MB, by copying it block by block into the cache.
+    private static double CopyRate()
+    {
+        using var source = new FlatVector(50_000_000);
+        float[] block = new float[VectorBlocks.BlockLength];
+        double best = 0;
+        for (int repetition = 0; repetition < 5; repetition++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            for (long offset = 0; offset + block.Length <= source.Length; offset += block.Length) source.Slice(offset, block.Length).CopyTo(block);
+            best = Math.Max(best, source.Length * sizeof(float) / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9);
+        }
+
+        return best;
+    }
+
+    private sealed class MemoryUpdate : IUpdateSource, IUpdateReader
+    {
+        private readonly FlatVector _values;
+        private readonly double[] _scalars = [1];
+
+        public MemoryUpdate(UpdateLayout layout, RandomStream random)
+        {
+            _values = new FlatVector(layout.VectorLength);
+            foreach (ref float value in _values.AsSpan()) value = (float)random.NextDouble();
+        }
+
+        public int Contributors => 1;
+
+        public ReadOnlySpan<double> Scalars => _scalars;
+
+        public ValueTask<IUpdateReader> OpenAsync(CancellationToken ct) => new(this);
+
+        public ReadOnlySpan<float> Read(long offset) => _values.Slice(offset, (int)Math.Min(VectorBlocks.BlockLength, _values.Length - offset));
+
+        void IDisposable.Dispose()
+        {
+        }
+
+        public void Dispose() => _values.Dispose();
+    }
+}
