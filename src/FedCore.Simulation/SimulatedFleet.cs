@@ -89,8 +89,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
         public ReadOnlySpan<double> Scalars => Update.Scalars;
 
-        public ReadOnlySpan<float> Read(long offset) =>
-            Update.Values.Slice(offset, (int)Math.Min(Numerics.VectorBlocks.BlockLength, Update.Layout.VectorLength - offset));
+        public ReadOnlySpan<float> Read(long offset) => Update.ReadBlock(offset);
 
         public void Dispose() => fleet._workspaces.Push(workspace);
     }

@@ -5,144 +5,197 @@ using FedCore.Updates;
 namespace FedCore.Aggregation;
 
 /// <summary>
-/// Sixteen running sums. Update number i of the cohort goes to lane i mod 16, behind number i - 16; at the end the lanes are added in order. So the
-/// order of every floating-point addition is fixed, and up to 16 threads fold at once.
+/// The order of a sum. The cohort is cut into at most 64 runs of neighbours, the lanes; a lane is summed in cohort order by whoever takes it, and lanes
+/// are added to the total in order. So every floating-point addition has its fixed place, whatever the number of threads, and only the lanes that are
+/// being worked on take memory.
 /// </summary>
-internal sealed class FoldLanes(UpdateLayout layout, FlatVectorPool pool) : IDisposable
+internal sealed class FoldLanes : IDisposable
 {
-    public const int Count = 16;
+    private const int MaxLanes = 64;
 
-    private readonly Lane[] _lanes = CreateLanes(layout);
+    private readonly Lock _lock = new();
+    private readonly UpdateLayout _layout;
+    private readonly FlatVectorPool _pool;
+    private readonly int _updates;
+    private readonly int _window;
+    private readonly Dictionary<int, Lane> _done = [];
+    private readonly double[] _scalars;
+    private FlatVector? _total;
+    private TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _next, _merged, _contributors;
+    private bool _merging, _aborted, _hasTotal;
 
-    /// <summary>Waits until every earlier update of the lane was folded or skipped.</summary>
-    public ValueTask TurnAsync(int index, CancellationToken ct) => _lanes[index % Count].TurnAsync(index, ct);
-
-    /// <summary>Adds an update whose turn it is.</summary>
-    public void Fold(int index, IUpdateReader reader)
+    public FoldLanes(UpdateLayout layout, FlatVectorPool pool, int updates, int threads)
     {
-        Lane lane = _lanes[index % Count];
-        bool first = lane.Vector is null;
-        FlatVector sum = lane.Vector ??= pool.Rent(layout.VectorLength);
-        for (long offset = 0; offset < layout.VectorLength;)
-        {
-            ReadOnlySpan<float> chunk = reader.Read(offset);
-            Span<float> target = sum.Slice(offset, chunk.Length);
-            if (first) chunk.CopyTo(target);
-            else TensorPrimitives.Add(target, chunk, target);
-            offset += chunk.Length;
-        }
+        (_layout, _pool, _updates) = (layout, pool, updates);
+        _window = 2 * threads + 1;
+        _scalars = new double[layout.ScalarCount];
+        Count = Math.Min(updates, MaxLanes);
+    }
 
+    /// <summary>Number of lanes.</summary>
+    public int Count { get; }
+
+    /// <summary>Takes the next lane, or null when there is none. Waits while too many lanes are ahead of the total.</summary>
+    public async ValueTask<Lane?> TakeAsync(CancellationToken ct)
+    {
+        while (true)
+        {
+            Task moved;
+            lock (_lock)
+            {
+                if (_aborted || _next == Count) return null;
+                if (_next < _merged + _window)
+                {
+                    int index = _next++;
+                    return new Lane(index, First(index), First(index + 1), new double[_layout.ScalarCount]);
+                }
+
+                moved = _moved.Task;
+            }
+
+            await moved.WaitAsync(ct).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Adds an update to a lane.</summary>
+    public void Fold(Lane lane, IUpdateReader reader)
+    {
         ReadOnlySpan<double> scalars = reader.Scalars;
         for (int i = 0; i < scalars.Length; i++) lane.Scalars[i] += scalars[i];
         lane.Contributors += reader.Contributors;
-        lane.Advance(index);
-    }
+        if (_layout.VectorLength == 0) return;
 
-    /// <summary>Passes over an update whose turn it is and that cannot be used.</summary>
-    public void Skip(int index) => _lanes[index % Count].Advance(index);
-
-    /// <summary>Wakes everybody who waits for a turn that will not come.</summary>
-    public void Abort()
-    {
-        foreach (Lane lane in _lanes) lane.Abort();
-    }
-
-    /// <summary>Adds the lanes up. The sum's vector is rented from the pool and now the caller's.</summary>
-    public UpdateSum Combine()
-    {
-        double[] scalars = new double[layout.ScalarCount];
-        int contributors = 0;
-        var used = new List<Lane>(Count);
-        foreach (Lane lane in _lanes)
+        // A lane of one update whose turn it is already needs no vector of its own.
+        bool isDirect = lane.End - lane.Begin == 1 && TryEnterTotal(lane.Index);
+        FlatVector target = isDirect ? _total! : lane.Vector ??= _pool.Rent(_layout.VectorLength);
+        bool isFirst = isDirect ? !_hasTotal : !lane.HasVector;
+        for (long offset = 0; offset < _layout.VectorLength;)
         {
-            for (int i = 0; i < scalars.Length; i++) scalars[i] += lane.Scalars[i];
-            contributors += lane.Contributors;
-            if (lane.Vector is not null) used.Add(lane);
+            ReadOnlySpan<float> chunk = reader.Read(offset);
+            Span<float> sum = target.Slice(offset, chunk.Length);
+            if (isFirst) chunk.CopyTo(sum);
+            else TensorPrimitives.Add(sum, chunk, sum);
+            offset += chunk.Length;
         }
 
-        FlatVector total;
-        if (used.Count == 0)
+        if (isDirect)
         {
-            total = pool.Rent(layout.VectorLength);
-            total.Clear();
+            _hasTotal = true;
+            LeaveTotal();
         }
         else
         {
-            total = used[0].Vector!;
-            used[0].Vector = null;
-            for (long offset = 0; offset < layout.VectorLength; offset += VectorBlocks.BlockLength)
+            lane.HasVector = true;
+        }
+    }
+
+    /// <summary>Ends a lane: it is added to the total as soon as those before it are.</summary>
+    public void Complete(Lane lane)
+    {
+        lock (_lock) _done.Add(lane.Index, lane);
+        while (TryTakeMergeable() is { } ready)
+        {
+            FlatVector? vector = ready.Vector;
+            if (vector is not null)
             {
-                int count = (int)Math.Min(VectorBlocks.BlockLength, layout.VectorLength - offset);
-                Span<float> target = total.Slice(offset, count);
-                for (int i = 1; i < used.Count; i++) TensorPrimitives.Add(target, used[i].Vector!.Slice(offset, count), target);
+                if (_hasTotal) VectorBlocks.Add(_total!, vector);
+                else (_total, vector, _hasTotal) = (vector, _total, true);
+                ready.Vector = null;
+                if (vector is not null) _pool.Return(vector);
+            }
+
+            for (int i = 0; i < _scalars.Length; i++) _scalars[i] += ready.Scalars[i];
+            _contributors += ready.Contributors;
+            lock (_lock)
+            {
+                _merged++;
+                _merging = false;
+                Wake();
             }
         }
+    }
 
-        return new UpdateSum(layout, total, scalars, contributors);
+    /// <summary>Wakes everybody who waits for a lane: there will be none.</summary>
+    public void Abort()
+    {
+        lock (_lock)
+        {
+            _aborted = true;
+            Wake();
+        }
+    }
+
+    /// <summary>The sum of all lanes. Its vector is now the caller's.</summary>
+    public UpdateSum Sum()
+    {
+        FlatVector total = _total ?? _pool.Rent(_layout.VectorLength);
+        _total = null;
+        if (!_hasTotal) total.Clear();
+        return new UpdateSum(_layout, total, _scalars, _contributors);
     }
 
     public void Dispose()
     {
-        foreach (Lane lane in _lanes)
+        if (_total is not null) _pool.Return(_total);
+        foreach (Lane lane in _done.Values)
+            if (lane.Vector is { } vector) _pool.Return(vector);
+    }
+
+    private int First(int lane) => (int)((long)lane * _updates / Count);
+
+    // A direct fold holds the total for itself until the lane is completed by the same worker.
+    private bool TryEnterTotal(int lane)
+    {
+        lock (_lock)
         {
-            if (lane.Vector is { } vector) pool.Return(vector);
-            lane.Vector = null;
+            if (_merged != lane || _merging) return false;
+            _merging = true;
+        }
+
+        _total ??= _pool.Rent(_layout.VectorLength);
+        return true;
+    }
+
+    private void LeaveTotal()
+    {
+        lock (_lock) _merging = false;
+    }
+
+    private Lane? TryTakeMergeable()
+    {
+        lock (_lock)
+        {
+            if (_merging || !_done.Remove(_merged, out Lane? lane)) return null;
+            _merging = true;
+            return lane;
         }
     }
 
-    private static Lane[] CreateLanes(UpdateLayout layout)
+    private void Wake()
     {
-        var lanes = new Lane[Count];
-        for (int i = 0; i < Count; i++) lanes[i] = new Lane(i, layout.ScalarCount);
-        return lanes;
+        TaskCompletionSource moved = _moved;
+        _moved = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        moved.SetResult();
     }
 
-    private sealed class Lane(int first, int scalars)
+    /// <summary>A run of neighbours in the cohort while it is summed.</summary>
+    public sealed class Lane(int index, int begin, int end, double[] scalars)
     {
-        private readonly Lock _lock = new();
-        private readonly Dictionary<int, TaskCompletionSource> _waiting = [];
-        private int _next = first;
-        private bool _aborted;
+        public int Index { get; } = index;
+
+        /// <summary>Its first update.</summary>
+        public int Begin { get; } = begin;
+
+        /// <summary>Behind its last update.</summary>
+        public int End { get; } = end;
+
+        public double[] Scalars { get; } = scalars;
 
         public FlatVector? Vector { get; set; }
 
-        public double[] Scalars { get; } = new double[scalars];
+        public bool HasVector { get; set; }
 
         public int Contributors { get; set; }
-
-        public ValueTask TurnAsync(int index, CancellationToken ct)
-        {
-            TaskCompletionSource turn;
-            lock (_lock)
-            {
-                if (_aborted) throw new OperationCanceledException("Another update's fold failed.");
-                if (_next == index) return ValueTask.CompletedTask;
-                turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                _waiting.Add(index, turn);
-            }
-
-            return new ValueTask(turn.Task.WaitAsync(ct));
-        }
-
-        public void Advance(int index)
-        {
-            TaskCompletionSource? turn;
-            lock (_lock)
-            {
-                _next = index + Count;
-                _waiting.Remove(_next, out turn);
-            }
-
-            turn?.SetResult();
-        }
-
-        public void Abort()
-        {
-            lock (_lock)
-            {
-                _aborted = true;
-                foreach (TaskCompletionSource turn in _waiting.Values) turn.TrySetCanceled();
-            }
-        }
     }
 }

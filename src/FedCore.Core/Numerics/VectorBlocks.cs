@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace FedCore.Numerics;
 
@@ -7,6 +9,21 @@ public static class VectorBlocks
 {
     /// <summary>Elements per block: 16 KiB of floats, so that three operands fit a 48 KiB cache.</summary>
     public const int BlockLength = 4096;
+
+    /// <summary><c>target += addend</c>, element by element.</summary>
+    /// <param name="target">The vector that changes.</param>
+    /// <param name="addend">A vector at least as long as <paramref name="target"/>.</param>
+    public static void Add(FlatVector target, FlatVector addend)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(addend);
+        for (long offset = 0; offset < target.Length; offset += BlockLength)
+        {
+            int count = (int)Math.Min(BlockLength, target.Length - offset);
+            Span<float> block = target.Slice(offset, count);
+            TensorPrimitives.Add(block, addend.Slice(offset, count), block);
+        }
+    }
 
     /// <summary><c>target += scale * addend</c>, element by element.</summary>
     /// <param name="target">The vector that changes.</param>
@@ -22,6 +39,39 @@ public static class VectorBlocks
             Span<float> block = target.Slice(offset, count);
             TensorPrimitives.FusedMultiplyAdd(addend.Slice(offset, count), scale, block, block);
         }
+    }
+
+    /// <summary>Whether the leading elements of a vector are all finite.</summary>
+    /// <param name="vector">The vector.</param>
+    /// <param name="length">How many leading elements count.</param>
+    /// <returns>False if one is infinite or not a number.</returns>
+    public static bool IsFinite(FlatVector vector, long length)
+    {
+        ArgumentNullException.ThrowIfNull(vector);
+        for (long offset = 0; offset < length; offset += BlockLength)
+            if (!IsFinite(vector.Slice(offset, (int)Math.Min(BlockLength, length - offset)))) return false;
+        return true;
+    }
+
+    /// <summary>Whether all elements are finite.</summary>
+    /// <param name="values">The elements.</param>
+    /// <returns>False if one is infinite or not a number.</returns>
+    public static bool IsFinite(ReadOnlySpan<float> values)
+    {
+        // Without its sign, a float is finite if and only if its bits, as a number, are below those of infinity.
+        const int infinity = 0x7F800000;
+        ReadOnlySpan<int> bits = MemoryMarshal.Cast<float, int>(values);
+        Vector512<int> largest0 = default, largest1 = default, magnitude = Vector512.Create(int.MaxValue);
+        int i = 0;
+        for (; i + 32 <= bits.Length; i += 32)
+        {
+            largest0 = Vector512.Max(largest0, Vector512.Create(bits[i..]) & magnitude);
+            largest1 = Vector512.Max(largest1, Vector512.Create(bits[(i + 16)..]) & magnitude);
+        }
+
+        bool finite = Vector512.LessThanAll(Vector512.Max(largest0, largest1), Vector512.Create(infinity));
+        for (; i < bits.Length; i++) finite &= (bits[i] & int.MaxValue) < infinity;
+        return finite;
     }
 
     /// <summary>The squared Euclidean norm, summed in double precision over 16 logical lanes, so that the bits are the same for any vector width.</summary>

@@ -22,7 +22,7 @@ public interface IUpdateReader : IDisposable
     /// <summary>The scalar sections.</summary>
     ReadOnlySpan<double> Scalars { get; }
 
-    /// <summary>The vector sections from an offset on: as many elements as lie ready, at least one.</summary>
+    /// <summary>The vector sections from an offset on: as many elements as lie ready, at least one. They are read in order, each once.</summary>
     /// <param name="offset">First element, below the layout's vector length.</param>
     /// <returns>A view that is valid until the next call.</returns>
     ReadOnlySpan<float> Read(long offset);

@@ -11,6 +11,7 @@ public sealed class Update
 {
     private readonly double[] _scalars;
     private readonly bool[] _weighted;
+    private PendingChange? _change;
 
     /// <summary>An update over a given buffer.</summary>
     /// <param name="layout">The sections.</param>
@@ -42,7 +43,7 @@ public sealed class Update
         set => Scalar(Section.Weight) = value;
     }
 
-    /// <summary>Whether every vector element was finite when the update was completed.</summary>
+    /// <summary>Whether everything that was written is finite.</summary>
     public bool IsFinite { get; private set; } = true;
 
     /// <summary>Makes the update empty, for the next client.</summary>
@@ -50,6 +51,7 @@ public sealed class Update
     {
         Array.Clear(_scalars);
         Array.Clear(_weighted);
+        _change = null;
         IsFinite = true;
     }
 
@@ -65,7 +67,7 @@ public sealed class Update
         return ref _scalars[offset + index];
     }
 
-    /// <summary>A view of a vector section.</summary>
+    /// <summary>A view of a vector section, to be written; for the model section see <see cref="WriteModelChange"/>.</summary>
     /// <param name="section">The section's name.</param>
     /// <param name="offset">First element within the section.</param>
     /// <param name="count">Number of elements.</param>
@@ -78,7 +80,10 @@ public sealed class Update
         return Values.Slice(start + offset, count);
     }
 
-    /// <summary>Writes the model section: weight x (local - global). <see cref="Weight"/> must be set before.</summary>
+    /// <summary>
+    /// Writes the model section: weight x (local - global). <see cref="Weight"/> must be set before. The change is formed block by block when the
+    /// update is read, while the block is in the cache; until then neither model may change.
+    /// </summary>
     /// <param name="global">The model that the client received.</param>
     /// <param name="local">The model that it trained; its memory may be the section's own.</param>
     public void WriteModelChange(FlatVector global, FlatVector local)
@@ -86,16 +91,8 @@ public sealed class Update
         ArgumentNullException.ThrowIfNull(global);
         ArgumentNullException.ThrowIfNull(local);
         (Section section, long start) = Layout.Find(Section.Model);
-        float weight = (float)Weight;
-        for (long offset = 0; offset < section.Length; offset += VectorBlocks.BlockLength)
-        {
-            int count = (int)Math.Min(VectorBlocks.BlockLength, section.Length - offset);
-            Span<float> change = Values.Slice(start + offset, count);
-            TensorPrimitives.Subtract(local.Slice(offset, count), global.Slice(offset, count), change);
-            TensorPrimitives.Multiply(change, weight, change);
-            CheckFinite(change);
-        }
-
+        IsFinite &= VectorBlocks.IsFinite(local, section.Length);
+        _change = new PendingChange(global, local, start, section.Length, (float)Weight);
         _weighted[IndexOf(section)] = true;
     }
 
@@ -105,18 +102,18 @@ public sealed class Update
         for (int i = 0; i < Layout.Sections.Count; i++)
         {
             Section section = Layout.Sections[i];
-            if (section.Weighting != Weighting.Scalar || _weighted[i]) continue;
             (_, long start) = Layout.Find(section.Name);
-            if (section.IsVector)
+            bool isWeighted = section.Weighting == Weighting.Scalar && !_weighted[i];
+            if (section.IsVector && section.Name != Section.Model)
             {
                 for (long offset = 0; offset < section.Length; offset += VectorBlocks.BlockLength)
                 {
                     Span<float> block = Values.Slice(start + offset, (int)Math.Min(VectorBlocks.BlockLength, section.Length - offset));
-                    TensorPrimitives.Multiply(block, (float)Weight, block);
-                    CheckFinite(block);
+                    if (isWeighted) TensorPrimitives.Multiply(block, (float)Weight, block);
+                    IsFinite &= VectorBlocks.IsFinite(block);
                 }
             }
-            else
+            else if (isWeighted && !section.IsVector)
             {
                 foreach (ref double value in _scalars.AsSpan((int)start, (int)section.Length)) value *= Weight;
             }
@@ -127,8 +124,30 @@ public sealed class Update
         foreach (double value in _scalars) IsFinite &= double.IsFinite(value);
     }
 
-    // The sum is used for nothing but this question, so that its order, and with it the vector width, does not matter.
-    private void CheckFinite(ReadOnlySpan<float> values) => IsFinite &= float.IsFinite(TensorPrimitives.SumOfMagnitudes(values));
+    /// <summary>A block of the vector sections of a completed update.</summary>
+    /// <param name="offset">Its first element: blocks are read in order, each once.</param>
+    /// <returns>At most <see cref="VectorBlocks.BlockLength"/> elements, valid until the update is written again.</returns>
+    public ReadOnlySpan<float> ReadBlock(long offset)
+    {
+        long end = Math.Min(Layout.VectorLength, offset + VectorBlocks.BlockLength);
+        if (_change is { } change)
+        {
+            if (offset >= change.Start && offset < change.Start + change.Length)
+            {
+                end = Math.Min(end, change.Start + change.Length);
+                int count = (int)(end - offset);
+                Span<float> block = Values.Slice(offset, count);
+                long within = offset - change.Start;
+                TensorPrimitives.Subtract(change.Local.Slice(within, count), change.Global.Slice(within, count), block);
+                TensorPrimitives.Multiply(block, change.Weight, block);
+                return block;
+            }
+
+            if (offset < change.Start) end = Math.Min(end, change.Start);
+        }
+
+        return Values.Slice(offset, (int)(end - offset));
+    }
 
     private int IndexOf(Section section)
     {
@@ -136,4 +155,6 @@ public sealed class Update
             if (ReferenceEquals(Layout.Sections[i], section)) return i;
         throw new ArgumentException("Not a section of this layout.", nameof(section));
     }
+
+    private readonly record struct PendingChange(FlatVector Global, FlatVector Local, long Start, long Length, float Weight);
 }
