@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
+using System.CommandLine.Help;
 using FedCore.Cli.Commands;
 
 namespace FedCore.Cli;
@@ -19,11 +19,16 @@ internal static class CommandLine
             DataCommand.Create(output, error),
             SchemaCommand.Create(output),
         };
+        HelpOption help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new ExampleHelp((HelpAction)help.Action!);
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (ParseError fault in parsed.Errors) await error.WriteLineAsync($"fedcore: {fault.Message}");
-            await error.WriteLineAsync($"Try: fedcore {string.Join(' ', parsed.CommandResult.Command == root ? [] : new[] { parsed.CommandResult.Command.Name })} --help".Replace("  ", " ", StringComparison.Ordinal));
+            // Of a mistyped command the parser also says that a command is missing.
+            IEnumerable<string> messages = parsed.Errors.Select(fault => fault.Message).Distinct();
+            if (parsed.UnmatchedTokens.Count > 0) messages = messages.Where(message => message.Contains('\'', StringComparison.Ordinal));
+            foreach (string message in messages) await error.WriteLineAsync($"fedcore: {message}");
+            await error.WriteLineAsync($"Try: {PathOf(parsed.CommandResult.Command)} --help");
             return (int)FaultKind.Usage;
         }
 
@@ -43,4 +48,7 @@ internal static class CommandLine
             return Interrupted;
         }
     }
+
+    private static string PathOf(Command command) =>
+        command.Parents.OfType<Command>().FirstOrDefault() is { } parent ? $"{PathOf(parent)} {command.Name}" : "fedcore";
 }

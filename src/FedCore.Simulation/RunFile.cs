@@ -80,7 +80,7 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
         }
     }
 
-    /// <summary>A run file as a whole, for its schema.</summary>
+    /// <summary>A federated run and, for simulations, where its clients come from.</summary>
     private sealed record SimulatedRunDefinition : RunDefinition
     {
         /// <summary>Where the clients of a simulation come from; real sites ignore it.</summary>

@@ -14,14 +14,10 @@ internal static class DataCommand
         list.SetAction(parsed => List(output, parsed.GetValue(json)));
 
         var name = new Argument<string>("NAME") { Description = "The data set, such as mnist." };
-        var get = new Command(
+        var get = new ExampleCommand(
             "get",
-            """
-            Fetches a public data set from its origin into the user's data folder, and checks it.
-
-            Example:
-              fedcore data get heart-disease
-            """)
+            "Fetches a public data set from its origin into the user's data folder, and checks it.",
+            "fedcore data get heart-disease")
         {
             name, json,
         };
@@ -54,7 +50,7 @@ internal static class DataCommand
         foreach (DatasetInfo info in DatasetCatalog.All)
         {
             output.WriteLine($"{info.Name}");
-            output.WriteLine($"  {info.Title}; {info.Size / 1e6:F1} MB uncompressed");
+            output.WriteLine($"  {info.Title}; {Size(info.Size)} uncompressed");
             output.WriteLine($"  {info.Source}; licence {info.Licence}; from {info.Files[0].Origin.Host}");
             output.WriteLine(store.Locate(info) is { } folder ? $"  here: {folder}" : $"  not here; get it with: fedcore data get {info.Name}");
         }
@@ -73,6 +69,8 @@ internal static class DataCommand
         await output.WriteLineAsync(json ? JsonSerializer.Serialize(new { name, folder, licence = info.Licence }) : $"{name} is in {folder} (licence: {info.Licence})");
         return 0;
     }
+
+    private static string Size(long bytes) => bytes >= 1_000_000 ? $"{bytes / 1e6:F0} MB" : $"{bytes / 1e3:F0} kB";
 
     private sealed class SynchronousProgress<T>(Action<T> report) : IProgress<T>
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FedCore.Naming;
@@ -10,18 +11,14 @@ namespace FedCore.Cli.Commands;
 /// <summary><c>fedcore schema</c>: the JSON schema of run files, for editors.</summary>
 internal static class SchemaCommand
 {
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static Command Create(TextWriter output)
     {
-        var command = new Command(
+        var command = new ExampleCommand(
             "schema",
-            """
-            Prints the JSON schema of run files, for editors that complete and check them.
-
-            Example:
-              fedcore schema > run.schema.json
-            """);
+            "Prints the JSON schema of run files, for editors that complete and check them.",
+            "fedcore schema > run.schema.json");
         command.SetAction(_ => output.WriteLine(Text()));
         return command;
     }

@@ -44,14 +44,10 @@ internal static class SimulateCommand
             if (result.GetValueOrDefault<int>() < 1) result.AddError($"--threads is {result.GetValueOrDefault<int>()}: it must be at least 1.");
         });
 
-        var command = new Command(
+        var command = new ExampleCommand(
             "simulate",
-            """
-            Runs a federated run on this machine, with simulated clients.
-
-            Example:
-              fedcore simulate examples/hospitals/run.json --out out/hospitals --set rounds.count=50
-            """)
+            "Runs a federated run on this machine, with simulated clients.",
+            "fedcore simulate examples/hospitals/run.json --out out/hospitals --set rounds.count=50")
         {
             file, data, set, seed, threads, folder, resume, restart, json,
         };
@@ -82,7 +78,7 @@ internal static class SimulateCommand
         var folders = new DataFolders(file.Folder, request.DataFolder, new DatasetStore());
         using RunDisplay display = RunDisplay.Create(plan, request.Json, output);
         display.Say("reading the data");
-        IFederatedData data = await FederatedSimulation.LoadAsync(plan, file.Simulation, folders, ct);
+        IFederatedData data = await LoadAsync(plan, file, folders, ct);
         Locate(file.Path, () => plan.CheckPopulation(data.ClientCount));
         using ModelState? initial = file.LoadStart(plan);
         using ResultFolder? results = request.Out is null ? null : ResultFolder.Open(request.Out, plan, request.Interrupted, CheckpointInterval);
@@ -116,6 +112,19 @@ internal static class SimulateCommand
         {
             results?.Drop();
             throw;
+        }
+    }
+
+    private static async Task<IFederatedData> LoadAsync(RunPlan plan, RunFile file, DataFolders folders, CancellationToken ct)
+    {
+        try
+        {
+            return await FederatedSimulation.LoadAsync(plan, file.Simulation, folders, ct);
+        }
+        catch (FedCoreException fault) when (fault.Code is "data.partition" or "data.contract" or "data.synthetic" or "simulation.data")
+        {
+            // Other faults of data name the data's own file.
+            throw FedCoreException.Configuration(fault.Code, $"{file.Path}: {fault.Message}", fault);
         }
     }
 

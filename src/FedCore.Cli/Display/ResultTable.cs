@@ -16,7 +16,7 @@ internal static class ResultTable
         Dictionary<int, EvaluationReceipt> evaluations = state.Evaluations.ToDictionary(e => e.Round);
         string[] head = ["round", "clients", .. metrics];
         var rows = new List<string[]>();
-        foreach (RoundReceipt round in Pick(state.Rounds))
+        foreach (RoundReceipt round in Pick([.. state.Rounds.Where(r => evaluations.Count == 0 || evaluations.ContainsKey(r.Round))]))
         {
             EvaluationReceipt? evaluation = evaluations.GetValueOrDefault(round.Round);
             rows.Add(
@@ -38,11 +38,11 @@ internal static class ResultTable
         else output.WriteLine("  Add --out DIR for the model, receipts and a report with curves.");
     }
 
-    // All rounds of a short run; of a long one the first, the last, and some between.
-    private static IEnumerable<RoundReceipt> Pick(IReadOnlyList<RoundReceipt> rounds)
+    // All evaluated rounds of a short run; of a long one the first, the last, and some between.
+    private static IEnumerable<RoundReceipt> Pick(RoundReceipt[] rounds)
     {
-        if (rounds.Count <= MaxRows) return rounds;
-        return Enumerable.Range(0, MaxRows).Select(i => rounds[(int)((long)i * (rounds.Count - 1) / (MaxRows - 1))]);
+        if (rounds.Length <= MaxRows) return rounds;
+        return Enumerable.Range(0, MaxRows).Select(i => rounds[(int)((long)i * (rounds.Length - 1) / (MaxRows - 1))]);
     }
 
     private static string Value(string name, RoundReceipt round, EvaluationReceipt? evaluation) =>

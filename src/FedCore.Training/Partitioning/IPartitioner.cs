@@ -39,7 +39,7 @@ internal static class Rows
         if (clients > set.Count)
         {
             throw FedCoreException.Configuration(
-                "data.partition", $"The partition has {clients} clients, but there are {set.Count} training examples: a client would be empty. Use at most {set.Count} clients.");
+                "data.partition", $"simulation.partition has {clients} clients, but there are {set.Count} training examples: a client would be empty. Use at most {set.Count} clients.");
         }
     }
 
