@@ -17,8 +17,6 @@ namespace FedCore.Cli.Commands;
 /// <summary><c>fedcore simulate RUN.json</c>: a federated run on this machine.</summary>
 internal static class SimulateCommand
 {
-    private static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(5);
-
     public static Command Create(TextWriter output, TextWriter error)
     {
         var file = new Argument<string>("RUN.json") { Description = "The run file, with a \"simulation\" section." };
@@ -38,18 +36,22 @@ internal static class SimulateCommand
         var folder = new Option<string?>("--out") { Description = "Write metrics, receipts, the model and a report to this folder.", HelpName = "DIR" };
         var resume = new Option<bool>("--resume") { Description = "Go on with the run that was interrupted in --out." };
         var restart = new Option<bool>("--restart") { Description = "Drop the run that was interrupted in --out and start anew." };
-        var json = new Option<bool>("--json") { Description = "No display; one line of JSON at the end." };
-        threads.Validators.Add(result =>
+        var checkpoint = new Option<double>("--checkpoint-seconds")
         {
-            if (result.GetValueOrDefault<int>() < 1) result.AddError($"--threads is {result.GetValueOrDefault<int>()}: it must be at least 1.");
-        });
+            Description = "The least time between checkpoints in --out.",
+            HelpName = "S",
+            DefaultValueFactory = _ => 5,
+        };
+        var json = new Option<bool>("--json") { Description = "No display; one line of JSON at the end." };
+        Limit(threads, 1, int.MaxValue);
+        Limit(checkpoint, 0, 86_400);
 
         var command = new ExampleCommand(
             "simulate",
             "Runs a federated run on this machine, with simulated clients.",
             "fedcore simulate examples/hospitals/run.json --out out/hospitals --set rounds.count=50")
         {
-            file, data, set, seed, threads, folder, resume, restart, json,
+            file, data, set, seed, threads, folder, resume, restart, checkpoint, json,
         };
         command.Validators.Add(result =>
         {
@@ -63,11 +65,19 @@ internal static class SimulateCommand
             var request = new Request(
                 parsed.GetValue(file)!, parsed.GetValue(data), assignments, parsed.GetValue(threads), parsed.GetValue(folder),
                 parsed.GetValue(resume) ? InterruptedRun.Resume : parsed.GetValue(restart) ? InterruptedRun.Drop : InterruptedRun.Refuse,
-                parsed.GetValue(json));
+                TimeSpan.FromSeconds(parsed.GetValue(checkpoint)), parsed.GetValue(json));
             return RunAsync(request, output, error, ct);
         });
         return command;
     }
+
+    // What is no number at all is refused by the parser itself.
+    private static void Limit(Option option, double minimum, double maximum) => option.Validators.Add(result =>
+    {
+        string text = string.Concat(result.Tokens.Select(token => token.Value));
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && (value < minimum || value > maximum))
+            result.AddError($"{option.Name} is {text}: it must be {(value < minimum ? $"at least {minimum}" : $"at most {maximum}")}.");
+    });
 
     private static async Task<int> RunAsync(Request request, TextWriter output, TextWriter error, CancellationToken ct)
     {
@@ -81,7 +91,7 @@ internal static class SimulateCommand
         IFederatedData data = await LoadAsync(plan, file, folders, ct);
         Locate(file.Path, () => plan.CheckPopulation(data.ClientCount));
         using ModelState? initial = file.LoadStart(plan);
-        using ResultFolder? results = request.Out is null ? null : ResultFolder.Open(request.Out, plan, request.Interrupted, CheckpointInterval);
+        using ResultFolder? results = request.Out is null ? null : ResultFolder.Open(request.Out, plan, request.Interrupted, request.CheckpointInterval);
         var options = new SimulationOptions
         {
             Threads = request.Threads,
@@ -166,5 +176,6 @@ internal static class SimulateCommand
     }
 
     private sealed record Request(
-        string File, string? DataFolder, IReadOnlyList<string> Assignments, int Threads, string? Out, InterruptedRun Interrupted, bool Json);
+        string File, string? DataFolder, IReadOnlyList<string> Assignments, int Threads, string? Out, InterruptedRun Interrupted, TimeSpan CheckpointInterval,
+        bool Json);
 }

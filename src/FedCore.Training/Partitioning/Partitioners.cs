@@ -63,7 +63,7 @@ public sealed class ShardPartitioner : IPartitioner
         if (shards > count)
         {
             throw FedCoreException.Configuration(
-                "data.partition", $"{Clients} clients with {ShardsPerClient} shards each need {shards} examples, but there are {count}. Use fewer clients or shards.");
+                "data.partition", $"simulation.partition: {Clients} clients with {ShardsPerClient} shards each need {shards} examples, but there are {count}. Use fewer clients or shards.");
         }
 
         int[] rows = [.. Rows.Shuffled(pool.Train, random).OrderBy(row => pool.Train.Label(row)[0])];
@@ -120,7 +120,7 @@ public sealed class DirichletPartitioner : IPartitioner
         }
 
         throw FedCoreException.Configuration(
-            "data.partition", $"In {MaxDraws} draws with alpha {Alpha} there was always one of {Clients} clients with fewer than {MinimumExamples} examples. "
+            "data.partition", $"simulation.partition: in {MaxDraws} draws with alpha {Alpha} there was always one of {Clients} clients with fewer than {MinimumExamples} examples. "
             + "Use a larger alpha, fewer clients, or a smaller minimumExamples.");
     }
 
@@ -152,7 +152,7 @@ public sealed class NaturalPartitioner : IPartitioner
         if (pool.Groups is not { Count: > 0 } groups)
         {
             throw FedCoreException.Configuration(
-                "data.partition", "This data has no natural clients. Use another partition, such as {\"type\": \"iid\", \"clients\": 10}.");
+                "data.partition", "simulation.partition: this data has no natural clients. Use another partition, such as {\"type\": \"iid\", \"clients\": 10}.");
         }
 
         return new Partition([.. groups.Select(group => (IReadOnlyList<int>)group.Rows)], [.. groups.Select(group => group.Name)]);

@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace FedCore.Cli.Tests;
+
+/// <summary>Real processes that are stopped and killed, and go on.</summary>
+public partial class InterruptionTests
+{
+    private static readonly string[] Run = ["simulate", Fedcore.Hospitals, "--set", "rounds.count=4000", "--set", "evaluation.every=500", "--checkpoint-seconds", "0.05", "--json"];
+
+    [Theory]
+    [InlineData(9, 137)] // SIGKILL: nothing of the process is asked.
+    [InlineData(2, 130)] // SIGINT: what Ctrl-C sends.
+    public async Task Run_that_is_stopped_and_resumed_ends_with_the_same_model(int signal, int code)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are those of Unix.");
+        using var undisturbed = new TemporaryFolder();
+        using var folder = new TemporaryFolder();
+        string expected = (await Fedcore.SucceedAsync([.. Run, "--out", undisturbed.Path])).ModelDigest;
+
+        using Process process = Start([.. Run, "--out", folder.Path]);
+        await CheckpointAsync(folder.Path, process);
+        Assert.Equal(0, Kill(process.Id, signal));
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(code, process.ExitCode);
+        Assert.False(File.Exists(Path.Combine(folder.Path, "model.safetensors")));
+
+        Fedcore.Outcome refused = await Fedcore.RunAsync([.. Run, "--out", folder.Path]);
+        Assert.Equal(3, refused.Code);
+        Assert.Contains("--resume", refused.Error);
+
+        Assert.Equal(expected, (await Fedcore.SucceedAsync([.. Run, "--out", folder.Path, "--resume"])).ModelDigest);
+        foreach (string file in (string[])["metrics.jsonl", "receipts.jsonl", "report.html", "run.json"])
+        {
+            Assert.Equal(
+                await File.ReadAllTextAsync(Path.Combine(undisturbed.Path, file), TestContext.Current.CancellationToken),
+                await File.ReadAllTextAsync(Path.Combine(folder.Path, file), TestContext.Current.CancellationToken));
+        }
+    }
+
+    [Fact]
+    public async Task Run_that_was_changed_is_not_resumed()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are those of Unix.");
+        using var folder = new TemporaryFolder();
+        using Process process = Start([.. Run, "--out", folder.Path]);
+        await CheckpointAsync(folder.Path, process);
+        process.Kill();
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Fedcore.Outcome outcome = await Fedcore.RunAsync([.. Run, "--out", folder.Path, "--resume", "--set", "training.learningRate=0.01"]);
+        Assert.Equal(3, outcome.Code);
+        Assert.Contains("different", outcome.Error);
+        Assert.Equal(0, (await Fedcore.RunAsync([.. Run, "--out", folder.Path, "--restart", "--set", "rounds.count=1"])).Code);
+    }
+
+    private static Process Start(string[] args)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "fedcore.dll"));
+        foreach (string arg in args) start.ArgumentList.Add(arg);
+        return Process.Start(start)!;
+    }
+
+    // The run is stopped in the middle: a checkpoint is there, and the results are not.
+    private static async Task CheckpointAsync(string folder, Process process)
+    {
+        string working = Path.Combine(folder, ".run");
+        while (!Directory.Exists(working) || !Directory.EnumerateFiles(working, "checkpoint-*.safetensors").Any())
+        {
+            Assert.False(process.HasExited, "The run ended before it could be stopped.");
+            await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
+}
