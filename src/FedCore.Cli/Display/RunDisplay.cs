@@ -41,14 +41,14 @@ internal abstract class RunDisplay : IProgress<RunEvent>, IDisposable
 
         private readonly RunPlan _plan;
         private readonly TimeProvider _clock = TimeProvider.System;
-        private readonly long _start;
+        private long _start;
         private readonly SortedDictionary<string, List<double>> _metrics = new(StringComparer.Ordinal);
         private readonly TaskCompletionSource _ended = new();
         private readonly Task _live;
         private LiveDisplayContext? _context;
         private long _drawn;
         private string _status = "";
-        private int _round, _replies, _cohort, _abandoned;
+        private int _round, _first, _replies, _cohort, _abandoned;
 
         public Terminal(RunPlan plan)
         {
@@ -73,6 +73,7 @@ internal abstract class RunDisplay : IProgress<RunEvent>, IDisposable
             {
                 case RoundOpened opened:
                     (_round, _replies, _cohort, _status) = (opened.Round, 0, opened.Cohort.Count, "training");
+                    if (_first == 0) (_first, _start) = (_round, _clock.GetTimestamp());
                     break;
                 case ReplyTaken:
                     _replies++;
@@ -117,7 +118,8 @@ internal abstract class RunDisplay : IProgress<RunEvent>, IDisposable
         {
             int count = _plan.Definition.Rounds.Count;
             TimeSpan elapsed = _clock.GetElapsedTime(_start);
-            string left = _round > 1 ? $" · about {elapsed / (_round - 1) * (count - _round + 1):hh\\:mm\\:ss} left" : "";
+            int done = _round - _first;
+            string left = done > 0 ? $" · about {elapsed / done * (count - _round + 1):hh\\:mm\\:ss} left" : "";
             var grid = new Grid().AddColumn(new GridColumn().NoWrap()).AddColumn(new GridColumn().NoWrap()).AddColumn();
             int width = 30, full = (int)((long)width * Math.Max(0, _round - 1) / count);
             grid.AddRow(new Text("round"), new Text($"{_round} of {count}"), new Markup($"[blue]{new string('━', full)}[/][grey]{new string('━', width - full)}[/] {elapsed:hh\\:mm\\:ss}{left}"));

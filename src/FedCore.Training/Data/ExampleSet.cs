@@ -78,6 +78,17 @@ public sealed class InMemoryExamples : ExampleSet
     /// <inheritdoc/>
     public override ReadOnlySpan<float> Label(int row) => _labels.AsSpan(row * LabelWidth, LabelWidth);
 
+    /// <summary>Refuses features and labels that are not finite.</summary>
+    /// <exception cref="FedCoreException">One is not (<c>data.not-finite</c>); the message says which.</exception>
+    internal void RequireFinite()
+    {
+        if (Numerics.VectorBlocks.IsFinite(_features) && Numerics.VectorBlocks.IsFinite(_labels)) return;
+        int feature = Array.FindIndex(_features, value => !float.IsFinite(value));
+        int example = feature >= 0 ? feature / FeatureLength : Array.FindIndex(_labels, value => !float.IsFinite(value)) / LabelWidth;
+        string what = feature >= 0 ? $"feature {feature % FeatureLength} is {_features[feature]}" : "the label is not finite";
+        throw FedCoreException.Configuration("data.not-finite", $"Example {example}: {what}. Correct the data, or leave the example out.");
+    }
+
     private static int CountOf(float[] labels, int labelWidth)
     {
         ArgumentNullException.ThrowIfNull(labels);

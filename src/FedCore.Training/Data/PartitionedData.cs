@@ -24,6 +24,14 @@ public sealed class PartitionedData : IFederatedData
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(partition);
         ArgumentNullException.ThrowIfNull(keys);
+
+        // Preparation may still have missing values to fill in.
+        if (pool.Preparation is null)
+        {
+            (pool.Train as InMemoryExamples)?.RequireFinite();
+            (pool.Test as InMemoryExamples)?.RequireFinite();
+        }
+
         (_pool, _partition, _testFraction) = (pool, partition, testFraction);
         _testRows = pool.Test is null ? [] : [.. Enumerable.Range(0, pool.Test.Count)];
         keys.Stream("test rows").Shuffle<int>(_testRows);
