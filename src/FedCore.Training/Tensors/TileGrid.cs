@@ -26,7 +26,8 @@ internal static unsafe class TileGrid
         else Grid<Vector128<float>, Lanes128>.Run(&work, rows, columns);
     }
 
-    private static class Grid<TVector, TLanes>
+    /// <summary>The same with vectors of a given width.</summary>
+    internal static class Grid<TVector, TLanes>
         where TVector : struct
         where TLanes : struct, ILanes<TVector>
     {

@@ -1,0 +1,112 @@
+using FedCore.Numerics;
+using FedCore.Training.Tensors;
+
+namespace FedCore.Training.Tests.Tensors;
+
+/// <summary>The products of a dense layer against plain loops: the same bits as a chain of fused multiply-adds, and near the sum in double precision.</summary>
+public unsafe class MatrixKernelsTests
+{
+    private const float Step = -0.1f;
+
+    public static TheoryData<int> Columns => [.. Products.Columns];
+
+    [Theory]
+    [MemberData(nameof(Columns))]
+    public void Forward_is_bias_plus_product_for_all_rows_up_to_40(int outputs)
+    {
+        for (int rows = 1; rows <= 40; rows++) CheckForward(rows, 1 + rows % 9, outputs, rows % 2 == 0);
+    }
+
+    // 64 rows are packed; 300 inputs are more than a packed panel's 256, and with 200 outputs more than a block of weights.
+    [Theory]
+    [MemberData(nameof(Columns))]
+    public void Forward_stays_one_chain_across_blocks_and_packed_panels(int outputs)
+    {
+        foreach (int rows in (int[])[2, 63, 64, 65, 78])
+        {
+            CheckForward(rows, 300, outputs, bias: true);
+            CheckForward(rows, 300, outputs, bias: false);
+        }
+
+        CheckForward(3, 1100, outputs, bias: true);
+    }
+
+    [Theory]
+    [MemberData(nameof(Columns))]
+    public void WeightGradient_is_the_product_over_the_batch_or_a_step_along_it(int outputs)
+    {
+        for (int inputs = 1; inputs <= 40; inputs++)
+        {
+            foreach (int rows in (int[])[1, 4, 10])
+            {
+                RandomStream random = Draw.Stream("weights", inputs * 100 + rows);
+                float[] x = Draw.Uniform(random, rows * inputs), dy = Draw.Uniform(random, rows * outputs), w = Draw.Uniform(random, inputs * outputs);
+                Products.Element a = (input, row) => x[row * inputs + input], b = (row, output) => dy[row * outputs + output];
+                float[] gradient = Products.Chain(inputs, rows, outputs, a, b, (_, _) => 0);
+                Products.AssertNear(gradient, inputs, rows, outputs, a, b, (_, _) => 0);
+                using GuardedBuffer xs = new(x), dys = new(dy), target = new(inputs, outputs, outputs);
+                MatrixKernels.WeightGradient(xs.Pointer, rows, inputs, dys.Pointer, outputs, target.Pointer, isStep: false, 0);
+                target.AssertHolds(gradient, $"gradient {inputs} x {outputs} of {rows}");
+
+                target.Fill(w);
+                MatrixKernels.WeightGradient(xs.Pointer, rows, inputs, dys.Pointer, outputs, target.Pointer, isStep: true, Step);
+                target.AssertHolds([.. w.Zip(gradient, Moved)], $"step {inputs} x {outputs} of {rows}");
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Columns))]
+    public void InputGradient_is_the_product_with_the_batch_as_columns(int rows)
+    {
+        int pitch = (rows + 15) / 16 * 16;
+        for (int inputs = 1; inputs <= 40; inputs++)
+        {
+            int outputs = 1 + inputs % 11;
+            RandomStream random = Draw.Stream("inputs", inputs);
+            float[] w = Draw.Uniform(random, inputs * outputs), dy = Draw.Uniform(random, outputs * pitch);
+            Products.Element a = (input, k) => w[input * outputs + k], b = (k, row) => dy[k * pitch + row];
+            float[] expected = Products.Chain(inputs, outputs, rows, a, b, (_, _) => 0);
+            Products.AssertNear(expected, inputs, outputs, rows, a, b, (_, _) => 0);
+            using GuardedBuffer ws = new(w), dys = new(dy), target = new(inputs, rows, pitch);
+            MatrixKernels.InputGradient(ws.Pointer, inputs, outputs, dys.Pointer, rows, pitch, target.Pointer);
+            target.AssertHolds(expected, $"{inputs} inputs, {outputs} outputs, {rows} rows");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Columns))]
+    public void ColumnSums_add_the_rows_in_order_or_step_along_the_sums(int columns)
+    {
+        for (int rows = 1; rows <= 40; rows++)
+        {
+            RandomStream random = Draw.Stream("sums", rows);
+            float[] dy = Draw.Uniform(random, rows * columns), w = Draw.Uniform(random, columns);
+            Products.Element b = (row, column) => dy[row * columns + column];
+            float[] sums = Products.Chain(1, rows, columns, (_, _) => 1, b, (_, _) => 0);
+            Products.AssertNear(sums, 1, rows, columns, (_, _) => 1, b, (_, _) => 0);
+            using GuardedBuffer dys = new(dy), target = new(1, columns, columns);
+            MatrixKernels.ColumnSums(dys.Pointer, rows, columns, target.Pointer, isStep: false, 0);
+            target.AssertHolds(sums, $"{rows} x {columns}");
+
+            target.Fill(w);
+            MatrixKernels.ColumnSums(dys.Pointer, rows, columns, target.Pointer, isStep: true, Step);
+            target.AssertHolds([.. w.Zip(sums, Moved)], $"step {rows} x {columns}");
+        }
+    }
+
+    private static float Moved(float weight, float gradient) => MathF.FusedMultiplyAdd(Step, gradient, weight);
+
+    private static void CheckForward(int rows, int inputs, int outputs, bool bias)
+    {
+        RandomStream random = Draw.Stream("forward", rows * 1000 + outputs);
+        float[] x = Draw.Uniform(random, rows * inputs), w = Draw.Uniform(random, inputs * outputs), start = Draw.Uniform(random, outputs);
+        Products.Element a = (row, k) => x[row * inputs + k], b = (k, output) => w[k * outputs + output];
+        Products.Element first = (_, output) => bias ? start[output] : 0;
+        float[] expected = Products.Chain(rows, inputs, outputs, a, b, first);
+        Products.AssertNear(expected, rows, inputs, outputs, a, b, first);
+        using GuardedBuffer xs = new(x), ws = new(w), biases = new(start), target = new(rows, outputs, outputs);
+        MatrixKernels.Forward(xs.Pointer, rows, inputs, ws.Pointer, outputs, bias ? biases.Pointer : null, target.Pointer);
+        target.AssertHolds(expected, $"{rows} x {inputs} x {outputs}");
+    }
+}

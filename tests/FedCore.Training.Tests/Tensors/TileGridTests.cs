@@ -1,0 +1,114 @@
+using System.Runtime.Intrinsics;
+using FedCore.Numerics;
+using FedCore.Training.Tensors;
+
+namespace FedCore.Training.Tests.Tensors;
+
+/// <summary>Every output is one chain of fused multiply-adds in the order of k, for each vector width, so all widths give the same bits.</summary>
+public unsafe class TileGridTests
+{
+    private const int MaxRows = 40, Depth = 5;
+
+    private delegate void Grid(TileWork* work, int rows, int columns);
+
+    public static TheoryData<int, int> LanesAndGaps
+    {
+        get
+        {
+            var data = new TheoryData<int, int>();
+            foreach (int lanes in Supported().Keys)
+            {
+                data.Add(lanes, 0);
+                data.Add(lanes, 5);
+            }
+
+            return data;
+        }
+    }
+
+    [Fact]
+    public void The_widest_vectors_of_the_machine_are_used() => Assert.Equal(Supported().Keys.Max(), TileGrid.VectorLength);
+
+    [Theory]
+    [MemberData(nameof(LanesAndGaps))]
+    public void Products_of_all_shapes_are_chains_in_the_order_of_k(int lanes, int gap)
+    {
+        foreach (int columns in Products.Columns)
+        {
+            for (int rows = 1; rows <= MaxRows; rows++)
+            {
+                Check(lanes, gap, rows, columns, Depth, 1, TileMode.FromZero);
+                Check(lanes, gap, rows, columns, 1, 3, TileMode.FromBias);
+                Check(lanes, gap, rows, columns, 2, 2, TileMode.FromC);
+                Check(lanes, gap, rows, columns, 3, 1, TileMode.AddScaled);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(LanesAndGaps))]
+    public void Without_a_depth_the_start_is_the_result(int lanes, int gap) => Check(lanes, gap, 3, 17, 0, 1, TileMode.FromBias);
+
+    [Fact]
+    public void Run_covers_all_shapes_with_the_machines_own_vectors()
+    {
+        foreach (int columns in Products.Columns)
+            for (int rows = 1; rows <= MaxRows; rows++)
+                Check((work, r, c) => TileGrid.Run(*work, r, c), 0, rows, columns, Depth, 1, TileMode.FromZero);
+    }
+
+    private static Dictionary<int, Grid> Supported()
+    {
+        var grids = new Dictionary<int, Grid> { [4] = TileGrid.Grid<Vector128<float>, Lanes128>.Run };
+        if (Vector256.IsHardwareAccelerated) grids.Add(8, TileGrid.Grid<Vector256<float>, Lanes256>.Run);
+        if (Vector512.IsHardwareAccelerated) grids.Add(16, TileGrid.Grid<Vector512<float>, Lanes512>.Run);
+        return grids;
+    }
+
+    private static void Check(int lanes, int gap, int rows, int columns, int depth, int segments, TileMode mode) =>
+        Check(Supported()[lanes], gap, rows, columns, depth, segments, mode);
+
+    // A is [k, row] with a gap behind each segment, as in a convolution; B is dense; C has a gap behind each row.
+    private static void Check(Grid grid, int gap, int rows, int columns, int depth, int segments, TileMode mode)
+    {
+        const int segmentGap = 7;
+        const float scale = -0.3f;
+        RandomStream random = Draw.Stream("tiles", rows * 1000 + columns);
+        int length = depth * segments;
+        float[] a = Draw.Uniform(random, segments * (depth * rows + segmentGap) + 1), b = Draw.Uniform(random, length * columns);
+        float[] bias = Draw.Uniform(random, columns), before = Draw.Uniform(random, rows * columns);
+        using GuardedBuffer aMemory = new(a), bMemory = new(b), biasMemory = new(bias), c = new(rows, columns, columns + gap);
+        c.Fill(before);
+        var work = new TileWork
+        {
+            A = aMemory.Pointer,
+            ARow = 1,
+            AStep = rows,
+            ASegment = segmentGap,
+            B = bMemory.Pointer,
+            BStep = columns,
+            C = c.Pointer,
+            CRow = columns + gap,
+            Depth = depth,
+            Segments = segments,
+            Bias = biasMemory.Pointer,
+            Mode = mode,
+            Scale = scale,
+        };
+        grid(&work, rows, columns);
+
+        float[] expected = Products.Chain(
+            rows, length, columns,
+            (r, k) => a[k * rows + k / depth * segmentGap + r],
+            (k, column) => b[k * columns + column],
+            (r, column) => mode switch
+            {
+                TileMode.FromBias => bias[column],
+                TileMode.FromC => before[r * columns + column],
+                _ => 0,
+            });
+        if (mode == TileMode.AddScaled)
+            for (int i = 0; i < expected.Length; i++) expected[i] = MathF.FusedMultiplyAdd(scale, expected[i], before[i]);
+        c.AssertHolds(expected, $"{rows} x {columns}, depth {depth} x {segments}, {mode}, gap {gap}");
+    }
+}
