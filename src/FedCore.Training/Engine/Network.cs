@@ -39,6 +39,7 @@ internal sealed class Network : IDisposable
         _stages = new Stage[plan.Layers.Count];
         long offset = 0;
         int widest = InputLength, tensor = 0;
+        bool isNeeded = false;
         _firstTrainable = plan.Layers.Count;
         for (int i = 0; i < _stages.Length; i++)
         {
@@ -46,8 +47,12 @@ internal sealed class Network : IDisposable
             var site = new LayerSite(planned.Input, planned.Plan.Output, capacity, NeedsInputGradient: _firstTrainable < i);
             Layer layer = engine.Create(planned.Spec, site);
             FlatVector input = buffers[^1];
-            FlatVector output = layer.IsInPlace ? input : Buffer(site.Size);
-            if (!layer.IsInPlace) buffers.Add(output);
+
+            // A layer in place overwrites its input, which the layer before it may need for its gradient; a flatten layer changes nothing.
+            bool copies = isNeeded && layer.IsInPlace && layer is not FlattenLayer;
+            FlatVector output = layer.IsInPlace && !copies ? input : Buffer(site.Size);
+            if (output != input) buffers.Add(output);
+            isNeeded = layer.NeedsOutput || (isNeeded && output == input);
             int length = 0;
             foreach (TensorSpec spec in planned.Plan.Tensors)
             {
@@ -57,7 +62,7 @@ internal sealed class Network : IDisposable
             }
 
             if (length > 0 && _firstTrainable > i) _firstTrainable = i;
-            _stages[i] = new Stage(layer, input, output, checked((int)planned.Input.ElementCount), site.Size, offset, length);
+            _stages[i] = new Stage(layer, input, output, copies, checked((int)planned.Input.ElementCount), site.Size, offset, length);
             offset += length;
             widest = Math.Max(widest, site.Size);
             UsesRandom |= planned.Spec is DropoutSpec || !IsBuiltIn(planned.Spec);
@@ -96,8 +101,9 @@ internal sealed class Network : IDisposable
     {
         foreach (Stage stage in _stages)
         {
+            if (stage.Copies) stage.Input.Slice(0, batch * stage.InputSize).CopyTo(stage.Output.AsSpan());
             var pass = new LayerPass(batch, training, Parameters(stage), default, 0, random);
-            stage.Layer.Forward(pass, Rows(stage.Input, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize));
+            stage.Layer.Forward(pass, Rows(stage.Source, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize));
         }
     }
 
@@ -132,7 +138,7 @@ internal sealed class Network : IDisposable
             Span<float> parameters = Parameters(stage), gradients = _gradients.Slice(stage.Offset, stage.Length);
             var pass = new LayerPass(batch, training: true, parameters, gradients, step, random);
             bool moved = stage.Layer.Backward(
-                pass, Rows(stage.Input, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize), outputGradient, inputGradient);
+                pass, Rows(stage.Source, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize), outputGradient, inputGradient);
             if (step != 0 && !moved && stage.Length > 0) TensorPrimitives.FusedMultiplyAdd(gradients, step, parameters, parameters);
         }
     }
@@ -150,5 +156,10 @@ internal sealed class Network : IDisposable
 
     private static bool IsBuiltIn(LayerSpec spec) => spec.GetType().Assembly == typeof(LayerSpec).Assembly;
 
-    private sealed record Stage(Layer Layer, FlatVector Input, FlatVector Output, int InputSize, int OutputSize, long Offset, int Length);
+    private sealed record Stage(
+        Layer Layer, FlatVector Input, FlatVector Output, bool Copies, int InputSize, int OutputSize, long Offset, int Length)
+    {
+        // What the layer sees as its input.
+        public FlatVector Source { get; } = Copies ? Output : Input;
+    }
 }

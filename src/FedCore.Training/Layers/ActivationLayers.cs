@@ -82,6 +82,8 @@ internal sealed class FlattenLayer : Layer
 {
     public override bool IsInPlace => true;
 
+    public override bool NeedsOutput => false;
+
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
     }
@@ -96,6 +98,8 @@ internal sealed class DropoutLayer(int size, double rate, int capacity) : Layer
     private readonly float[] _factors = new float[size * capacity];
 
     public override bool IsInPlace => true;
+
+    public override bool NeedsOutput => false;
 
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {

@@ -44,6 +44,8 @@ internal sealed unsafe class Conv2dLayer : Layer
         _turned = new FlatVector((long)_kernel * _kernel * (_channels + 3) * (_outChannels + 3));
     }
 
+    public override bool NeedsOutput => false;
+
     private nint KernelLength => (nint)_kernel * _kernel * _channels * _outChannels;
 
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)

@@ -12,6 +12,9 @@ public abstract class Layer : IDisposable
     /// <summary>Whether the output overwrites the input; then backward sees the output in place of the input.</summary>
     public virtual bool IsInPlace => false;
 
+    /// <summary>Whether backward reads the output. Then a layer in place behind this one works on a copy, so that the output stays what it was.</summary>
+    public virtual bool NeedsOutput => true;
+
     /// <summary>Computes the outputs of a batch.</summary>
     /// <param name="pass">The batch and the layer's parameters.</param>
     /// <param name="input">The inputs.</param>

@@ -24,6 +24,8 @@ internal sealed unsafe class LinearLayer : Layer
         _transposedInput = new FlatVector((long)(_inputs + 3) * pitch);
     }
 
+    public override bool NeedsOutput => false;
+
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
         fixed (float* x = input, y = output, w = pass.Parameters)

@@ -97,6 +97,8 @@ internal sealed class MaxPool2dLayer(MaxPool2dSpec spec, Shape input, Shape outp
 /// <summary>The mean of each window.</summary>
 internal sealed class AveragePool2dLayer(AveragePool2dSpec spec, Shape input, Shape output) : Pool2dLayer(spec, input, output)
 {
+    public override bool NeedsOutput => false;
+
     protected override void Gather(int place, ReadOnlySpan<float> x, Span<float> y)
     {
         if (place == 0) x.CopyTo(y);

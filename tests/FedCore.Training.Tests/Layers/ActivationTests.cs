@@ -1,0 +1,59 @@
+using FedCore.Models;
+using FedCore.Models.Layers;
+
+namespace FedCore.Training.Tests.Layers;
+
+public class ActivationTests
+{
+    // Enough values for whole vectors and a tail.
+    private const int Size = 37;
+
+    [Fact]
+    public void Relu_keeps_what_is_not_a_number_so_that_divergence_is_seen()
+    {
+        float[] x = Draw.Uniform(Draw.Stream("x"), Size);
+        (x[0], x[Size - 1]) = (float.NaN, float.NaN);
+        float[] y = Forward(new ReluSpec(), x);
+        Assert.Equal(x.Select(v => float.IsNaN(v) ? v : Math.Max(v, 0)), y);
+    }
+
+    [Fact]
+    public void Relu_has_gradient_zero_at_zero()
+    {
+        using var probe = new LayerProbe(new ReluSpec(), new Shape(Size), 1);
+        Assert.All(probe.Gradients(new float[Size], []).Input, gradient => Assert.Equal(0, gradient));
+    }
+
+    // 1e-6 is 16 units in the last place of a value near 1, more than any vectorised approximation in use is off.
+    [Fact]
+    public void Tanh_and_sigmoid_are_those_of_double_precision_and_saturate()
+    {
+        float[] x = [float.NegativeInfinity, -100, .. Draw.Uniform(Draw.Stream("x"), Size - 4).Select(v => 8 * v), 100, float.PositiveInfinity];
+        float[] tanh = Forward(new TanhSpec(), x), sigmoid = Forward(new SigmoidSpec(), x);
+        for (int i = 0; i < Size; i++)
+        {
+            Assert.Equal(Math.Tanh(x[i]), tanh[i], 1e-6);
+            Assert.Equal(1 / (1 + Math.Exp(-x[i])), sigmoid[i], 1e-6);
+        }
+    }
+
+    // PyTorch gives the gradient of a window of equals to the first of them, row by row; so do we, where windows overlap too.
+    [Theory]
+    [InlineData(2, new float[] { 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0 })]
+    [InlineData(1, new float[] { 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0 })]
+    public void Among_equals_the_first_of_a_window_gets_the_gradient(int stride, float[] receives)
+    {
+        foreach (int channels in (int[])[1, 16])
+        {
+            using var probe = new LayerProbe(new MaxPool2dSpec { Size = 2, Stride = stride }, new Shape(4, 4, channels), 1);
+            float[] gradient = probe.Gradients(new float[probe.InputCount], []).Input;
+            for (int i = 0; i < gradient.Length; i++) Assert.True(receives[i / channels] != 0 || gradient[i] == 0, $"pixel {i / channels} got {gradient[i]}");
+        }
+    }
+
+    private static float[] Forward(LayerSpec spec, float[] x)
+    {
+        using var probe = new LayerProbe(spec, new Shape(Size), 1);
+        return probe.Forward(x, []);
+    }
+}

@@ -1,0 +1,94 @@
+using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Numerics;
+
+namespace FedCore.Training.Tests.Layers;
+
+/// <summary>The gradients of parameters and inputs against central differences. Where a layer is linear piece by piece, they must be equal.</summary>
+public class LayerGradientTests
+{
+    // Values that lie 1/8 apart stay in their linear piece when one of them moves by 1/32.
+    private const double WithinPiece = 1.0 / 32;
+
+    [Fact]
+    public void Linear_gradients_equal_differences()
+    {
+        foreach (int batch in (int[])[1, 2, 5, 17])
+        {
+            foreach (int inputs in (int[])[1, 3, 8, 13])
+            {
+                foreach (int outputs in (int[])[1, 2, 7, 16, 19])
+                {
+                    foreach (bool bias in (bool[])[true, false])
+                        AssertExact(new LinearSpec { Outputs = outputs, Bias = bias }, new Shape(inputs), batch, Draw.Eighths, 0.125);
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(2, 0, 1)]
+    [InlineData(2, 1, 3)]
+    [InlineData(3, 1, 2)]
+    [InlineData(3, 2, 5)]
+    [InlineData(2, 3, 1)]
+    [InlineData(1, 2, 4)]
+    [InlineData(2, 2, 17)]
+    public void Max_pool_gradients_equal_differences(int size, int stride, int channels) =>
+        AssertExact(new MaxPool2dSpec { Size = size, Stride = stride }, new Shape(7, 6, channels), 2, Distinct, WithinPiece);
+
+    [Theory]
+    [InlineData(2, 0, 1)]
+    [InlineData(2, 1, 3)]
+    [InlineData(4, 1, 2)]
+    [InlineData(2, 3, 5)]
+    [InlineData(1, 2, 4)]
+    [InlineData(4, 2, 17)]
+    public void Average_pool_gradients_equal_differences(int size, int stride, int channels) =>
+        AssertExact(new AveragePool2dSpec { Size = size, Stride = stride }, new Shape(7, 6, channels), 2, Draw.Eighths, 0.125);
+
+    // 1/9 is no float: at most 9 windows see an input, each output is rounded twice (2 u |y|, u = 6e-8, |y| <= 2) and the difference is divided by 1.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(0)]
+    public void Average_pool_gradients_of_windows_of_nine_are_differences_but_for_rounding(int stride)
+    {
+        using var probe = new LayerProbe(new AveragePool2dSpec { Size = 3, Stride = stride }, new Shape(7, 6, 3), 2);
+        probe.AssertDifferencesMatch(Draw.Eighths(Draw.Stream("x"), probe.InputCount), [], step: 0.5, tolerance: 9 * 2 * 2 * 6e-8 * 2);
+    }
+
+    [Fact]
+    public void Relu_gradients_equal_differences() => AssertExact(new ReluSpec(), new Shape(37), 3, Distinct, WithinPiece);
+
+    [Fact]
+    public void Flatten_gradients_equal_differences() => AssertExact(new FlattenSpec(), new Shape(3, 2, 5), 3, Draw.Eighths, 0.125);
+
+    // 1 / (1 - rate) is exact for these rates.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.5)]
+    [InlineData(0.75)]
+    public void Dropout_gradients_equal_differences(double rate) => AssertExact(new DropoutSpec { Rate = rate }, new Shape(37), 3, Draw.Eighths, 0.125);
+
+    // The difference is off by h²/6 |f'''| = 8.1e-5 (|f'''| <= 2 for tanh, less for the sigmoid) and by the rounding of two values, 4 ulp each: 1.5e-5.
+    [Fact]
+    public void Tanh_and_sigmoid_gradients_are_differences_but_for_their_error()
+    {
+        foreach (LayerSpec spec in (LayerSpec[])[new TanhSpec(), new SigmoidSpec()])
+        {
+            using var probe = new LayerProbe(spec, new Shape(37), 3);
+            float[] input = [.. Draw.Uniform(Draw.Stream("x"), probe.InputCount).Select(x => 3 * x)];
+            probe.AssertDifferencesMatch(input, [], step: 1.0 / 64, tolerance: 1e-4);
+        }
+    }
+
+    private static float[] Distinct(RandomStream random, int count) => Draw.Distinct(random, count, 0.125f);
+
+    private static void AssertExact(LayerSpec spec, Shape input, int batch, Func<RandomStream, int, float[]> draw, double step)
+    {
+        using var probe = new LayerProbe(spec, input, batch);
+        RandomStream random = Draw.Stream("x");
+        probe.AssertDifferencesMatch(draw(random, probe.InputCount), Draw.Eighths(random, probe.ParameterCount), step, tolerance: 0);
+    }
+}
