@@ -1,0 +1,53 @@
+using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Models.Losses;
+
+namespace FedCore.Training.Tests.Engine;
+
+/// <summary>
+/// A fused step and a gradient with a step behind it have the same bits: both add up the gradient in the same chain, and both move a parameter in one
+/// rounding, w + (-rate x g).
+/// </summary>
+public class FusedStepTests
+{
+    private static readonly Dictionary<string, ModelSpec> Models = new()
+    {
+        ["linear"] = Plans.Softmax(33, 7),
+        ["linear layers"] = new ModelSpec
+        {
+            Input = [19],
+            Layers = [new LinearSpec { Outputs = 40 }, new ReluSpec(), new LinearSpec { Outputs = 21, Bias = false }, new TanhSpec(), new LinearSpec { Outputs = 3 }],
+            Loss = new MeanSquaredErrorSpec(),
+        },
+        ["every layer"] = Plans.EveryLayer,
+    };
+
+    public static TheoryData<string> Names => [.. Models.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Twenty_fused_steps_equal_twenty_gradients_and_steps(string model)
+    {
+        using RandomClient fused = new(Plans.Of(Models[model])), apart = new(Plans.Of(Models[model]));
+        for (int step = 0; step < 20; step++)
+        {
+            fused.Model.TrainStep(0.1f);
+            apart.Model.ComputeGradients();
+            apart.Model.Step(0.1f);
+        }
+
+        Assert.Equal(apart.Model.Parameters.AsSpan().ToArray(), fused.Model.Parameters.AsSpan().ToArray());
+    }
+
+    [Fact]
+    public void Steps_change_every_parameter_tensor()
+    {
+        using RandomClient before = new(Plans.Of(Plans.EveryLayer)), after = new(Plans.Of(Plans.EveryLayer));
+        for (int step = 0; step < 3; step++) after.Model.TrainStep(0.1f);
+        foreach (TensorSchema tensor in Plans.Of(Plans.EveryLayer).Model.Schema.Tensors)
+        {
+            Assert.NotEqual(
+                before.Model.Parameters.Slice(tensor.Offset, (int)tensor.Length).ToArray(), after.Model.Parameters.Slice(tensor.Offset, (int)tensor.Length).ToArray());
+        }
+    }
+}
