@@ -107,6 +107,8 @@ public sealed class RunPlan
 
     private static void CheckConsistency(RunDefinition run, ModelPlan model)
     {
+        if (model.Schema.TrainableCount == 0)
+            throw Invalid("model.layers have nothing to train. Add a layer with weights, such as {\"type\": \"linear\", \"outputs\": 10}.");
         if (run.Training is { Epochs: not null, Steps: not null })
             throw Invalid("training has both \"epochs\" and \"steps\". Keep one of the two.");
         if (run.Training.Optimizer is Optimizers.SgdSpec { Nesterov: true, Momentum: 0 })
@@ -119,6 +121,12 @@ public sealed class RunPlan
             {
                 throw FedCoreException.Configuration(
                     "model.shape", $"data.features make {data.Width} numbers, but model.input is {model.Input}. Set model.input to [{data.Width}].");
+            }
+
+            if (model.Label.Width != 1)
+            {
+                throw FedCoreException.Configuration(
+                    "model.shape", $"data.label is one number per example, but the model's output has {model.Label.Width}. Give the last layer one output, or use a loss over classes.");
             }
 
             if (data.Label.Classes is { } classes && model.Label.Classes != classes.Count)
