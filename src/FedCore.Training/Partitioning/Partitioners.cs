@@ -59,13 +59,15 @@ public sealed class ShardPartitioner : IPartitioner
     {
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(random);
-        int shards = checked(Clients * ShardsPerClient), count = pool.Train.Count;
-        if (shards > count)
+        int count = pool.Train.Count;
+        long wanted = (long)Clients * ShardsPerClient;
+        if (wanted > count)
         {
             throw FedCoreException.Configuration(
-                "data.partition", $"simulation.partition: {Clients} clients with {ShardsPerClient} shards each need {shards} examples, but there are {count}. Use fewer clients or shards.");
+                "data.partition", $"simulation.partition: {Clients} clients with {ShardsPerClient} shards each need {wanted} examples, but there are {count}. Use fewer clients or shards.");
         }
 
+        int shards = (int)wanted;
         int[] rows = [.. Rows.Shuffled(pool.Train, random).OrderBy(row => pool.Train.Label(row)[0])];
         int[] order = [.. Enumerable.Range(0, shards)];
         random.Shuffle<int>(order);
