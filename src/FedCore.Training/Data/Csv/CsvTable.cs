@@ -59,7 +59,14 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
             }
             else
             {
-                _features.Add((float)((Number(text, column, path, line) - feature.Center) / feature.Scale));
+                float value = (float)((Number(text, column, path, line) - feature.Center) / feature.Scale);
+                if (!float.IsFinite(value))
+                {
+                    throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not finite behind center {feature.Center} and scale {feature.Scale}. "
+                        + "Correct the value or the feature");
+                }
+
+                _features.Add(value);
             }
         }
 

@@ -14,7 +14,7 @@ public sealed class DatasetStore(string? root = null)
     /// <summary>The folders in which a data set may be, the user's own first.</summary>
     /// <param name="name">The data set.</param>
     /// <returns>The folders, whether they exist or not.</returns>
-    public IEnumerable<string> FoldersOf(string name) => [Path.Combine(Root, name), .. DatasetCatalog.Find(name).SystemFolders];
+    public IEnumerable<string> FoldersOf(string name) => FoldersOf(DatasetCatalog.Find(name));
 
     /// <summary>The folder that has all files of a data set, or null.</summary>
     /// <param name="info">The data set.</param>
@@ -22,7 +22,7 @@ public sealed class DatasetStore(string? root = null)
     public string? Locate(DatasetInfo info)
     {
         ArgumentNullException.ThrowIfNull(info);
-        return FoldersOf(info.Name).FirstOrDefault(folder => info.Files.All(file => File.Exists(Path.Combine(folder, file.Name))));
+        return FoldersOf(info).FirstOrDefault(folder => info.Files.All(file => File.Exists(Path.Combine(folder, file.Name))));
     }
 
     /// <summary>Fetches what is missing of a data set, or has the wrong content, and checks every file.</summary>
@@ -84,6 +84,8 @@ public sealed class DatasetStore(string? root = null)
             }
         }
     }
+
+    private string[] FoldersOf(DatasetInfo info) => [Path.Combine(Root, info.Name), .. info.SystemFolders];
 
     private static async Task FetchAsync(DatasetInfo info, DatasetFile file, string path, HttpClient http, CancellationToken ct)
     {

@@ -57,10 +57,12 @@ public sealed class IdxSource : IDataSource
                 + $"Set model.input to [{string.Join(", ", features.Extents[1..])}{(features.Extents.Length == 3 ? ", 1" : "")}]");
         }
 
+        if (run.Model.Label.Width != 1)
+            throw Fault(labelsPath, $"a label is one number, but the model's output has {run.Model.Label.Width}. Use softmaxCrossEntropy, or give the last layer one output");
         float[] numbers = classes.Numbers ?? Array.ConvertAll(classes.Bytes!, value => (float)value);
         for (int i = 0; i < numbers.Length; i++)
         {
-            if (run.Model.Label.Classes > 0 && (numbers[i] < 0 || numbers[i] >= run.Model.Label.Classes))
+            if (run.Model.Label.Classes > 0 && (numbers[i] < 0 || numbers[i] >= run.Model.Label.Classes || numbers[i] != MathF.Floor(numbers[i])))
             {
                 throw Fault(labelsPath, $"label {i} is {numbers[i]}, but the model tells the classes 0 to {run.Model.Label.Classes - 1} apart. "
                     + "Change the last layer's outputs");
