@@ -40,6 +40,12 @@ public sealed class CsvSource : IDataSource
         ArgumentNullException.ThrowIfNull(request);
         DataContract contract = request.Run.Definition.Data ?? throw FedCoreException.Configuration(
             "data.contract", "A csv source needs to know which columns are features and which is the label. Add a \"data\" section to the run file.");
+        if (ClientColumn is null && Files.GroupBy(Path.GetFileNameWithoutExtension).FirstOrDefault(files => files.Count() > 1) is { } same)
+        {
+            throw FedCoreException.Configuration(
+                "data.csv", $"{string.Join(" and ", same)} would be one client, '{same.Key}'. Rename a file, or name the column of the clients with \"clientColumn\".");
+        }
+
         var table = new CsvTable(contract, request.Run.Model.Label);
         foreach (string file in Files)
         {

@@ -64,6 +64,13 @@ public sealed class CsvFaultTests : IDisposable
     }
 
     [Fact]
+    public async Task Two_files_that_would_be_one_client_are_refused()
+    {
+        var fault = await Assert.ThrowsAsync<FedCoreException>(() => _files.LoadAsync(new CsvSource { Files = ["north/data.csv", "south/data.csv"] }));
+        Faults.Assert(fault, "data.csv", "north/data.csv", "south/data.csv", "'data'", "clientColumn");
+    }
+
+    [Fact]
     public async Task An_absent_client_column_is_named()
     {
         _files.Folder.Write("a.csv", "age,sex,ill\n30,m,1\n");
