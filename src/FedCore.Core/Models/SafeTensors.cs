@@ -173,12 +173,13 @@ public static class SafeTensors
         public static Entry Parse(JsonProperty property)
         {
             string type = property.Value.GetProperty("dtype").GetString() ?? "";
-            if (!Enum.TryParse(type, ignoreCase: false, out TensorType tensorType) || !Enum.IsDefined(tensorType))
+            if (!Enum.TryParse(type, ignoreCase: false, out TensorType tensorType) || tensorType.ToString() != type)
                 throw new FormatException($"unknown element type '{type}'");
             var shape = new Shape([.. property.Value.GetProperty("shape").EnumerateArray().Select(e => e.GetInt32())]);
             JsonElement offsets = property.Value.GetProperty("data_offsets");
+            if (offsets.GetArrayLength() != 2) throw new FormatException($"byte range of '{property.Name}'");
             long begin = offsets[0].GetInt64(), end = offsets[1].GetInt64();
-            if (offsets.GetArrayLength() != 2 || end - begin != checked(shape.ElementCount * tensorType.ByteSize()))
+            if (end - begin != checked(shape.ElementCount * tensorType.ByteSize()))
                 throw new FormatException($"byte range of '{property.Name}'");
             return new Entry(property.Name, tensorType, shape, begin, end);
         }
