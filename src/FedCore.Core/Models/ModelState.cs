@@ -59,7 +59,8 @@ public sealed class ModelState : IDisposable
     {
         ArgumentNullException.ThrowIfNull(tensor);
         if (tensor.Type != TensorType.F32) throw new ArgumentException($"'{tensor.Name}' is {tensor.Type}.", nameof(tensor));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + count, tensor.Length);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, tensor.Length - count);
         return tensor.Role == TensorRole.Trainable
             ? Trainable.Slice(tensor.Offset + offset, count)
             : _others[tensor.Name].Slice(offset, count);

@@ -75,6 +75,7 @@ public sealed unsafe class FlatVector : IDisposable
     public void CopyFrom(FlatVector source, long count)
     {
         ArgumentNullException.ThrowIfNull(source);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Math.Min(source.Length, Length));
         Buffer.MemoryCopy(source.Pointer, Pointer, Length * sizeof(float), count * sizeof(float));
     }

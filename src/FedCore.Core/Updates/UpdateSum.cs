@@ -56,7 +56,9 @@ public sealed class UpdateSum
     /// <returns>The view.</returns>
     public ReadOnlySpan<float> Slice(string section, long offset, int count)
     {
-        (_, long start) = Layout.Find(section);
+        (Section found, long start) = Layout.Find(section);
+        if (!found.IsVector || offset < 0 || offset > found.Length - count)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"Section '{section}' has no vector of {count} elements there.");
         return Vector.Slice(start + offset, count);
     }
 }
