@@ -53,6 +53,13 @@ public sealed class Update
         Array.Clear(_weighted);
         _change = null;
         IsFinite = true;
+
+        // The model section may be the memory that is trained in, so it keeps what is there.
+        foreach (Section section in Layout.Sections.Where(section => section.IsVector && section.Name != Section.Model))
+        {
+            for (long offset = 0; offset < section.Length; offset += VectorBlocks.BlockLength)
+                Vector(section.Name, offset, (int)Math.Min(VectorBlocks.BlockLength, section.Length - offset)).Clear();
+        }
     }
 
     /// <summary>One number of a scalar section.</summary>
@@ -104,7 +111,7 @@ public sealed class Update
             Section section = Layout.Sections[i];
             (_, long start) = Layout.Find(section.Name);
             bool isWeighted = section.Weighting == Weighting.Scalar && !_weighted[i];
-            if (section.IsVector && section.Name != Section.Model)
+            if (section.IsVector && (section.Name != Section.Model || _change is null))
             {
                 for (long offset = 0; offset < section.Length; offset += VectorBlocks.BlockLength)
                 {
