@@ -116,9 +116,15 @@ internal sealed class FoldLanes : IDisposable
         }
     }
 
-    /// <summary>Wakes everybody who waits for a lane: there will be none.</summary>
-    public void Abort()
+    /// <summary>Wakes everybody who waits for a lane: there will be none. The caller's own lane, if it has one, is dropped.</summary>
+    public void Abort(Lane? lane)
     {
+        if (lane?.Vector is { } vector)
+        {
+            lane.Vector = null;
+            _pool.Return(vector);
+        }
+
         lock (_lock)
         {
             _aborted = true;

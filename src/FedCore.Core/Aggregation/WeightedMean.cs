@@ -17,33 +17,44 @@ public sealed class WeightedMean : IAggregator
         ArgumentNullException.ThrowIfNull(resources);
         using var lanes = new FoldLanes(layout, resources.Pool, updates.Count, resources.Threads);
         var refused = new List<(int Index, UpdateRefusedException Reason)>();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
 
         async Task FoldAsync()
         {
+            FoldLanes.Lane? lane = null;
             try
             {
-                while (await lanes.TakeAsync(ct).ConfigureAwait(false) is { } lane)
+                while ((lane = await lanes.TakeAsync(stop.Token).ConfigureAwait(false)) is not null)
                 {
                     for (int index = lane.Begin; index < lane.End; index++)
                     {
-                        try
-                        {
-                            using IUpdateReader reader = await updates[index].OpenAsync(ct).ConfigureAwait(false);
-                            lanes.Fold(lane, reader);
-                        }
-                        catch (UpdateRefusedException reason)
-                        {
-                            lock (refused) refused.Add((index, reason));
-                        }
+                        if (await OpenAsync(index).ConfigureAwait(false) is not { } reader) continue;
+                        using (reader) lanes.Fold(lane, reader);
                     }
 
                     lanes.Complete(lane);
+                    lane = null;
                 }
             }
             catch
             {
-                lanes.Abort();
+                lanes.Abort(lane);
+                await stop.CancelAsync().ConfigureAwait(false);
                 throw;
+            }
+        }
+
+        // An update can be refused until it is open; once it is partly in the sum, a fault is everybody's.
+        async ValueTask<IUpdateReader?> OpenAsync(int index)
+        {
+            try
+            {
+                return await updates[index].OpenAsync(stop.Token).ConfigureAwait(false);
+            }
+            catch (UpdateRefusedException reason)
+            {
+                lock (refused) refused.Add((index, reason));
+                return null;
             }
         }
 
