@@ -1,0 +1,157 @@
+using FedCore.Aggregation;
+using FedCore.Numerics;
+using FedCore.Updates;
+
+namespace FedCore.Core.Tests.Aggregation;
+
+/// <summary>What a sum rents it gives back, however it ends; and it always ends.</summary>
+public class WeightedMeanResourceTests
+{
+    private const int Length = 500;
+    private static readonly TimeSpan Hang = TimeSpan.FromSeconds(30);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(8)]
+    public async Task Every_rented_vector_and_reader_comes_back(int threads)
+    {
+        using var pool = new WatchedPool();
+        FakeUpdate[] updates = FakeUpdate.Many(1000, Length, i => i % 10 == 0 ? async _ => await Task.Yield() : i % 7 == 0 ? _ => throw Refusal() : null);
+        pool.Vectors.Return((await RunAsync(updates, threads, pool)).Sum.Vector);
+        Assert.True(pool.IsComplete());
+        Assert.All(updates, update => Assert.Equal(0, update.Open));
+    }
+
+    // Two lanes a thread may be ahead, and each thread works on one; the total is one more.
+    [Fact]
+    public async Task No_more_vectors_are_rented_than_lanes_may_be_ahead()
+    {
+        using var pool = new FlatVectorPool();
+        UpdateSum sum = (await new WeightedMean().AggregateAsync(
+            FakeUpdate.Layout(Length), FakeUpdate.Many(1000, Length), new AggregationResources(2, pool), TestContext.Current.CancellationToken)).Sum;
+        pool.Return(sum.Vector);
+        Assert.InRange(CountFree(pool), 1, 6);
+    }
+
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(2, 0)]
+    [InlineData(2, 500)]
+    [InlineData(8, 999)]
+    public async Task A_fault_of_one_source_surfaces_and_everything_comes_back(int threads, int at)
+    {
+        using var pool = new WatchedPool();
+        FakeUpdate[] updates = FakeUpdate.Many(1000, Length, i => i == at ? _ => throw new TimeZoneNotFoundException() : null);
+        await Assert.ThrowsAsync<TimeZoneNotFoundException>(() => RunAsync(updates, threads, pool).WaitAsync(Hang, TestContext.Current.CancellationToken));
+        Assert.True(pool.IsComplete());
+        Assert.All(updates, update => Assert.Equal(0, update.Open));
+    }
+
+    [Fact]
+    public async Task A_fault_of_one_source_does_not_wait_for_another_that_never_comes()
+    {
+        using var pool = new WatchedPool();
+        var second = new TaskCompletionSource();
+        FakeUpdate[] updates = FakeUpdate.Many(2, Length, i => async ct =>
+        {
+            if (i == 1)
+            {
+                second.SetResult();
+                await new TaskCompletionSource().Task.WaitAsync(ct);
+            }
+
+            await second.Task;
+            throw new TimeZoneNotFoundException();
+        });
+        await Assert.ThrowsAsync<TimeZoneNotFoundException>(() => RunAsync(updates, 2, pool).WaitAsync(Hang, TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_fault_in_the_middle_of_an_update_surfaces_even_where_it_is_called_a_refusal(int threads)
+    {
+        using var pool = new WatchedPool();
+        IUpdateSource[] updates = [.. FakeUpdate.Many(20, Length).Select((update, i) => i == 3 ? (IUpdateSource)new Torn() : update)];
+        await Assert.ThrowsAsync<UpdateRefusedException>(() => RunAsync(updates, threads, pool).WaitAsync(Hang, TestContext.Current.CancellationToken));
+        Assert.True(pool.IsComplete());
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task Cancelling_ends_the_sum_and_everything_comes_back(int threads)
+    {
+        using var pool = new WatchedPool();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        FakeUpdate[] updates = FakeUpdate.Many(200, Length, i => async ct =>
+        {
+            if (i == 100) await stop.CancelAsync();
+            await Task.Yield();
+            ct.ThrowIfCancellationRequested();
+        });
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RunAsync(updates, threads, pool, stop.Token).WaitAsync(Hang, TestContext.Current.CancellationToken));
+        Assert.True(pool.IsComplete());
+        Assert.All(updates, update => Assert.Equal(0, update.Open));
+    }
+
+    private static Task<AggregationResult> RunAsync(IReadOnlyList<IUpdateSource> updates, int threads, WatchedPool pool, CancellationToken? ct = null) =>
+        new WeightedMean().AggregateAsync(
+            FakeUpdate.Layout(Length), updates, new AggregationResources(threads, pool.Vectors), ct ?? TestContext.Current.CancellationToken).AsTask();
+
+    private static UpdateRefusedException Refusal() => new("test.refused", "refused");
+
+    // A pool that holds nothing more makes a new vector, which still is all zeros in its first element.
+    private static int CountFree(FlatVectorPool pool)
+    {
+        var mark = new HashSet<FlatVector>(ReferenceEqualityComparer.Instance);
+        int before = -1;
+        while (mark.Count != before)
+        {
+            before = mark.Count;
+            FlatVector vector = pool.Rent(Length);
+            if (vector.AsSpan().ToArray().Any(value => value != 0)) mark.Add(vector);
+        }
+
+        return mark.Count;
+    }
+
+    /// <summary>A pool that holds known vectors, more than are ever rented at once: if one is missing in the end, another stands in its place.</summary>
+    private sealed class WatchedPool : IDisposable
+    {
+        private const int Count = 100;
+        private readonly HashSet<FlatVector> _known = new(ReferenceEqualityComparer.Instance);
+
+        public WatchedPool()
+        {
+            for (int i = 0; i < Count; i++) _known.Add(new FlatVector(Length));
+            foreach (FlatVector vector in _known) Vectors.Return(vector);
+        }
+
+        public FlatVectorPool Vectors { get; } = new();
+
+        public bool IsComplete()
+        {
+            FlatVector[] rented = [.. Enumerable.Range(0, Count).Select(_ => Vectors.Rent(Length))];
+            return _known.SetEquals(rented);
+        }
+
+        public void Dispose() => Vectors.Dispose();
+    }
+
+    private sealed class Torn : IUpdateSource, IUpdateReader
+    {
+        public int Contributors => 1;
+
+        public ReadOnlySpan<double> Scalars => new double[2];
+
+        public ValueTask<IUpdateReader> OpenAsync(CancellationToken ct) => new(this);
+
+        public ReadOnlySpan<float> Read(long offset) => offset == 0 ? new float[10] : throw Refusal();
+
+        public void Dispose()
+        {
+        }
+    }
+}

@@ -1,0 +1,145 @@
+using System.Text.Json;
+using FedCore.Json;
+using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Models.Losses;
+using FedCore.Naming;
+
+namespace FedCore.Core.Tests.Models;
+
+public class ModelSpecTests
+{
+    private static readonly Registry Names = Registry.CreateDefault();
+
+    // Extents by hand: floor((extent + 2 padding - window) / stride) + 1.
+    public static TheoryData<int[], LayerSpec, int[]> Chains => new()
+    {
+        { [7], new LinearSpec { Outputs = 3 }, [3] },
+        { [7], new ReluSpec(), [7] },
+        { [4, 5, 2], new TanhSpec(), [4, 5, 2] },
+        { [7], new SigmoidSpec(), [7] },
+        { [7], new DropoutSpec(), [7] },
+        { [4, 5, 2], new FlattenSpec(), [40] },
+        { [7], new FlattenSpec(), [7] },
+        { [28, 28, 1], new Conv2dSpec { Channels = 32, Kernel = 5 }, [24, 24, 32] },
+        { [28, 28, 1], new Conv2dSpec { Channels = 32, Kernel = 5, Padding = 2 }, [28, 28, 32] },
+        { [8, 5, 3], new Conv2dSpec { Channels = 4, Kernel = 3, Stride = 2 }, [3, 2, 4] },
+        { [24, 24, 32], new MaxPool2dSpec { Size = 2 }, [12, 12, 32] },
+        { [7, 5, 1], new MaxPool2dSpec { Size = 3, Stride = 1 }, [5, 3, 1] },
+        { [7, 5, 1], new AveragePool2dSpec { Size = 2 }, [3, 2, 1] },
+    };
+
+    public static TheoryData<int[], LayerSpec, string> Breaks => new()
+    {
+        { [4, 5, 2], new LinearSpec { Outputs = 3 }, "linear" },
+        { [4, 5], new LinearSpec { Outputs = 3 }, "linear" },
+        { [7], new Conv2dSpec { Channels = 1, Kernel = 1 }, "conv2d" },
+        { [4, 5], new Conv2dSpec { Channels = 1, Kernel = 1 }, "conv2d" },
+        { [4, 5, 2], new Conv2dSpec { Channels = 1, Kernel = 5 }, "conv2d" },
+        { [4, 5, 2], new Conv2dSpec { Channels = 1, Kernel = 3, Padding = 3 }, "conv2d" },
+        { [7], new MaxPool2dSpec { Size = 2 }, "maxPool2d" },
+        { [4, 5, 2], new MaxPool2dSpec { Size = 5 }, "maxPool2d" },
+        { [4, 5], new AveragePool2dSpec { Size = 2 }, "averagePool2d" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Chains))]
+    public void A_layer_that_fits_gives_the_shape_computed_by_hand(int[] input, LayerSpec layer, int[] output) =>
+        Assert.Equal(new Shape(output), Model(input, new ReluSpec(), layer, new FlattenSpec()).Plan(Names).Layers[1].Plan.Output);
+
+    [Theory]
+    [MemberData(nameof(Breaks))]
+    public void A_layer_that_does_not_fit_is_named_by_place_and_type(int[] input, LayerSpec layer, string type)
+    {
+        var fault = Assert.Throws<FedCoreException>(() => Model(input, new ReluSpec(), layer).Plan(Names));
+        Assert.Equal("model.shape", fault.Code);
+        Assert.StartsWith($"model.layers[1] ({type}): ", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, typeof(SoftmaxCrossEntropySpec))]
+    [InlineData(2, typeof(BinaryCrossEntropySpec))]
+    public void A_loss_that_does_not_fit_the_outputs_is_named(int outputs, Type loss)
+    {
+        ModelSpec model = Model([4], new LinearSpec { Outputs = outputs }) with { Loss = (LossSpec)Activator.CreateInstance(loss)! };
+        Assert.StartsWith("model.loss (", Assert.Throws<FedCoreException>(() => model.Plan(Names)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(typeof(SoftmaxCrossEntropySpec))]
+    [InlineData(typeof(BinaryCrossEntropySpec))]
+    [InlineData(typeof(MeanSquaredErrorSpec))]
+    public void A_loss_on_an_image_is_refused(Type loss)
+    {
+        ModelSpec model = Model([4, 4, 1], new ReluSpec()) with { Loss = (LossSpec)Activator.CreateInstance(loss)! };
+        Assert.Equal("model.shape", Assert.Throws<FedCoreException>(() => model.Plan(Names)).Code);
+    }
+
+    [Fact]
+    public void An_input_extent_below_one_is_named()
+    {
+        var fault = Assert.Throws<FedCoreException>(() => Model([4, 0, 1], new FlattenSpec()).Plan(Names));
+        Assert.StartsWith("model.input[1] is 0", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_model_too_large_for_any_machine_is_refused_with_the_layer()
+    {
+        var fault = Assert.Throws<FedCoreException>(() => Model([int.MaxValue, int.MaxValue, int.MaxValue], new FlattenSpec()).Plan(Names));
+        Assert.StartsWith("model.layers[0] (flatten): ", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Two_layers_with_one_name_are_refused()
+    {
+        ModelSpec model = Model([4], new LinearSpec { Outputs = 3, Name = "a" }, new LinearSpec { Outputs = 2, Name = "a" });
+        Assert.Equal("model.schema", Assert.Throws<FedCoreException>(() => model.Plan(Names)).Code);
+    }
+
+    [Fact]
+    public void Tensors_are_named_by_layer_type_and_position_or_by_the_given_name()
+    {
+        ModelSpec model = Model([4], new LinearSpec { Outputs = 3 }, new ReluSpec(), new LinearSpec { Outputs = 2, Name = "head", Bias = false });
+        Assert.Equal(["linear0.kernel", "linear0.bias", "head.kernel"], model.Plan(Names).Schema.Tensors.Select(t => t.Name));
+    }
+
+    // 4 x 3 + 3 parameters, then 3 x 2.
+    [Fact]
+    public void Tensors_lie_one_behind_the_other()
+    {
+        ModelSchema schema = Model([4], new LinearSpec { Outputs = 3 }, new LinearSpec { Outputs = 2, Bias = false }).Plan(Names).Schema;
+        Assert.Equal([0, 12, 15], schema.Tensors.Select(t => t.Offset));
+        Assert.Equal(21, schema.TrainableCount);
+    }
+
+    // Parameters of the CNN of McMahan et al. 2017, section 3: 1,663,370.
+    [Fact]
+    public void The_CNN_of_the_FedAvg_paper_has_the_published_number_of_parameters()
+    {
+        ModelSpec cnn = Model(
+            [28, 28, 1],
+            new Conv2dSpec { Channels = 32, Kernel = 5, Padding = 2 }, new MaxPool2dSpec { Size = 2 },
+            new Conv2dSpec { Channels = 64, Kernel = 5, Padding = 2 }, new MaxPool2dSpec { Size = 2 },
+            new FlattenSpec(), new LinearSpec { Outputs = 512 }, new ReluSpec(), new LinearSpec { Outputs = 10 });
+        Assert.Equal(1_663_370, cnn.Plan(Names).Schema.TrainableCount);
+    }
+
+    [Fact]
+    public void A_model_reads_back_from_its_own_JSON()
+    {
+        JsonSerializerOptions options = FedCoreJson.Options(Names);
+        ModelSpec model = Model(
+            [9, 9, 2], new Conv2dSpec { Channels = 3, Kernel = 2, Stride = 2, Padding = 1, Bias = false, Name = "c" }, new DropoutSpec { Rate = 0.25 },
+            new AveragePool2dSpec { Size = 2, Stride = 1 }, new FlattenSpec(), new TanhSpec(), new LinearSpec { Outputs = 5 });
+        string json = JsonSerializer.Serialize(model, options);
+        Assert.Equal(json, JsonSerializer.Serialize(JsonSerializer.Deserialize<ModelSpec>(json, options), options));
+        Assert.Equal(model.Layers, JsonSerializer.Deserialize<ModelSpec>(json, options)!.Layers);
+    }
+
+    [Fact]
+    public void A_trainable_tensor_that_is_not_F32_is_refused() => Assert.Equal("model.schema", Assert.Throws<FedCoreException>(
+        () => new ModelSchema([("a", new Shape(2), TensorType.F64, TensorRole.Trainable)])).Code);
+
+    private static ModelSpec Model(int[] input, params LayerSpec[] layers) =>
+        new() { Input = input, Layers = layers, Loss = layers[^1] is LinearSpec or FlattenSpec ? new MeanSquaredErrorSpec() : new SoftmaxCrossEntropySpec() };
+}
