@@ -35,7 +35,8 @@ public sealed class PoissonSelection : ICohortSelection
         else
         {
             // The gaps between chosen clients are geometric, so that nobody who is not chosen costs time.
-            double logMiss = double.LogP1(-Rate);
+            // double.LogP1 takes the logarithm of the rounded 1 - rate, which is 0 below 1e-16; this form stays exact (Kahan).
+            double miss = 1 - Rate, logMiss = miss == 1 ? -Rate : Math.Log(miss) * -Rate / (miss - 1);
             for (double next = -1; ;)
             {
                 next += 1 + Math.Floor(Math.Log(1 - random.NextDouble()) / logMiss);
