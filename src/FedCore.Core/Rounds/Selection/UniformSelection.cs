@@ -19,6 +19,8 @@ public sealed class UniformSelection : ICohortSelection
     {
         if (Size is null == Fraction is null)
             throw FedCoreException.Configuration("run.cohort", "A uniform cohort needs either a \"size\" or a \"fraction\". Give one of the two.");
+        if (Fraction * population > Array.MaxLength)
+            throw FedCoreException.Configuration("run.cohort", $"A cohort of {Fraction} of {population} clients is too large. Use a smaller fraction, or a size.");
         if (Size > population)
         {
             throw FedCoreException.Configuration(
@@ -31,7 +33,9 @@ public sealed class UniformSelection : ICohortSelection
     {
         ArgumentNullException.ThrowIfNull(random);
         int wanted = Size ?? checked((int)Math.Max(1, Math.Round(Fraction!.Value * population)));
-        int asked = (int)Math.Min(population, Math.Ceiling(wanted * (1 + overSelection)));
+
+        // In decimal, so that 0.1 more than 10 are 11; in binary they are a little more, and 12 would be asked.
+        int asked = (int)Math.Min(population, Math.Min(Array.MaxLength, Math.Ceiling(wanted * (1 + (decimal)overSelection))));
         var chosen = new HashSet<long>(asked);
         long[] members = new long[asked];
         for (int i = 0; i < asked; i++)
