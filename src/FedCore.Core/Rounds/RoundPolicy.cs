@@ -19,8 +19,10 @@ public sealed record RoundPolicy
     [Range(0, 10)]
     public double OverSelection { get; init; }
 
-    /// <summary>A round closes this many seconds after it opened; null to wait until every client has answered or is lost.</summary>
-    [Range(0, 31_536_000, MinimumIsExclusive = true)]
+    /// <summary>
+    /// A round closes this many seconds after it opened, at most 30 days; null to wait until every client has answered or is lost.
+    /// </summary>
+    [Range(0, 2_592_000, MinimumIsExclusive = true)]
     public double? DeadlineSeconds { get; init; }
 
     /// <summary>A round with fewer reports is abandoned: the model stays as it was. Null for as many as the round wants.</summary>
