@@ -97,10 +97,10 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     private RunEnded? EndIsDue()
     {
         RunDefinition run = plan.Definition;
-        if (_state.Evaluations.Count > 0 && _state.Evaluations[^1] is { } last && last.Round == _state.LastRound
-            && last.Metrics.GetValueOrDefault("loss", 0) is var loss && !double.IsFinite(loss))
+        if (_state.Evaluations.Count > 0 && _state.Evaluations[^1] is { } last && last.Round == _state.LastRound)
         {
-            return Diverged($"behind round {last.Round} the loss is {loss}");
+            foreach ((string name, double metric) in last.Metrics)
+                if (!double.IsFinite(metric)) return Diverged($"behind round {last.Round} {name} is {metric}");
         }
 
         if (_state.AbandonedInARow >= run.Rounds.MaxAbandonedInARow)
@@ -158,6 +158,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                 else
                 {
                     if (reply.Task is not TrainTask task || task.Round != round.Round) continue;
+                    if (_state.Outcomes[task.Position].Outcome != ClientOutcome.Pending) continue;
                     await RecordAsync(new ReplyTaken(round.Round, task.Position, reply.Outcome, reply.Reason), ct).ConfigureAwait(false);
                     _updates[task.Position] = reply.Update;
                     continue;
@@ -205,7 +206,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         int[] positions = [.. Enumerable.Range(0, _updates.Count).Where(p => _state.Outcomes[p].Outcome == ClientOutcome.Reported)];
         if (positions.Length < minimum)
         {
-            await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {_state.Closed!.Reason}", 0, ct).ConfigureAwait(false);
+            await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {_state.Closed!.Reason}", positions.Length, ct).ConfigureAwait(false);
             return;
         }
 
@@ -294,7 +295,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         for (int pending = replies.Length; pending > 0;)
         {
             FleetReply reply = await NextReplyAsync(ct, ct).ConfigureAwait(false) ?? throw new OperationCanceledException(ct);
-            if (reply.Task is not EvaluateTask task || task.Round != round) continue;
+            if (reply.Task is not EvaluateTask task || task.Round != round || replies[task.Position] is not null) continue;
             replies[task.Position] = reply;
             pending--;
         }
