@@ -55,8 +55,9 @@ public sealed class Update
         IsFinite = true;
 
         // The model section may be the memory that is trained in, so it keeps what is there.
-        foreach (Section section in Layout.Sections.Where(section => section.IsVector && section.Name != Section.Model))
+        foreach (Section section in Layout.Sections)
         {
+            if (!section.IsVector || section.Name == Section.Model) continue;
             for (long offset = 0; offset < section.Length; offset += VectorBlocks.BlockLength)
                 Vector(section.Name, offset, (int)Math.Min(VectorBlocks.BlockLength, section.Length - offset)).Clear();
         }
