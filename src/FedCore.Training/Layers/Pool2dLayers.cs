@@ -1,34 +1,61 @@
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using FedCore.Models;
 using FedCore.Models.Layers;
 
 namespace FedCore.Training.Layers;
 
-/// <summary>What the pooling layers share: the walk over windows. Channels lie side by side, so each step works on all of them.</summary>
-internal abstract class Pool2dLayer : Layer
+/// <summary>What a pooling layer does with the pixels of a window, for 16 channels at once.</summary>
+internal interface IPooling
 {
-    private readonly int _height, _width, _outHeight, _outWidth, _size, _step;
+    /// <summary>Takes one more pixel into the output.</summary>
+    static abstract Vector512<float> Gather(Vector512<float> sum, Vector512<float> x);
 
-    protected Pool2dLayer(Pool2dSpec spec, Shape input, Shape output)
+    /// <summary>Ends the output of a window.</summary>
+    static abstract Vector512<float> Finish(Vector512<float> sum, float pixels);
+
+    /// <summary>The gradient of one pixel. What it takes for good is removed from <paramref name="dy"/>.</summary>
+    static abstract Vector512<float> Scatter(Vector512<float> x, Vector512<float> y, float pixels, ref Vector512<float> dy);
+}
+
+/// <summary>Slides a window over images of height x width x channels. Channels lie side by side, so 16 of them are worked on at once.</summary>
+internal sealed unsafe class Pool2dLayer<TPooling> : Layer
+    where TPooling : struct, IPooling
+{
+    private const int Lanes = 16;
+
+    private readonly int _height, _width, _channels, _outHeight, _outWidth, _step;
+    private readonly bool _overlaps;
+
+    // From a window's first pixel to each of its pixels.
+    private readonly int[] _places;
+
+    public Pool2dLayer(Pool2dSpec spec, Shape input, Shape output)
     {
-        (_height, _width, Channels) = (input[0], input[1], input[2]);
-        (_outHeight, _outWidth) = (output[0], output[1]);
-        (_size, _step) = (spec.Size, spec.EffectiveStride);
+        (_height, _width, _channels) = (input[0], input[1], input[2]);
+        (_outHeight, _outWidth, _step) = (output[0], output[1], spec.EffectiveStride);
+        int size = spec.Size;
+        _overlaps = _step < size;
+        _places = [.. Enumerable.Range(0, size * size).Select(place => (place / size * _width + place % size) * _channels)];
     }
 
-    protected int Channels { get; }
-
-    /// <summary>Pixels in a window.</summary>
-    protected int WindowLength => _size * _size;
+    public override bool NeedsOutput => typeof(TPooling) == typeof(MaxPooling);
 
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
-        int outputs = pass.Batch * _outHeight * _outWidth;
-        for (int o = 0; o < outputs; o++)
+        fixed (float* x = input, y = output)
         {
-            Span<float> y = output.Slice(o * Channels, Channels);
-            for (int place = 0; place < WindowLength; place++) Gather(place, input.Slice(Source(o, place), Channels), y);
+            for (int o = 0; o < pass.Batch * _outHeight * _outWidth; o++)
+            {
+                float* window = x + Window(o), target = y + (nint)o * _channels;
+                for (int channel = 0; channel < _channels; channel += Lanes)
+                {
+                    int count = _channels - channel;
+                    Vector512<float> sum = Vector512.Load(window + channel);
+                    for (int place = 1; place < _places.Length; place++) sum = TPooling.Gather(sum, Vector512.Load(window + _places[place] + channel));
+                    Store(target + channel, TPooling.Finish(sum, _places.Length), count);
+                }
+            }
         }
     }
 
@@ -36,76 +63,73 @@ internal abstract class Pool2dLayer : Layer
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient)
     {
         if (inputGradient.IsEmpty) return false;
-        inputGradient[..(pass.Batch * _height * _width * Channels)].Clear();
-        int outputs = pass.Batch * _outHeight * _outWidth;
-        for (int o = 0; o < outputs; o++)
+        inputGradient[..(pass.Batch * _height * _width * _channels)].Clear();
+        fixed (float* x = input, y = output, dy = outputGradient, dx = inputGradient)
         {
-            ReadOnlySpan<float> y = output.Slice(o * Channels, Channels);
-            Span<float> dy = outputGradient.Slice(o * Channels, Channels);
-            for (int place = 0; place < WindowLength; place++)
+            for (int o = 0; o < pass.Batch * _outHeight * _outWidth; o++)
             {
-                int source = Source(o, place);
-                Scatter(input.Slice(source, Channels), y, dy, inputGradient.Slice(source, Channels));
+                nint first = Window(o), from = (nint)o * _channels;
+                for (int channel = 0; channel < _channels; channel += Lanes)
+                {
+                    int count = _channels - channel;
+                    Vector512<float> pooled = Vector512.Load(y + from + channel), left = Vector512.Load(dy + from + channel);
+                    foreach (int place in _places)
+                    {
+                        nint pixel = first + place + channel;
+                        Vector512<float> gradient = TPooling.Scatter(Vector512.Load(x + pixel), pooled, _places.Length, ref left);
+                        if (_overlaps) gradient += Vector512.Load(dx + pixel);
+                        Store(dx + pixel, gradient, count);
+                    }
+                }
             }
         }
 
         return false;
     }
 
-    /// <summary>Takes one pixel of a window into the output.</summary>
-    protected abstract void Gather(int place, ReadOnlySpan<float> x, Span<float> y);
-
-    /// <summary>Gives one pixel of a window its share of the gradient. What is taken for good is removed from <paramref name="dy"/>.</summary>
-    protected abstract void Scatter(ReadOnlySpan<float> x, ReadOnlySpan<float> y, Span<float> dy, Span<float> dx);
-
-    private int Source(int output, int place)
+    // The first pixel of an output's window.
+    private nint Window(int output)
     {
         int column = output % _outWidth, row = output / _outWidth % _outHeight, image = output / (_outWidth * _outHeight);
-        return ((image * _height + row * _step + place / _size) * _width + column * _step + place % _size) * Channels;
+        return (((nint)image * _height + row * _step) * _width + column * _step) * _channels;
+    }
+
+    // Behind the last channel a register reaches into the next pixel: those lanes are computed in vain, and not stored.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(float* target, Vector512<float> value, int count)
+    {
+        if (count >= Lanes)
+        {
+            value.Store(target);
+            return;
+        }
+
+        for (int lane = 0; lane < count; lane++) target[lane] = value[lane];
     }
 }
 
-/// <summary>The largest value of each window; among equals the first, row by row, gets the gradient, as in PyTorch.</summary>
-internal sealed class MaxPool2dLayer(MaxPool2dSpec spec, Shape input, Shape output) : Pool2dLayer(spec, input, output)
+/// <summary>The largest value of each window; among equals the first, row by row, gets the gradient, as in PyTorch. What is not a number stays so.</summary>
+internal readonly struct MaxPooling : IPooling
 {
-    protected override void Gather(int place, ReadOnlySpan<float> x, Span<float> y)
-    {
-        if (place == 0) x.CopyTo(y);
-        else TensorPrimitives.Max(x, y, y);
-    }
+    public static Vector512<float> Gather(Vector512<float> sum, Vector512<float> x) =>
+        Vector512.ConditionalSelect(Vector512.GreaterThan(x, sum) | ~Vector512.Equals(x, x), x, sum);
 
-    protected override void Scatter(ReadOnlySpan<float> x, ReadOnlySpan<float> y, Span<float> dy, Span<float> dx)
-    {
-        int i = 0;
-        for (; i + Vector512<float>.Count <= x.Length; i += Vector512<float>.Count)
-        {
-            Vector512<float> isLargest = Vector512.Equals(Vector512.Create(x[i..]), Vector512.Create(y[i..]));
-            Vector512<float> gradient = Vector512.Create<float>(dy[i..]);
-            (Vector512.Create<float>(dx[i..]) + (gradient & isLargest)).CopyTo(dx[i..]);
-            Vector512.AndNot(gradient, isLargest).CopyTo(dy[i..]);
-        }
+    public static Vector512<float> Finish(Vector512<float> sum, float pixels) => sum;
 
-        for (; i < x.Length; i++)
-        {
-            if (x[i] != y[i]) continue;
-            dx[i] += dy[i];
-            dy[i] = 0;
-        }
+    public static Vector512<float> Scatter(Vector512<float> x, Vector512<float> y, float pixels, ref Vector512<float> dy)
+    {
+        Vector512<float> isLargest = Vector512.Equals(x, y), gradient = dy & isLargest;
+        dy = Vector512.AndNot(dy, isLargest);
+        return gradient;
     }
 }
 
 /// <summary>The mean of each window.</summary>
-internal sealed class AveragePool2dLayer(AveragePool2dSpec spec, Shape input, Shape output) : Pool2dLayer(spec, input, output)
+internal readonly struct AveragePooling : IPooling
 {
-    public override bool NeedsOutput => false;
+    public static Vector512<float> Gather(Vector512<float> sum, Vector512<float> x) => sum + x;
 
-    protected override void Gather(int place, ReadOnlySpan<float> x, Span<float> y)
-    {
-        if (place == 0) x.CopyTo(y);
-        else TensorPrimitives.Add(x, y, y);
-        if (place == WindowLength - 1) TensorPrimitives.Multiply(y, 1f / WindowLength, y);
-    }
+    public static Vector512<float> Finish(Vector512<float> sum, float pixels) => sum * (1 / pixels);
 
-    protected override void Scatter(ReadOnlySpan<float> x, ReadOnlySpan<float> y, Span<float> dy, Span<float> dx) =>
-        TensorPrimitives.MultiplyAdd(dy, 1f / WindowLength, dx, dx);
+    public static Vector512<float> Scatter(Vector512<float> x, Vector512<float> y, float pixels, ref Vector512<float> dy) => dy * (1 / pixels);
 }
