@@ -88,7 +88,8 @@ public static class JsonDocuments
         }
         catch (Exception cause) when (cause is JsonException or TargetInvocationException)
         {
-            throw FedCoreException.Configuration("json.schema", $"{name}: {FirstSentence(cause.Message)}", cause);
+            string place = cause is JsonException { Path: { } path } ? $" {path.TrimStart('$', '.')}:" : "";
+            throw FedCoreException.Configuration("json.schema", $"{name}:{place} {FirstSentence(cause.Message)}", cause);
         }
     }
 
