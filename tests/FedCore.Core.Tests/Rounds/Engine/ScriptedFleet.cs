@@ -1,0 +1,93 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Threading.Channels;
+using FedCore.Rounds;
+using FedCore.Updates;
+
+namespace FedCore.Core.Tests.Rounds.Engine;
+
+/// <summary>What a client does with a task: after so many seconds it answers; never, where they are infinite.</summary>
+internal sealed record Answer(double Seconds = 0, ClientOutcome Outcome = ClientOutcome.Reported, string? Reason = null)
+{
+    public static Answer Never { get; } = new(double.PositiveInfinity);
+}
+
+/// <summary>Clients whose answers a script decides. Whoever waits for a reply moves the clock on, to the next reply or the next alarm.</summary>
+internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelReader<FleetReply>, IFleet, IClientDirectory
+{
+    private readonly List<(DateTimeOffset At, FleetReply Reply)> _coming = [];
+
+    /// <summary>The script for training tasks; by default everybody reports at once.</summary>
+    public Func<TrainTask, IEnumerable<Answer>> OnTrain { get; set; } = _ => [new Answer()];
+
+    /// <summary>The script for evaluations.</summary>
+    public Func<EvaluateTask, IEnumerable<Answer>> OnEvaluate { get; set; } = _ => [new Answer()];
+
+    /// <summary>What a reporting client sends.</summary>
+    public Func<SiteTask, ClientDescriptor, IUpdateSource> Update { get; set; } = ScriptedUpdate.Of;
+
+    public List<SiteTask> Sent { get; } = [];
+
+    public List<SiteTask> Withdrawn { get; } = [];
+
+    public IClientDirectory Clients => this;
+
+    public ChannelReader<FleetReply> Replies => this;
+
+    long IClientDirectory.Count => count;
+
+    public ClientDescriptor Get(long index) => new(index, new ClientId(string.Create(CultureInfo.InvariantCulture, $"c{index}")));
+
+    /// <summary>Lets a reply of the test's own come at once.</summary>
+    public void Inject(FleetReply reply) => _coming.Add((clock.GetUtcNow(), reply));
+
+    public ValueTask SendAsync(ClientDescriptor to, SiteTask task, CancellationToken ct)
+    {
+        Sent.Add(task);
+        foreach (Answer answer in task is TrainTask train ? OnTrain(train) : OnEvaluate((EvaluateTask)task))
+        {
+            if (double.IsInfinity(answer.Seconds)) continue;
+            IUpdateSource? update = answer.Outcome == ClientOutcome.Reported ? Update(task, to) : null;
+            _coming.Add((clock.GetUtcNow().AddSeconds(answer.Seconds), new FleetReply(task, answer.Outcome, update, answer.Reason)));
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public void Withdraw(SiteTask task)
+    {
+        Withdrawn.Add(task);
+        _coming.RemoveAll(coming => ReferenceEquals(coming.Reply.Task, task));
+    }
+
+    public override bool TryRead([MaybeNullWhen(false)] out FleetReply item)
+    {
+        int next = Next();
+        bool isThere = next >= 0 && _coming[next].At <= clock.GetUtcNow();
+        item = isThere ? _coming[next].Reply : null;
+        if (isThere) _coming.RemoveAt(next);
+        return isThere;
+    }
+
+    public override ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            DateTimeOffset? reply = Next() is >= 0 and var next ? _coming[next].At : null, alarm = clock.NextAlarm;
+            if (reply is null && alarm is null) return new ValueTask<bool>(false);
+            clock.MoveTo(alarm is null || reply <= alarm ? reply!.Value : alarm.Value);
+            if (alarm is null || reply <= alarm) return new ValueTask<bool>(true);
+        }
+
+        return ValueTask.FromCanceled<bool>(cancellationToken);
+    }
+
+    // The earliest; among equals the one that was sent first.
+    private int Next()
+    {
+        int best = _coming.Count - 1;
+        for (int i = best - 1; i >= 0; i--)
+            if (_coming[i].At <= _coming[best].At) best = i;
+        return best;
+    }
+}
