@@ -15,7 +15,7 @@ internal sealed class SimulatedReplies(VirtualClock clock) : ChannelReader<Fleet
     private long _sequence;
 
     public void Add(FleetReply reply, double secondsFromNow) =>
-        _queue.Enqueue(reply, (clock.GetUtcNow() + TimeSpan.FromSeconds(Math.Min(secondsFromNow, 1e9)), _sequence++));
+        _queue.Enqueue(reply, (clock.GetUtcNow().AddSeconds(Math.Min(secondsFromNow, 1e9)), _sequence++));
 
     public void Withdraw(SiteTask task) => _withdrawn.Add(task);
 
