@@ -103,11 +103,12 @@ internal sealed class DeviceModel
         return _ranks.Ranks[task.Position] < (int)Math.Round(_stragglers.Share * task.CohortSize);
     }
 
+    // A single step has no part: 0, which takes for ever.
     private static int PartOf(ClientTask work, int examples, int steps, RandomStream random)
     {
         int epochs = work.Work.Epochs;
         return epochs > 1
             ? (1 + random.NextInt32(epochs - 1)) * LocalWork.StepsPerEpoch(examples, work.BatchSize)
-            : Math.Max(1, (int)(random.NextDouble() * steps));
+            : Math.Max(steps == 1 ? 0 : 1, (int)(random.NextDouble() * steps));
     }
 }
