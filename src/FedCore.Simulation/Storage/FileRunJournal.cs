@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using FedCore.Json;
 using FedCore.Naming;
 using FedCore.Rounds;
@@ -24,10 +25,13 @@ public sealed class FileRunJournal : IRunJournal, IDisposable
     public FileRunJournal(string path, Registry registry)
     {
         _path = path;
-        _options = FedCoreJson.Options(registry);
+
+        // A run that diverges leaves a fact with a loss of NaN.
+        _options = new JsonSerializerOptions(FedCoreJson.Options(registry)) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
         try
         {
-            _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, 1 << 16);
+            // On Unix only a file that is shared with nobody is locked against a second writer.
+            _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1 << 16);
         }
         catch (IOException fault)
         {
@@ -80,7 +84,7 @@ public sealed class FileRunJournal : IRunJournal, IDisposable
         {
             return JsonSerializer.Deserialize<RunEvent>(line, _options) ?? throw new JsonException("The line is null.");
         }
-        catch (JsonException fault)
+        catch (Exception fault) when (fault is JsonException or NotSupportedException)
         {
             throw FedCoreException.Configuration(
                 "run.journal", $"{_path} line {number}: the journal is damaged ({fault.Message}). Remove its folder to start the run anew.", fault);
