@@ -56,7 +56,13 @@ public sealed class ResultFolder : IDisposable
             throw FedCoreException.Configuration("run.out", $"{path} holds no run that was interrupted. Leave --resume out to start one.");
         try
         {
-            if (isInterrupted && mode == InterruptedRun.Drop) Directory.Delete(working, recursive: true);
+            if (isInterrupted && mode == InterruptedRun.Drop)
+            {
+                // Refused while the run still goes on.
+                new FileRunJournal(System.IO.Path.Combine(working, "journal.jsonl"), plan.Registry).Dispose();
+                Directory.Delete(working, recursive: true);
+            }
+
             return new ResultFolder(path, plan, checkpointInterval);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
