@@ -70,6 +70,7 @@ public static class FederatedSimulation
         using var fleet = new SimulatedFleet(plan, data, options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock);
         using var pool = new FlatVectorPool();
         var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
+        var progress = new ResumedClock(clock, options.Progress);
         var engine = new RoundEngine(plan, fleet, options.Journal, new RoundEngineOptions
         {
             Clock = clock,
@@ -77,8 +78,9 @@ public static class FederatedSimulation
             Pool = pool,
             Checkpoints = options.Checkpoints,
             Environment = options.Environment,
-            Progress = options.Progress,
+            Progress = progress,
         });
+        progress.State = engine.State;
         try
         {
             RunEnded end = await engine.RunAsync(server, ct).ConfigureAwait(false);
@@ -100,6 +102,18 @@ public static class FederatedSimulation
         ArgumentNullException.ThrowIfNull(plan);
         byte[] canonical = JsonSerializer.SerializeToUtf8Bytes(definition, FedCoreJson.Options(plan.Registry));
         return "sha256:" + Convert.ToHexStringLower(SHA256.HashData(canonical));
+    }
+
+    /// <summary>Virtual time goes on where the last round that counts closed, so that a resumed run has the receipts of one that was never interrupted.</summary>
+    private sealed class ResumedClock(VirtualClock clock, IProgress<RunEvent>? next) : IProgress<RunEvent>
+    {
+        public RunState? State { get; set; }
+
+        public void Report(RunEvent value)
+        {
+            if (value is RunResumed && State is { Rounds: [.., var last] }) clock.AdvanceTo(last.Closed);
+            next?.Report(value);
+        }
     }
 }
 
