@@ -1,0 +1,84 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using FedCore.Rounds;
+using FedCore.Simulation.Devices;
+using FedCore.Simulation.Reporting;
+using FedCore.Training.Data;
+
+namespace FedCore.Simulation.Tests.Reporting;
+
+public class ReportTests
+{
+    private const string Nasty = "<script>alert('x')</script>&\"";
+
+    [Fact]
+    public async Task The_page_needs_nothing_beside_itself()
+    {
+        string page = await PageAsync("plain");
+        Assert.DoesNotMatch(new Regex(@"https?:|\bsrc\s*=|\bhref\s*=|@import|url\(|<script|<link|<iframe", RegexOptions.IgnoreCase), page);
+    }
+
+    [Fact]
+    public async Task Names_of_runs_and_clients_are_shown_as_text_and_never_run()
+    {
+        string page = await PageAsync(Nasty);
+        Assert.DoesNotContain("<script", page, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot; 3", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Every_element_that_is_opened_is_closed()
+    {
+        string page = await PageAsync(Nasty);
+        Assert.All(new[] { "div", "section", "svg", "text", "title", "p", "b", "span", "main", "header", "details", "pre", "html", "body", "head", "style", "h1", "h2", "i" }, element =>
+            Assert.Equal(Regex.Count(page, $"<{element}[ >]"), Regex.Count(page, $"</{element}>")));
+    }
+
+    [Fact]
+    public async Task Metrics_have_a_line_per_round_that_agrees_with_the_evaluations()
+    {
+        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 5 }, evaluation: new EvaluationPlan { Every = 2 });
+        using SimulationResult result = await SmallRun.RunAsync(plan);
+        using var folder = new TempFolder();
+        MetricsFile.WriteMetrics(folder["m"], result.State);
+        JsonElement[] lines = [.. File.ReadLines(folder["m"]).Select(line => JsonElement.Parse(line))];
+        Assert.Equal([1, 2, 3, 4, 5], lines.Select(line => line.GetProperty("round").GetInt32()));
+        Assert.Equal([2, 4, 5], lines.Where(line => line.TryGetProperty("accuracy", out _)).Select(line => line.GetProperty("round").GetInt32()));
+        Assert.All(result.State.Evaluations, evaluation => Assert.All(
+            evaluation.Metrics, metric => Assert.Equal(metric.Value, lines[evaluation.Round - 1].GetProperty(metric.Key).GetDouble())));
+        Assert.All(result.State.Rounds, round => Assert.Equal(round.Metrics["localLoss"], lines[round.Round - 1].GetProperty("localLoss").GetDouble()));
+    }
+
+    [Fact]
+    public async Task Receipts_read_back_as_they_are()
+    {
+        using SimulationResult result = await SmallRun.RunAsync(SmallRun.Plan());
+        using var folder = new TempFolder();
+        MetricsFile.WriteReceipts(folder["r"], result.State, SmallRun.Names);
+        JsonSerializerOptions options = Json.FedCoreJson.Options(SmallRun.Names);
+        Assert.Equivalent(result.State.Rounds, File.ReadLines(folder["r"]).Select(line => JsonSerializer.Deserialize<RoundReceipt>(line, options)).ToArray(), strict: true);
+    }
+
+    // Some clients are absent and some rounds abandoned, so that every kind of cell is drawn.
+    private static async Task<string> PageAsync(string name)
+    {
+        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 6, DeadlineSeconds = 4, MinimumReports = 5 }, name: name);
+        var data = new Named(SmallRun.Data(plan, 9), name);
+        var options = new SimulationOptions { Devices = [new DeviceProfile { Name = "d", Availability = 0.8, ExamplesPerSecond = 9, SpeedSpread = 0.4 }] };
+        using SimulationResult result = await FederatedSimulation.RunAsync(plan, data, options, TestContext.Current.CancellationToken);
+        using var folder = new TempFolder();
+        HtmlReport.Write(folder["report.html"], plan, result, data);
+        return await File.ReadAllTextAsync(folder["report.html"], TestContext.Current.CancellationToken);
+    }
+
+    private sealed class Named(IFederatedData inner, string name) : IFederatedData
+    {
+        public long ClientCount => inner.ClientCount;
+
+        public string NameOf(long index) => $"{name} {index}";
+
+        public int TrainCountOf(long index) => inner.TrainCountOf(index);
+
+        public ClientData Get(long index) => inner.Get(index);
+    }
+}
