@@ -9,12 +9,14 @@ public class VectorBlocksTests
 
     public static TheoryData<int> Lengths => [.. Sizes];
 
-    public static TheoryData<float> NotFinite => [float.NaN, -float.NaN, float.PositiveInfinity, float.NegativeInfinity];
+    // The two infinities, quiet NaNs of both signs, and the NaNs that are nearest to infinity and farthest from it.
+    public static TheoryData<uint> NotFinite => [0x7F800000, 0xFF800000, 0x7FC00000, 0xFFC00000, 0x7F800001, 0xFFFFFFFF];
 
     [Theory]
     [MemberData(nameof(NotFinite))]
-    public void A_value_that_is_not_finite_is_found_at_every_position(float value)
+    public void A_value_that_is_not_finite_is_found_at_every_position(uint bits)
     {
+        float value = BitConverter.UInt32BitsToSingle(bits);
         for (int length = 1; length <= 100; length++)
         {
             float[] values = new float[length];
@@ -29,10 +31,10 @@ public class VectorBlocksTests
 
     [Theory]
     [MemberData(nameof(NotFinite))]
-    public void A_value_that_is_not_finite_is_found_in_the_last_block_of_a_vector(float value)
+    public void A_value_that_is_not_finite_is_found_in_the_last_block_of_a_vector(uint bits)
     {
         using var vector = new FlatVector(2 * VectorBlocks.BlockLength + 5);
-        vector.AsSpan()[^1] = value;
+        vector.AsSpan()[^1] = BitConverter.UInt32BitsToSingle(bits);
         Assert.False(VectorBlocks.IsFinite(vector, vector.Length));
     }
 
