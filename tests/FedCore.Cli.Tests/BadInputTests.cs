@@ -1,3 +1,4 @@
+using FedCore.Tests;
 namespace FedCore.Cli.Tests;
 
 /// <summary>Each mistake ends with its exit code and one message that names file, place, value and remedy.</summary>

@@ -40,18 +40,3 @@ internal static class Fedcore
         public string ModelDigest => Json.GetProperty("modelDigest").GetString()!;
     }
 }
-
-/// <summary>A folder that goes away with the test.</summary>
-internal sealed class TemporaryFolder : IDisposable
-{
-    public string Path { get; } = Directory.CreateTempSubdirectory("fedcore-test-").FullName;
-
-    public string File(string name, string content)
-    {
-        string path = System.IO.Path.Combine(Path, name);
-        System.IO.File.WriteAllText(path, content);
-        return path;
-    }
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
-}

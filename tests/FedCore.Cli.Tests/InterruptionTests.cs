@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using FedCore.Tests;
 
 namespace FedCore.Cli.Tests;
 

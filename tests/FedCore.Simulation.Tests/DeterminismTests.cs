@@ -3,6 +3,7 @@ using FedCore.Rounds.Selection;
 using FedCore.Simulation.Devices;
 using FedCore.Simulation.Storage;
 using FedCore.Strategies;
+using FedCore.Tests;
 
 namespace FedCore.Simulation.Tests;
 
@@ -53,7 +54,7 @@ public class DeterminismTests
     public async Task A_run_that_is_interrupted_in_a_round_goes_on_to_the_same_end(int round)
     {
         using SimulationResult whole = await RunAsync(2);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         await InterruptAsync(folder, round);
         using SimulationResult resumed = await ResumeAsync(folder);
         Assert.Equal(whole.Server.Model.Digest(), resumed.Server.Model.Digest());
@@ -66,7 +67,7 @@ public class DeterminismTests
     public async Task A_journal_whose_last_line_was_cut_off_goes_on_to_the_same_end(int cut)
     {
         using SimulationResult whole = await RunAsync(2);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         await InterruptAsync(folder, 5);
         await using (FileStream journal = File.OpenWrite(folder["journal.jsonl"])) journal.SetLength(journal.Length - cut);
         using SimulationResult resumed = await ResumeAsync(folder);
@@ -77,7 +78,7 @@ public class DeterminismTests
     [Fact]
     public async Task A_changed_checkpoint_is_refused()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         await InterruptAsync(folder, 5);
         foreach (string file in Directory.EnumerateFiles(folder.Path, "checkpoint-*"))
         {
@@ -92,7 +93,7 @@ public class DeterminismTests
     [Fact]
     public async Task A_missing_checkpoint_is_refused()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         await InterruptAsync(folder, 5);
         foreach (string file in Directory.EnumerateFiles(folder.Path, "checkpoint-*")) File.Delete(file);
         Assert.Equal("run.checkpoint", (await Assert.ThrowsAsync<FedCoreException>(() => ResumeAsync(folder))).Code);
@@ -114,7 +115,7 @@ public class DeterminismTests
         SmallRun.RunAsync(Plan, new SimulationOptions { Threads = threads, Devices = Devices }, clients: 40);
 
     // Cancels when the round's first reply is taken, as Ctrl+C would.
-    private static async Task InterruptAsync(TempFolder folder, int round)
+    private static async Task InterruptAsync(TemporaryFolder folder, int round)
     {
         using var stop = new CancellationTokenSource();
         using var journal = new FileRunJournal(folder["journal.jsonl"], SmallRun.Names);
@@ -128,13 +129,13 @@ public class DeterminismTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SmallRun.RunAsync(Plan, options, clients: 40, stop.Token));
     }
 
-    private static async Task<SimulationResult> ResumeAsync(TempFolder folder)
+    private static async Task<SimulationResult> ResumeAsync(TemporaryFolder folder)
     {
         using var journal = new FileRunJournal(folder["journal.jsonl"], SmallRun.Names);
         return await SmallRun.RunAsync(Plan, Options(folder, journal), clients: 40);
     }
 
-    private static SimulationOptions Options(TempFolder folder, FileRunJournal journal) => new()
+    private static SimulationOptions Options(TemporaryFolder folder, FileRunJournal journal) => new()
     {
         Threads = 2,
         Devices = Devices,

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using FedCore.Rounds;
 using FedCore.Simulation.Devices;
 using FedCore.Simulation.Reporting;
+using FedCore.Tests;
 using FedCore.Training.Data;
 
 namespace FedCore.Simulation.Tests.Reporting;
@@ -39,7 +40,7 @@ public class ReportTests
     {
         RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 5 }, evaluation: new EvaluationPlan { Every = 2 });
         using SimulationResult result = await SmallRun.RunAsync(plan);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         MetricsFile.WriteMetrics(folder["m"], result.State);
         JsonElement[] lines = [.. File.ReadLines(folder["m"]).Select(line => JsonElement.Parse(line))];
         Assert.Equal([1, 2, 3, 4, 5], lines.Select(line => line.GetProperty("round").GetInt32()));
@@ -53,7 +54,7 @@ public class ReportTests
     public async Task Receipts_read_back_as_they_are()
     {
         using SimulationResult result = await SmallRun.RunAsync(SmallRun.Plan());
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         MetricsFile.WriteReceipts(folder["r"], result.State, SmallRun.Names);
         JsonSerializerOptions options = Json.FedCoreJson.Options(SmallRun.Names);
         Assert.Equivalent(result.State.Rounds, File.ReadLines(folder["r"]).Select(line => JsonSerializer.Deserialize<RoundReceipt>(line, options)).ToArray(), strict: true);
@@ -66,7 +67,7 @@ public class ReportTests
         var data = new Named(SmallRun.Data(plan, 9), name);
         var options = new SimulationOptions { Devices = [new DeviceProfile { Name = "d", Availability = 0.8, ExamplesPerSecond = 9, SpeedSpread = 0.4 }] };
         using SimulationResult result = await FederatedSimulation.RunAsync(plan, data, options, TestContext.Current.CancellationToken);
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         HtmlReport.Write(folder["report.html"], plan, result, data);
         return await File.ReadAllTextAsync(folder["report.html"], TestContext.Current.CancellationToken);
     }

@@ -2,6 +2,7 @@ using FedCore.Models;
 using FedCore.Rounds;
 using FedCore.Simulation.Storage;
 using FedCore.Strategies;
+using FedCore.Tests;
 
 namespace FedCore.Simulation.Tests.Storage;
 
@@ -12,7 +13,7 @@ public class FileCheckpointStoreTests
     [Fact]
     public async Task A_state_reads_back_with_the_strategys_vectors()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using ServerState saved = State(1), loaded = State(2);
         saved.Vector("momentum").AsSpan().Fill(0.25f);
         FileCheckpointStore store = Store(folder);
@@ -25,7 +26,7 @@ public class FileCheckpointStoreTests
     [Fact]
     public async Task The_checkpoint_before_the_newest_stays_and_older_ones_go()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using ServerState state = State(1);
         FileCheckpointStore store = Store(folder);
         for (int round = 1; round <= 4; round++) await SaveAsync(store, round, state);
@@ -35,7 +36,7 @@ public class FileCheckpointStoreTests
     [Fact]
     public async Task A_resumed_store_keeps_the_checkpoint_that_it_loaded()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using ServerState state = State(1);
         CheckpointSaved third = await SaveAsync(Store(folder), 3, state);
         FileCheckpointStore resumed = Store(folder);
@@ -47,7 +48,7 @@ public class FileCheckpointStoreTests
     [Fact]
     public async Task Checkpoints_are_due_after_their_interval()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using ServerState state = State(1);
         var clock = new VirtualClock();
         var store = new FileCheckpointStore(folder.Path, Plan, TimeSpan.FromSeconds(5), clock);
@@ -62,7 +63,7 @@ public class FileCheckpointStoreTests
         Assert.Equal([false, false, true, false, true], due);
     }
 
-    private static FileCheckpointStore Store(TempFolder folder) => new(folder.Path, Plan, TimeSpan.Zero, TimeProvider.System);
+    private static FileCheckpointStore Store(TemporaryFolder folder) => new(folder.Path, Plan, TimeSpan.Zero, TimeProvider.System);
 
     private static ServerState State(long seed) => new(ModelState.Initialize(Plan.Model, Plan.Random.Stream("test", seed)));
 

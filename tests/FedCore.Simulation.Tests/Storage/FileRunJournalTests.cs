@@ -1,5 +1,6 @@
 using FedCore.Rounds;
 using FedCore.Simulation.Storage;
+using FedCore.Tests;
 
 namespace FedCore.Simulation.Tests.Storage;
 
@@ -19,7 +20,7 @@ public class FileRunJournalTests
     [Fact]
     public async Task Facts_read_back_as_they_were_written()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         await WriteAsync(folder, Facts);
         Assert.Equivalent(Facts, await ReadAsync(folder), strict: true);
     }
@@ -27,7 +28,7 @@ public class FileRunJournalTests
     [Fact]
     public async Task A_metric_that_is_not_finite_reads_back()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         var receipt = new EvaluationReceipt
         {
             Round = 1,
@@ -43,7 +44,7 @@ public class FileRunJournalTests
     [Fact]
     public async Task A_last_line_that_was_cut_off_anywhere_is_dropped_and_writing_goes_on_behind_the_others()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         await WriteAsync(folder, Facts);
         byte[] file = await File.ReadAllBytesAsync(folder["j"], TestContext.Current.CancellationToken);
         int last = file.AsSpan(0, file.Length - 1).LastIndexOf((byte)'\n') + 1;
@@ -70,7 +71,7 @@ public class FileRunJournalTests
     [InlineData("{\"fact\":\"runResumed\",\"round\":\"1\"}")]
     public async Task A_journal_that_is_damaged_in_the_middle_is_refused_with_the_line(string line)
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         await WriteAsync(folder, Facts);
         string[] lines = await File.ReadAllLinesAsync(folder["j"], TestContext.Current.CancellationToken);
         lines[2] = line;
@@ -83,14 +84,14 @@ public class FileRunJournalTests
     [Fact]
     public async Task An_empty_journal_has_no_facts()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         Assert.Empty(await ReadAsync(folder));
     }
 
     [Fact]
     public void A_journal_that_is_open_is_refused_to_others()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         using var first = new FileRunJournal(folder["j"], SmallRun.Names);
         Assert.Equal("run.journal", Assert.Throws<FedCoreException>(() => new FileRunJournal(folder["j"], SmallRun.Names)).Code);
     }
@@ -98,18 +99,18 @@ public class FileRunJournalTests
     [Fact]
     public void A_journal_that_was_closed_can_be_opened_again()
     {
-        using var folder = new TempFolder();
+        using var folder = new TemporaryFolder();
         new FileRunJournal(folder["j"], SmallRun.Names).Dispose();
         Assert.Null(Record.Exception(() => new FileRunJournal(folder["j"], SmallRun.Names).Dispose()));
     }
 
-    private static async Task WriteAsync(TempFolder folder, params RunEvent[] facts)
+    private static async Task WriteAsync(TemporaryFolder folder, params RunEvent[] facts)
     {
         using var journal = new FileRunJournal(folder["j"], SmallRun.Names);
         foreach (RunEvent fact in facts) await journal.AppendAsync(fact, TestContext.Current.CancellationToken);
     }
 
-    private static async Task<RunEvent[]> ReadAsync(TempFolder folder)
+    private static async Task<RunEvent[]> ReadAsync(TemporaryFolder folder)
     {
         using var journal = new FileRunJournal(folder["j"], SmallRun.Names);
         return await journal.ReadAsync(TestContext.Current.CancellationToken).ToArrayAsync(TestContext.Current.CancellationToken);

@@ -1,0 +1,19 @@
+namespace FedCore.Tests;
+
+/// <summary>A folder of its own for a test, which goes away with it.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory("fedcore-test-").FullName;
+
+    /// <summary>The path of a file in it, whether it is there or not.</summary>
+    public string this[string name] => System.IO.Path.Combine(Path, name);
+
+    /// <summary>Writes a file.</summary>
+    public string File(string name, string content)
+    {
+        System.IO.File.WriteAllText(this[name], content);
+        return this[name];
+    }
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}
