@@ -81,7 +81,7 @@ internal abstract class RunDisplay : IProgress<RunEvent>, IDisposable
                 case RoundEnded ended:
                     if (!ended.Receipt.Committed) _abandoned++;
                     Add(ended.Receipt.Metrics);
-                    _status = "evaluating";
+                    _status = _plan.IsEvaluated(ended.Receipt.Round) ? "evaluating" : "training";
                     break;
                 case EvaluationEnded evaluation:
                     Add(evaluation.Receipt.Metrics);

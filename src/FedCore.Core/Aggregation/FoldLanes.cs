@@ -73,6 +73,7 @@ internal sealed class FoldLanes : IDisposable
         for (long offset = 0; offset < _layout.VectorLength;)
         {
             ReadOnlySpan<float> chunk = reader.Read(offset);
+            if (chunk.IsEmpty) throw new InvalidOperationException($"An update reader ended at element {offset} of {_layout.VectorLength}.");
             Span<float> sum = target.Slice(offset, chunk.Length);
             if (isFirst) chunk.CopyTo(sum);
             else TensorPrimitives.Add(sum, chunk, sum);

@@ -22,6 +22,24 @@ public interface IAggregator
 public sealed record AggregationResult(UpdateSum Sum, IReadOnlyList<(int Index, UpdateRefusedException Reason)> Refused);
 
 /// <summary>What an aggregator may use.</summary>
-/// <param name="Threads">How many threads may work at once, at least 1.</param>
-/// <param name="Pool">Where it rents vectors.</param>
-public sealed record AggregationResources(int Threads, FlatVectorPool Pool);
+/// <param name="threads">How many threads may work at once, at least 1.</param>
+/// <param name="pool">Where it rents vectors.</param>
+public sealed class AggregationResources(int threads, FlatVectorPool pool) : IDisposable
+{
+    private readonly WorkerTeam _team = new(threads);
+
+    /// <summary>How many threads may work at once.</summary>
+    public int Threads => threads;
+
+    /// <summary>Where vectors are rented.</summary>
+    public FlatVectorPool Pool => pool;
+
+    /// <summary>Starts the same work on several threads, the caller's among them, and waits for all. For one caller at a time.</summary>
+    /// <param name="workers">On how many, at most <see cref="Threads"/>.</param>
+    /// <param name="work">The work; each thread starts it once.</param>
+    /// <returns>Completes when all have, with the faults of those that failed.</returns>
+    public Task RunAsync(int workers, Func<Task> work) => _team.RunAsync(workers, work);
+
+    /// <summary>Ends the threads.</summary>
+    public void Dispose() => _team.Dispose();
+}

@@ -58,11 +58,7 @@ public sealed class WeightedMean : IAggregator
             }
         }
 
-        int workers = Math.Clamp(resources.Threads, 1, Math.Max(1, lanes.Count));
-        var others = new Task[workers - 1];
-        for (int i = 0; i < others.Length; i++) others[i] = Task.Run(FoldAsync, ct);
-        Task own = FoldAsync();
-        await Task.WhenAll([own, .. others]).ConfigureAwait(false);
+        await resources.RunAsync(Math.Clamp(resources.Threads, 1, Math.Max(1, lanes.Count)), FoldAsync).ConfigureAwait(false);
 
         refused.Sort((a, b) => a.Index.CompareTo(b.Index));
         return new AggregationResult(lanes.Sum(), refused);

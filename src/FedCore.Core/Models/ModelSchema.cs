@@ -3,11 +3,14 @@ namespace FedCore.Models;
 /// <summary>The tensors of a model in their fixed order. The trainable ones lie one behind the other in a flat vector.</summary>
 public sealed class ModelSchema
 {
+    /// <summary>In a checkpoint, what a strategy keeps stands under this prefix, beside the model's tensors.</summary>
+    internal const string ReservedPrefix = "strategy/";
+
     private readonly Dictionary<string, TensorSchema> _byName;
 
     /// <summary>Lays tensors out in the order given.</summary>
     /// <param name="tensors">Name, shape, type and role of each.</param>
-    /// <exception cref="FedCoreException">Two tensors share a name, or a trainable one is not F32 (<c>model.schema</c>).</exception>
+    /// <exception cref="FedCoreException">Two tensors share a name, one has a reserved name, or a trainable one is not F32 (<c>model.schema</c>).</exception>
     public ModelSchema(IEnumerable<(string Name, Shape Shape, TensorType Type, TensorRole Role)> tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -22,6 +25,8 @@ public sealed class ModelSchema
                 throw FedCoreException.Configuration("model.schema", $"Tensor '{name}' is {type}: only F32 tensors can be trained. Mark it frozen or convert it.");
             }
 
+            if (name.StartsWith(ReservedPrefix, StringComparison.Ordinal))
+                throw FedCoreException.Configuration("model.schema", $"Tensor '{name}': names that begin with {ReservedPrefix} are a strategy's. Give the layer another name.");
             var tensor = new TensorSchema(name, shape, type, role, isTrainable ? trainable : 0);
             if (!_byName.TryAdd(name, tensor))
                 throw FedCoreException.Configuration("model.schema", $"Two tensors are called '{name}'. Give their layers different names.");

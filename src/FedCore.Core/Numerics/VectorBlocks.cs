@@ -41,6 +41,29 @@ public static class VectorBlocks
         }
     }
 
+    /// <summary><c>target = (left - right) x scale</c>, element by element; each of the two operations rounds.</summary>
+    /// <param name="left">What is subtracted from.</param>
+    /// <param name="right">What is subtracted, as long as <paramref name="left"/>.</param>
+    /// <param name="scale">The factor.</param>
+    /// <param name="target">Where the result goes, as long as <paramref name="left"/>.</param>
+    public static void ScaledDifference(ReadOnlySpan<float> left, ReadOnlySpan<float> right, float scale, Span<float> target)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(right.Length, left.Length);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(target.Length, left.Length);
+        ref float l = ref MemoryMarshal.GetReference(left), r = ref MemoryMarshal.GetReference(right), t = ref MemoryMarshal.GetReference(target);
+        Vector512<float> factor = Vector512.Create(scale);
+        nuint i = 0, length = (nuint)left.Length;
+        for (; i + 32 <= length; i += 32)
+        {
+            Vector512<float> first = (Vector512.LoadUnsafe(ref l, i) - Vector512.LoadUnsafe(ref r, i)) * factor;
+            Vector512<float> second = (Vector512.LoadUnsafe(ref l, i + 16) - Vector512.LoadUnsafe(ref r, i + 16)) * factor;
+            first.StoreUnsafe(ref t, i);
+            second.StoreUnsafe(ref t, i + 16);
+        }
+
+        for (int j = (int)i; j < left.Length; j++) target[j] = (left[j] - right[j]) * scale;
+    }
+
     /// <summary>Whether the leading elements of a vector are all finite.</summary>
     /// <param name="vector">The vector.</param>
     /// <param name="length">How many leading elements count.</param>

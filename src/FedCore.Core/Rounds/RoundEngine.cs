@@ -17,7 +17,7 @@ namespace FedCore.Rounds;
 public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal, RoundEngineOptions options)
 {
     private readonly RunState _state = new();
-    private readonly AggregationResources _resources = new(options.Threads, options.Pool);
+    private AggregationResources _resources = null!;
 
     // What is known of the open round beyond its facts: it is lost with the process, and the round is then held again.
     private readonly List<ClientDescriptor> _members = [];
@@ -36,6 +36,8 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         ArgumentNullException.ThrowIfNull(server);
         plan.CheckPopulation(fleet.Clients.Count);
+        using var resources = new AggregationResources(options.Threads, options.Pool);
+        _resources = resources;
         await RecoverAsync(server, ct).ConfigureAwait(false);
         while (_state.Ended is null)
         {
@@ -65,13 +67,17 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
 
         if (_state.Ended is { IsSuccess: true } && _state.Checkpoint?.Round == _state.LastRound)
         {
-            await options.Checkpoints!.LoadAsync(_state.Checkpoint, server, ct).ConfigureAwait(false);
+            await LoadCheckpointAsync(_state.Checkpoint, server, ct).ConfigureAwait(false);
             return;
         }
 
-        if (_state.Checkpoint is { } checkpoint) await options.Checkpoints!.LoadAsync(checkpoint, server, ct).ConfigureAwait(false);
+        if (_state.Checkpoint is { } checkpoint) await LoadCheckpointAsync(checkpoint, server, ct).ConfigureAwait(false);
         await RecordAsync(new RunResumed(_state.Checkpoint?.Round ?? 0), ct).ConfigureAwait(false);
     }
+
+    private ValueTask LoadCheckpointAsync(CheckpointSaved checkpoint, ServerState server, CancellationToken ct) =>
+        options.Checkpoints?.LoadAsync(checkpoint, server, ct) ?? throw FedCoreException.Configuration(
+            "run.checkpoint", $"The run to resume has a checkpoint behind round {checkpoint.Round}, but no checkpoint store was given to load it from.");
 
     // One transition: what to do follows from the state.
     private ValueTask StepAsync(ServerState server, CancellationToken ct) => _state switch
@@ -86,9 +92,8 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
 
     private bool EvaluationIsDue()
     {
-        int every = plan.Definition.Evaluation.Every, round = _state.LastRound;
-        bool due = every > 0 && round > 0 && (round % every == 0 || round == plan.Definition.Rounds.Count);
-        return due && (_state.Evaluations.Count == 0 || _state.Evaluations[^1].Round < round);
+        int round = _state.LastRound;
+        return plan.IsEvaluated(round) && (_state.Evaluations.Count == 0 || _state.Evaluations[^1].Round < round);
     }
 
     private bool CheckpointIsDue() => options.Checkpoints is { } store && _state.LastRound > 0 && (_state.Checkpoint?.Round ?? 0) < _state.LastRound

@@ -81,11 +81,22 @@ public sealed class RunPlan
         if (population < 1) throw FedCoreException.Configuration("run.cohort", "There are no clients.");
         Definition.Rounds.Cohort.Validate(population);
         Definition.Evaluation.CohortFor(population).Validate(population);
-        if (Definition.Rounds.MinimumReports > population)
+        long wanted = Definition.Rounds.Cohort.MostWanted(population);
+        if (Definition.Rounds.MinimumReports > wanted)
         {
             throw FedCoreException.Configuration(
-                "run.cohort", $"rounds.minimumReports is {Definition.Rounds.MinimumReports}, but there are only {population} clients. Lower it.");
+                "run.cohort", $"rounds.minimumReports is {Definition.Rounds.MinimumReports}, but a round closes with {wanted} reports of the {population} clients. "
+                + "Lower it, or make rounds.cohort larger.");
         }
+    }
+
+    /// <summary>Whether the model is evaluated behind a round.</summary>
+    /// <param name="round">The round's number, from 1.</param>
+    /// <returns>True every so many rounds and behind the last.</returns>
+    public bool IsEvaluated(int round)
+    {
+        int every = Definition.Evaluation.Every;
+        return every > 0 && round > 0 && (round % every == 0 || round == Definition.Rounds.Count);
     }
 
     private static byte[] Canonicalize(RunDefinition definition, Registry registry)

@@ -46,8 +46,15 @@ public sealed class RunState
 
     /// <summary>Takes one more fact in.</summary>
     /// <param name="fact">The fact.</param>
+    /// <exception cref="FedCoreException">It cannot follow what came before (<c>run.journal</c>): the journal is damaged.</exception>
     public void Apply(RunEvent fact)
     {
+        if (!IsPossible(fact))
+        {
+            throw FedCoreException.Configuration(
+                "run.journal", $"The journal is damaged: behind round {LastRound} there cannot be this fact: {fact}. Start the run anew.");
+        }
+
         switch (fact)
         {
             case RunOpened opened:
@@ -89,6 +96,21 @@ public sealed class RunState
                 break;
         }
     }
+
+    private bool IsPossible(RunEvent fact) => fact switch
+    {
+        RunOpened => Opened is null,
+        _ when Opened is null => false,
+        RunResumed resumed => resumed.Round == (Checkpoint?.Round ?? 0),
+        _ when Ended is not null => false,
+        RoundOpened round => OpenRound is null && round.Round == LastRound + 1,
+        ReplyTaken reply => reply.Round == OpenRound?.Round && reply.Position >= 0 && reply.Position < _outcomes.Length,
+        SetClosed closed => closed.Round == OpenRound?.Round && Closed is null,
+        RoundEnded ended => ended.Receipt.Round == OpenRound?.Round,
+        EvaluationEnded evaluation => OpenRound is null && evaluation.Receipt.Round == LastRound,
+        CheckpointSaved saved => OpenRound is null && saved.Round == LastRound,
+        _ => true,
+    };
 
     private void CloseRound()
     {

@@ -7,7 +7,7 @@ namespace FedCore.Strategies;
 /// <summary>Writes and reads a server's whole state as one safetensors file: the model's tensors, and the strategy's vectors as <c>strategy/NAME</c>.</summary>
 public static class ServerCheckpoint
 {
-    private const string Prefix = "strategy/";
+    private const string Prefix = ModelSchema.ReservedPrefix;
 
     /// <summary>Writes the state.</summary>
     /// <param name="stream">Where to write.</param>

@@ -9,9 +9,13 @@ namespace FedCore.Updates;
 /// </summary>
 public sealed class Update
 {
+    // Half a block: what it is formed from, itself and the sum that it goes to fit the first-level cache together.
+    private const int ChangeBlockLength = VectorBlocks.BlockLength / 2;
+
     private readonly double[] _scalars;
     private readonly bool[] _weighted;
     private PendingChange? _change;
+    private float[]? _block;
 
     /// <summary>An update over a given buffer.</summary>
     /// <param name="layout">The sections.</param>
@@ -133,8 +137,8 @@ public sealed class Update
     }
 
     /// <summary>A block of the vector sections of a completed update.</summary>
-    /// <param name="offset">Its first element: blocks are read in order, each once.</param>
-    /// <returns>At most <see cref="VectorBlocks.BlockLength"/> elements, valid until the update is written again.</returns>
+    /// <param name="offset">Its first element.</param>
+    /// <returns>At most <see cref="VectorBlocks.BlockLength"/> elements, valid until the next call.</returns>
     public ReadOnlySpan<float> ReadBlock(long offset)
     {
         long end = Math.Min(Layout.VectorLength, offset + VectorBlocks.BlockLength);
@@ -143,11 +147,10 @@ public sealed class Update
             if (offset >= change.Start && offset < change.Start + change.Length)
             {
                 end = Math.Min(end, change.Start + change.Length);
-                int count = (int)(end - offset);
-                Span<float> block = Values.Slice(offset, count);
+                int count = (int)Math.Min(end - offset, ChangeBlockLength);
                 long within = offset - change.Start;
-                TensorPrimitives.Subtract(change.Local.Slice(within, count), change.Global.Slice(within, count), block);
-                TensorPrimitives.Multiply(block, change.Weight, block);
+                Span<float> block = (_block ??= new float[ChangeBlockLength]).AsSpan(0, count);
+                VectorBlocks.ScaledDifference(change.Local.Slice(within, count), change.Global.Slice(within, count), change.Weight, block);
                 return block;
             }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using FedCore.Models;
 
 namespace FedCore.Training.Data;
@@ -5,6 +7,8 @@ namespace FedCore.Training.Data;
 /// <summary>Labelled examples with random access. Immutable, and safe for many threads.</summary>
 public abstract class ExampleSet
 {
+    private const int CacheLine = 64;
+
     /// <summary>Describes a set.</summary>
     /// <param name="features">The shape of one example's features.</param>
     /// <param name="labelWidth">Numbers per label; a class number is one.</param>
@@ -36,10 +40,43 @@ public abstract class ExampleSet
     /// <param name="target">Room for their features.</param>
     public abstract void CopyFeatures(ReadOnlySpan<int> rows, Span<float> target);
 
+    /// <summary>Says that the features of some examples are read soon, so that they may be on their way to the cache by then.</summary>
+    /// <param name="rows">Which examples.</param>
+    public virtual void Prefetch(ReadOnlySpan<int> rows)
+    {
+    }
+
     /// <summary>The label of an example; for a class its number.</summary>
     /// <param name="row">Which example.</param>
     /// <returns>A view of <see cref="LabelWidth"/> numbers.</returns>
     public abstract ReadOnlySpan<float> Label(int row);
+
+    /// <summary>Copies the labels of some examples, one behind the other.</summary>
+    /// <param name="rows">Which examples.</param>
+    /// <param name="target">Room for their labels.</param>
+    public virtual void CopyLabels(ReadOnlySpan<int> rows, Span<float> target)
+    {
+        for (int i = 0; i < rows.Length; i++) Label(rows[i]).CopyTo(target[(i * LabelWidth)..]);
+    }
+
+    /// <summary>Asks for the cache lines of some rows of an array.</summary>
+    private protected static unsafe void PrefetchRows<T>(T[] values, int length, ReadOnlySpan<int> rows)
+        where T : unmanaged
+    {
+        if (!Sse.IsSupported) return;
+        foreach (int row in rows)
+        {
+            // An address is enough: a prefetch of memory that has moved meanwhile does no harm.
+            byte* line = (byte*)Unsafe.AsPointer(ref values[(nint)row * length]), end = line + (nint)length * sizeof(T);
+            for (; line < end; line += CacheLine) Sse.Prefetch1(line);
+        }
+    }
+
+    /// <summary>The same for labels of one number in an array.</summary>
+    private protected static void Gather(float[] labels, ReadOnlySpan<int> rows, Span<float> target)
+    {
+        for (int i = 0; i < rows.Length; i++) target[i] = labels[rows[i]];
+    }
 }
 
 /// <summary>Examples in memory.</summary>
@@ -76,7 +113,17 @@ public sealed class InMemoryExamples : ExampleSet
     }
 
     /// <inheritdoc/>
+    public override void Prefetch(ReadOnlySpan<int> rows) => PrefetchRows(_features, FeatureLength, rows);
+
+    /// <inheritdoc/>
     public override ReadOnlySpan<float> Label(int row) => _labels.AsSpan(row * LabelWidth, LabelWidth);
+
+    /// <inheritdoc/>
+    public override void CopyLabels(ReadOnlySpan<int> rows, Span<float> target)
+    {
+        if (LabelWidth == 1) Gather(_labels, rows, target);
+        else base.CopyLabels(rows, target);
+    }
 
     /// <summary>Refuses features and labels that are not finite.</summary>
     /// <exception cref="FedCoreException">One is not (<c>data.not-finite</c>); the message says which.</exception>
@@ -129,5 +176,11 @@ public sealed class ByteImages : ExampleSet
     }
 
     /// <inheritdoc/>
+    public override void Prefetch(ReadOnlySpan<int> rows) => PrefetchRows(_pixels, FeatureLength, rows);
+
+    /// <inheritdoc/>
     public override ReadOnlySpan<float> Label(int row) => _labels.AsSpan(row, 1);
+
+    /// <inheritdoc/>
+    public override void CopyLabels(ReadOnlySpan<int> rows, Span<float> target) => Gather(_labels, rows, target);
 }

@@ -39,6 +39,10 @@ public interface IBatchOrder
     /// <summary>The next batch.</summary>
     /// <returns>Places in the client's training view, at least one; valid until the next call.</returns>
     ReadOnlySpan<int> Next();
+
+    /// <summary>What comes next as far as it is known already, so that it can be prefetched; may be empty.</summary>
+    /// <returns>Places in the client's training view; valid until the next call.</returns>
+    ReadOnlySpan<int> Peek() => [];
 }
 
 /// <summary>Passes over all examples, each in a new random order; the last batch of a pass may be smaller (McMahan et al. 2017, algorithm 1).</summary>
@@ -69,4 +73,6 @@ internal sealed class ShuffledBatches : IBatchOrder
         _next += length;
         return batch;
     }
+
+    public ReadOnlySpan<int> Peek() => _order.AsSpan(_next, Math.Min(_batchSize, _count - _next));
 }

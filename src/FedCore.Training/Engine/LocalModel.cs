@@ -111,20 +111,27 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     private void Differentiate(float step)
     {
         Network network = _network!;
-        ReadOnlySpan<int> batch = _order.Next();
-        Span<int> rows = _rows.AsSpan(0, batch.Length);
-        ReadOnlySpan<int> all = _examples.Rows.Span;
-        for (int i = 0; i < rows.Length; i++) rows[i] = all[batch[i]];
+        ReadOnlySpan<int> rows = Rows(_order.Next());
+        int count = rows.Length;
         Load(network, _examples.Set, rows);
-        network.Forward(rows.Length, training: true, _random);
-        network.Backward(rows.Length, _random, step, _sums.AsSpan(1));
-        _sums[0] += rows.Length;
+        _examples.Set.Prefetch(Rows(_order.Peek()));
+        network.Forward(count, training: true, _random);
+        network.Backward(count, _random, step, _sums.AsSpan(1));
+        _sums[0] += count;
+    }
+
+    // The rows of the set for places in the client's view.
+    private ReadOnlySpan<int> Rows(ReadOnlySpan<int> places)
+    {
+        ReadOnlySpan<int> all = _examples.Rows.Span;
+        Span<int> rows = _rows.AsSpan(0, places.Length);
+        for (int i = 0; i < rows.Length; i++) rows[i] = all[places[i]];
+        return rows;
     }
 
     private static void Load(Network network, ExampleSet set, ReadOnlySpan<int> rows)
     {
         set.CopyFeatures(rows, network.Inputs.Slice(0, rows.Length * network.InputLength));
-        int width = network.LabelWidth;
-        for (int i = 0; i < rows.Length; i++) set.Label(rows[i]).CopyTo(network.Labels.AsSpan(i * width, width));
+        set.CopyLabels(rows, network.Labels);
     }
 }

@@ -84,7 +84,7 @@ internal sealed class BinaryCrossEntropyLoss : Loss
         {
             float z = outputs[example], y = labels[example];
             float decay = MathF.Exp(-MathF.Abs(z));
-            sums[0] += float.LogP1(decay) + MathF.Max(z, 0) - z * y;
+            sums[0] += Math.Log(1 + (double)decay) + MathF.Max(z, 0) - z * y;
             if (z > 0 == y > 0.5f) sums[1]++;
             if (gradient.IsEmpty) continue;
             float probability = z >= 0 ? 1 / (1 + decay) : decay / (1 + decay);

@@ -23,7 +23,7 @@ internal static class AggregationSuite
         RandomStream random = new RandomKeys([], 1).Stream("updates");
         using var pool = new FlatVectorPool();
         MemoryUpdate[] updates = [.. Enumerable.Range(0, count).Select(_ => new MemoryUpdate(layout, random))];
-        var resources = new AggregationResources(1, pool);
+        using var resources = new AggregationResources(1, pool);
         var rates = new List<double>();
         for (int i = 0; i < Repetitions; i++)
         {

@@ -28,8 +28,9 @@ public class WeightedMeanResourceTests
     public async Task No_more_vectors_are_rented_than_lanes_may_be_ahead()
     {
         using var pool = new FlatVectorPool();
+        using var resources = new AggregationResources(2, pool);
         UpdateSum sum = (await new WeightedMean().AggregateAsync(
-            FakeUpdate.Layout(Length), FakeUpdate.Many(1000, Length), new AggregationResources(2, pool), TestContext.Current.CancellationToken)).Sum;
+            FakeUpdate.Layout(Length), FakeUpdate.Many(1000, Length), resources, TestContext.Current.CancellationToken)).Sum;
         pool.Return(sum.Vector);
         Assert.InRange(CountFree(pool), 1, 6);
     }
@@ -96,9 +97,20 @@ public class WeightedMeanResourceTests
         Assert.All(updates, update => Assert.Equal(0, update.Open));
     }
 
-    private static Task<AggregationResult> RunAsync(IReadOnlyList<IUpdateSource> updates, int threads, WatchedPool pool, CancellationToken? ct = null) =>
-        new WeightedMean().AggregateAsync(
-            FakeUpdate.Layout(Length), updates, new AggregationResources(threads, pool.Vectors), ct ?? TestContext.Current.CancellationToken).AsTask();
+    [Fact]
+    public async Task A_reader_that_ends_too_early_is_a_fault_and_no_endless_loop()
+    {
+        using var pool = new FlatVectorPool();
+        using var resources = new AggregationResources(1, pool);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => new WeightedMean().AggregateAsync(
+            FakeUpdate.Layout(Length + 1), FakeUpdate.Many(1, Length), resources, TestContext.Current.CancellationToken).AsTask());
+    }
+
+    private static async Task<AggregationResult> RunAsync(IReadOnlyList<IUpdateSource> updates, int threads, WatchedPool pool, CancellationToken? ct = null)
+    {
+        using var resources = new AggregationResources(threads, pool.Vectors);
+        return await new WeightedMean().AggregateAsync(FakeUpdate.Layout(Length), updates, resources, ct ?? TestContext.Current.CancellationToken);
+    }
 
     private static UpdateRefusedException Refusal() => new("test.refused", "refused");
 

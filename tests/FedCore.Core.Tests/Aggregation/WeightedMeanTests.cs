@@ -76,8 +76,9 @@ public class WeightedMeanTests
         async Task<double> LossAsync(int threads)
         {
             using var pool = new FlatVectorPool();
+            using var resources = new AggregationResources(threads, pool);
             AggregationResult result = await new WeightedMean().AggregateAsync(
-                FakeUpdate.Layout(10), FakeUpdate.Many(1000, 10), new AggregationResources(threads, pool), TestContext.Current.CancellationToken);
+                FakeUpdate.Layout(10), FakeUpdate.Many(1000, 10), resources, TestContext.Current.CancellationToken);
             return result.Sum.Scalar("loss");
         }
     }
@@ -124,8 +125,9 @@ public class WeightedMeanTests
     {
         float[] values = [-0f, float.Epsilon, float.MaxValue, 1f / 3];
         using var pool = new FlatVectorPool();
+        using var resources = new AggregationResources(4, pool);
         AggregationResult result = await new WeightedMean().AggregateAsync(
-            FakeUpdate.Layout(4), [new FakeUpdate(values, [1, 0])], new AggregationResources(4, pool), TestContext.Current.CancellationToken);
+            FakeUpdate.Layout(4), [new FakeUpdate(values, [1, 0])], resources, TestContext.Current.CancellationToken);
         Assert.True(MemoryMarshal.AsBytes<float>(values).SequenceEqual(MemoryMarshal.AsBytes(result.Sum.Vector.AsSpan())));
     }
 
@@ -134,8 +136,9 @@ public class WeightedMeanTests
     {
         using var pool = new FlatVectorPool();
         FakeUpdate[] updates = [new([1], [1, 0], contributors: 40), new([2], [1, 0], contributors: 2)];
+        using var resources = new AggregationResources(1, pool);
         AggregationResult result = await new WeightedMean().AggregateAsync(
-            FakeUpdate.Layout(1), updates, new AggregationResources(1, pool), TestContext.Current.CancellationToken);
+            FakeUpdate.Layout(1), updates, resources, TestContext.Current.CancellationToken);
         Assert.Equal(42, result.Sum.Contributors);
     }
 
@@ -145,8 +148,9 @@ public class WeightedMeanTests
         using var pool = new FlatVectorPool();
         var layout = new UpdateLayout(new Section("examples", SectionRole.Metric, 1));
         FakeUpdate[] updates = [.. Enumerable.Range(1, 100).Select(i => new FakeUpdate([], [i]))];
+        using var resources = new AggregationResources(3, pool);
         AggregationResult result = await new WeightedMean().AggregateAsync(
-            layout, updates, new AggregationResources(3, pool), TestContext.Current.CancellationToken);
+            layout, updates, resources, TestContext.Current.CancellationToken);
         Assert.Equal(5050, result.Sum.Scalar("examples"));
     }
 
@@ -159,6 +163,9 @@ public class WeightedMeanTests
         return (sum.Vector.AsSpan().ToArray(), sum.Weight, sum.Contributors);
     }
 
-    private static async Task<AggregationResult> AggregateAsync(FakeUpdate[] updates, int threads, FlatVectorPool pool) =>
-        await new WeightedMean().AggregateAsync(FakeUpdate.Layout(Length), updates, new AggregationResources(threads, pool), TestContext.Current.CancellationToken);
+    private static async Task<AggregationResult> AggregateAsync(FakeUpdate[] updates, int threads, FlatVectorPool pool)
+    {
+        using var resources = new AggregationResources(threads, pool);
+        return await new WeightedMean().AggregateAsync(FakeUpdate.Layout(Length), updates, resources, TestContext.Current.CancellationToken);
+    }
 }

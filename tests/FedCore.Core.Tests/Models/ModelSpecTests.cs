@@ -137,6 +137,10 @@ public class ModelSpecTests
     }
 
     [Fact]
+    public void A_layer_cannot_take_the_names_of_a_strategys_state() => Assert.Equal("model.schema", Assert.Throws<FedCoreException>(
+        () => Model([4], new LinearSpec { Outputs = 1, Name = "strategy/momentum" }).Plan(Names)).Code);
+
+    [Fact]
     public void A_trainable_tensor_that_is_not_F32_is_refused() => Assert.Equal("model.schema", Assert.Throws<FedCoreException>(
         () => new ModelSchema([("a", new Shape(2), TensorType.F64, TensorRole.Trainable)])).Code);
 

@@ -55,6 +55,26 @@ public class VectorBlocksTests
 
     [Theory]
     [MemberData(nameof(Lengths))]
+    public void A_scaled_difference_equals_the_scalar_loop_with_two_roundings(int length)
+    {
+        using FlatVector left = Random(length, 1), right = Random(length, 2);
+        float[] target = new float[length];
+        VectorBlocks.ScaledDifference(left.AsSpan(), right.AsSpan(), 1.7f, target);
+        for (int i = 0; i < length; i++)
+        {
+            float difference = left.AsSpan()[i] - right.AsSpan()[i];
+            Assert.Equal(difference * 1.7f, target[i]);
+        }
+    }
+
+    [Theory]
+    [InlineData(3, 4)]
+    [InlineData(4, 3)]
+    public void A_scaled_difference_of_different_lengths_is_refused(int right, int target) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => VectorBlocks.ScaledDifference(new float[4], new float[right], 1, new float[target]));
+
+    [Theory]
+    [MemberData(nameof(Lengths))]
     public void Addition_equals_the_scalar_loop(int length)
     {
         using FlatVector target = Random(length, 1), addend = Random(length, 2);

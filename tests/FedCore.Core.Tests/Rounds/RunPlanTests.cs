@@ -81,9 +81,18 @@ public class RunPlanTests
         Assert.Equal("Run 'small': rounds.count is 0: it must be at least 1.", fault.Message);
     }
 
-    [Fact]
-    public void More_minimum_reports_than_clients_are_refused() =>
-        Assert.Equal("run.cohort", Assert.Throws<FedCoreException>(() => Plan("rounds.minimumReports=11").CheckPopulation(10)).Code);
+    // The cohort is 3 of 10, then all 10, then 4 tenths of 10, then any number.
+    [Theory]
+    [InlineData("{\"type\": \"uniform\", \"size\": 3}", 3)]
+    [InlineData("{\"type\": \"all\"}", 10)]
+    [InlineData("{\"type\": \"uniform\", \"fraction\": 0.4}", 4)]
+    [InlineData("{\"type\": \"poisson\", \"rate\": 0.1}", 10)]
+    public void More_minimum_reports_than_a_round_can_want_are_refused(string cohort, int most)
+    {
+        Plan($"rounds.cohort={cohort}", $"rounds.minimumReports={most}").CheckPopulation(10);
+        var fault = Assert.Throws<FedCoreException>(() => Plan($"rounds.cohort={cohort}", $"rounds.minimumReports={most + 1}").CheckPopulation(10));
+        Assert.Equal("run.cohort", fault.Code);
+    }
 
     [Fact]
     public void An_evaluation_cohort_larger_than_the_population_is_refused()

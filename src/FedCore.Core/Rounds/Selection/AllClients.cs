@@ -13,6 +13,9 @@ public sealed class AllClients : ICohortSelection
     }
 
     /// <inheritdoc/>
+    public long MostWanted(long population) => population;
+
+    /// <inheritdoc/>
     public Cohort Select(long population, double overSelection, RandomStream random)
     {
         long[] members = new long[population];

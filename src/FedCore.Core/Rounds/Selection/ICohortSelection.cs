@@ -10,6 +10,11 @@ public interface ICohortSelection
     /// <exception cref="FedCoreException">It cannot be made (<c>run.cohort</c>).</exception>
     void Validate(long population);
 
+    /// <summary>How many reports a round can want at most; a round that needs more is never held.</summary>
+    /// <param name="population">Number of clients, at least 1.</param>
+    /// <returns>The number.</returns>
+    long MostWanted(long population);
+
     /// <summary>Chooses a cohort.</summary>
     /// <param name="population">Number of clients, at least 1.</param>
     /// <param name="overSelection">The share of clients to ask in addition, 0 or more.</param>

@@ -18,6 +18,9 @@ public sealed class PoissonSelection : ICohortSelection
     }
 
     /// <inheritdoc/>
+    public long MostWanted(long population) => population;
+
+    /// <inheritdoc/>
     public Cohort Select(long population, double overSelection, RandomStream random)
     {
         ArgumentNullException.ThrowIfNull(random);

@@ -29,10 +29,13 @@ public sealed class UniformSelection : ICohortSelection
     }
 
     /// <inheritdoc/>
+    public long MostWanted(long population) => Size ?? checked((int)Math.Max(1, Math.Round(Fraction!.Value * population)));
+
+    /// <inheritdoc/>
     public Cohort Select(long population, double overSelection, RandomStream random)
     {
         ArgumentNullException.ThrowIfNull(random);
-        int wanted = Size ?? checked((int)Math.Max(1, Math.Round(Fraction!.Value * population)));
+        int wanted = (int)MostWanted(population);
 
         // In decimal, so that 0.1 more than 10 are 11; in binary they are a little more, and 12 would be asked.
         int asked = (int)Math.Min(population, Math.Min(Array.MaxLength, Math.Ceiling(wanted * (1 + (decimal)overSelection))));

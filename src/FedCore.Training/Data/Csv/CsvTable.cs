@@ -20,8 +20,9 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
         int Find(string name)
         {
             string column = rename.GetValueOrDefault(name, name);
-            for (int i = 0; i < header.Count; i++)
-                if (header[i] == column) return i;
+            int[] places = [.. Enumerable.Range(0, header.Count).Where(i => header[i] == column)];
+            if (places.Length > 1) throw CsvSource.Fault(path, 1, $"{places.Length} columns are called '{column}'. Rename all but one");
+            if (places.Length == 1) return places[0];
             throw FedCoreException.Configuration(
                 "data.csv", $"{path}: there is no column '{column}'. The columns are: {string.Join(", ", header)}. Correct the run's data section, or map the name with \"rename\".");
         }

@@ -64,7 +64,7 @@ internal sealed class TabularPreparation(DataContract contract) : IClientPrepara
     private static ExampleView View(ExampleSet set, float[] features, ExampleView original)
     {
         float[] labels = new float[original.Count * set.LabelWidth];
-        for (int i = 0; i < original.Count; i++) set.Label(original.Rows.Span[i]).CopyTo(labels.AsSpan(i * set.LabelWidth, set.LabelWidth));
+        set.CopyLabels(original.Rows.Span, labels);
         return ExampleView.All(new InMemoryExamples(set.Features, features, labels, set.LabelWidth));
     }
 }

@@ -164,6 +164,50 @@ public class ResumeTests
         Assert.Equal(5, second.State.LastRound);
     }
 
+    [Fact]
+    public async Task A_run_with_checkpoints_does_not_go_on_without_a_store()
+    {
+        var journal = new InMemoryJournal();
+        using EngineRun first = New(journal, new MemoryCheckpoints(1));
+        await first.RunAsync();
+        using EngineRun second = New(journal, null);
+        Assert.Equal("run.checkpoint", (await Assert.ThrowsAsync<FedCoreException>(() => second.RunAsync())).Code);
+    }
+
+    // What a hand or a bad disk can make of a journal without breaking a line.
+    [Theory]
+    [InlineData("a fact before the run was opened")]
+    [InlineData("opened twice")]
+    [InlineData("a round that is not the next")]
+    [InlineData("a round within a round")]
+    [InlineData("a reply outside the cohort")]
+    [InlineData("a reply of another round")]
+    [InlineData("the end of a round that is not open")]
+    [InlineData("a checkpoint of a round to come")]
+    [InlineData("resumed from no checkpoint")]
+    public async Task A_journal_that_makes_no_sense_is_refused(string what)
+    {
+        var opened = new RunOpened(Plan.Hash, "");
+        var round = new RoundOpened(1, DateTimeOffset.UnixEpoch, [0, 1, 2], 3);
+        RunEvent[] facts = what switch
+        {
+            "a fact before the run was opened" => [round],
+            "opened twice" => [opened, opened],
+            "a round that is not the next" => [opened, round with { Round = 2 }],
+            "a round within a round" => [opened, round, round],
+            "a reply outside the cohort" => [opened, round, new ReplyTaken(1, 3, ClientOutcome.Reported, null)],
+            "a reply of another round" => [opened, round, new ReplyTaken(2, 0, ClientOutcome.Reported, null)],
+            "the end of a round that is not open" => [opened, new SetClosed(1, DateTimeOffset.UnixEpoch, "")],
+            "a checkpoint of a round to come" => [opened, new CheckpointSaved(1, "")],
+            _ => [opened, new RunResumed(1)],
+        };
+        var journal = new InMemoryJournal();
+        foreach (RunEvent fact in facts) await journal.AppendAsync(fact, TestContext.Current.CancellationToken);
+        using EngineRun run = New(journal, new MemoryCheckpoints(1));
+        Assert.Equal("run.journal", (await Assert.ThrowsAsync<FedCoreException>(() => run.RunAsync())).Code);
+        Assert.Empty(run.Fleet.Sent);
+    }
+
     private static EngineRun New(InMemoryJournal journal, MemoryCheckpoints? checkpoints, Action<RunEvent>? onFact = null)
     {
         var run = new EngineRun(Plan, clients: 30)

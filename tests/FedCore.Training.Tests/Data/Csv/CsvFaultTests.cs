@@ -34,6 +34,7 @@ public sealed class CsvFaultTests : IDisposable
     [InlineData("", "line 1", "empty")]
     [InlineData("age,sex,ill\n", "no examples")]
     [InlineData("age,gender,ill\n30,m,1\n", "'sex'", "age, gender, ill", "rename")]
+    [InlineData("age,sex,ill,age\n30,m,1,31\n", "line 1", "2 columns", "'age'")]
     public async Task What_is_wrong_in_a_table_is_named_with_its_place(string text, params string[] names) => await _files.RefusesAsync(text, names);
 
     [Fact]
