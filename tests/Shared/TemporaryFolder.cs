@@ -9,9 +9,12 @@ internal sealed class TemporaryFolder : IDisposable
     public string this[string name] => System.IO.Path.Combine(Path, name);
 
     /// <summary>Writes a file.</summary>
-    public string File(string name, string content)
+    public string File(string name, string content) => File(name, System.Text.Encoding.UTF8.GetBytes(content));
+
+    /// <summary>Writes a file.</summary>
+    public string File(string name, byte[] content)
     {
-        System.IO.File.WriteAllText(this[name], content);
+        System.IO.File.WriteAllBytes(this[name], content);
         return this[name];
     }
 

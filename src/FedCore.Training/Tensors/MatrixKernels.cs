@@ -13,7 +13,7 @@ internal static unsafe class MatrixKernels
 
     // From this many rows on, copying a panel of B into consecutive memory pays.
     private const int PackRows = 64;
-    private const int PackDepth = 256;
+    private const int PackDepth = 512;
 
     /// <summary>y[rows, outputs] = bias + x[rows, inputs] w[inputs, outputs].</summary>
     public static void Forward(float* x, int rows, int inputs, float* w, int outputs, float* bias, float* y)

@@ -1,4 +1,5 @@
 using FedCore.Numerics;
+using FedCore.Tests;
 using FedCore.Training.Data;
 using FedCore.Training.Data.Csv;
 using FedCore.Training.Data.Idx;
@@ -33,11 +34,11 @@ public class FuzzTests
     public void Damaged_compressed_IDX_files_end_well_or_in_a_fault()
     {
         using var folder = new TemporaryFolder();
-        byte[] whole = TemporaryFolder.Compress(IdxBytes.Bytes([30, 2, 2], [.. Enumerable.Range(0, 120).Select(i => (byte)(i * 37))]));
+        byte[] whole = Folders.Compress(IdxBytes.Bytes([30, 2, 2], [.. Enumerable.Range(0, 120).Select(i => (byte)(i * 37))]));
         int faults = 0;
         for (int i = 0; i < Damages / 10; i++)
         {
-            string path = folder.Write("file.gz", Damage(whole, Draw.Stream("gzip", i)));
+            string path = folder.File("file.gz", Damage(whole, Draw.Stream("gzip", i)));
             faults += Faults(() => IdxFile.Read(path));
         }
 
@@ -58,7 +59,7 @@ public class FuzzTests
         int faults = 0;
         for (int i = 0; i < Damages; i++)
         {
-            files.Folder.Write("table.csv", Damage(whole[i % whole.Length], Draw.Stream("csv", i)));
+            files.Folder.File("table.csv", Damage(whole[i % whole.Length], Draw.Stream("csv", i)));
             faults += Faults(() => source.LoadAsync(request, TestContext.Current.CancellationToken).AsTask().GetAwaiter().GetResult());
         }
 

@@ -22,6 +22,19 @@ public class ShuffledBatchesTests
     }
 
     [Fact]
+    public void The_last_batch_of_a_pass_is_smaller_and_the_next_pass_has_another_order()
+    {
+        ShuffledBatches order = New(10, 4);
+        int[][] passes = [.. Enumerable.Range(0, 2).Select(_ => Enumerable.Range(0, 3).SelectMany(batch =>
+        {
+            int[] rows = order.Next().ToArray();
+            Assert.Equal(batch == 2 ? 2 : 4, rows.Length);
+            return rows;
+        }).ToArray())];
+        Assert.NotEqual(passes[0], passes[1]);
+    }
+
+    [Fact]
     public void Peek_tells_the_next_batch_of_the_same_pass_and_nothing_of_the_next_pass()
     {
         ShuffledBatches order = New(10, 4);

@@ -56,29 +56,6 @@ public class LocalTrainingTests
         Assert.NotEqual(first, await TrainAsync(plan, model, 7, null, 4, site: "other"));
     }
 
-    [Fact]
-    public void A_pass_of_shuffled_batches_has_every_example_once_and_a_smaller_last_batch()
-    {
-        var batches = new ShuffledBatches();
-        batches.Reset(10, 4, Draw.Stream("batches"));
-        var passes = new List<int[]>();
-        for (int pass = 0; pass < 2; pass++)
-        {
-            var rows = new List<int>();
-            foreach (int size in (int[])[4, 4, 2])
-            {
-                int[] batch = batches.Next().ToArray();
-                Assert.Equal(size, batch.Length);
-                rows.AddRange(batch);
-            }
-
-            Assert.Equal(Enumerable.Range(0, 10), rows.Order());
-            passes.Add([.. rows]);
-        }
-
-        Assert.NotEqual(passes[0], passes[1]);
-    }
-
     private static async Task<float[]> TrainAsync(RunPlan plan, ModelState model, int steps, double? clipNorm, int batchSize, string site = "site")
     {
         using ITrainingWorkspace workspace = new EmbeddedTrainer().CreateWorkspace(plan);

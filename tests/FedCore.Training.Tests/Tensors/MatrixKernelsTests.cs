@@ -17,15 +17,15 @@ public unsafe class MatrixKernelsTests
         for (int rows = 1; rows <= 40; rows++) CheckForward(rows, 1 + rows % 9, outputs, rows % 2 == 0);
     }
 
-    // 64 rows are packed; 300 inputs are more than a packed panel's 256, and with 200 outputs more than a block of weights.
+    // 64 rows are packed; 600 inputs are more than a packed panel's 512, and with 200 outputs more than a block of weights.
     [Theory]
     [MemberData(nameof(Columns))]
     public void Forward_stays_one_chain_across_blocks_and_packed_panels(int outputs)
     {
         foreach (int rows in (int[])[2, 63, 64, 65, 78])
         {
-            CheckForward(rows, 300, outputs, bias: true);
-            CheckForward(rows, 300, outputs, bias: false);
+            CheckForward(rows, 600, outputs, bias: true);
+            CheckForward(rows, 600, outputs, bias: false);
         }
 
         CheckForward(3, 1100, outputs, bias: true);

@@ -54,14 +54,14 @@ public sealed class CsvFaultTests : IDisposable
     [Fact]
     public async Task An_open_quote_is_refused_with_the_files_name() =>
         Assert.StartsWith(
-            _files.Folder.File("table.csv"),
+            _files.Folder["table.csv"],
             (await Assert.ThrowsAsync<FedCoreException>(() => _files.ReadAsync("age,sex,ill\n\"30,m,1\n"))).Message, StringComparison.Ordinal);
 
     [Fact]
     public async Task An_absent_file_is_named_with_where_it_was_looked_for()
     {
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => _files.LoadAsync(new CsvSource { Files = ["absent.csv"] }));
-        Faults.Assert(fault, "data.not-found", "'absent.csv'", _files.Folder.File("absent.csv"));
+        Faults.Assert(fault, "data.not-found", "'absent.csv'", _files.Folder["absent.csv"]);
     }
 
     [Fact]
@@ -74,9 +74,9 @@ public sealed class CsvFaultTests : IDisposable
     [Fact]
     public async Task An_absent_client_column_is_named()
     {
-        _files.Folder.Write("a.csv", "age,sex,ill\n30,m,1\n");
+        _files.Folder.File("a.csv", "age,sex,ill\n30,m,1\n");
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => _files.LoadAsync(new CsvSource { Files = ["a.csv"], ClientColumn = "ward" }));
-        Faults.Assert(fault, "data.csv", _files.Folder.File("a.csv"), "'ward'", "age, sex, ill");
+        Faults.Assert(fault, "data.csv", _files.Folder["a.csv"], "'ward'", "age, sex, ill");
     }
 
     [Fact]

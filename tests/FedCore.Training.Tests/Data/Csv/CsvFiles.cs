@@ -2,6 +2,7 @@ using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Rounds;
+using FedCore.Tests;
 using FedCore.Training.Data;
 using FedCore.Training.Data.Csv;
 
@@ -37,7 +38,7 @@ internal sealed class CsvFiles : IDisposable
     /// <summary>Reads a table with a header line.</summary>
     public Task<DataPool> ReadAsync(string text, DataContract? contract = null, LossSpec? loss = null)
     {
-        Folder.Write("table.csv", text);
+        Folder.File("table.csv", text);
         return LoadAsync(new CsvSource { Files = ["table.csv"] }, contract, loss);
     }
 
@@ -46,7 +47,7 @@ internal sealed class CsvFiles : IDisposable
     {
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => ReadAsync(text, contract));
         Faults.Assert(fault, "data.csv", names);
-        Assert.StartsWith(Folder.File("table.csv"), fault.Message, StringComparison.Ordinal);
+        Assert.StartsWith(Folder["table.csv"], fault.Message, StringComparison.Ordinal);
     }
 
     public static float[][] Features(ExampleView view)

@@ -47,7 +47,7 @@ public sealed class CsvReadingTests : IDisposable
     [Fact]
     public async Task Files_without_a_header_take_their_columns_from_the_run_and_may_have_another_delimiter()
     {
-        _files.Folder.Write("a.data", "1;f;30\n0;m;40\n");
+        _files.Folder.File("a.data", "1;f;30\n0;m;40\n");
         var source = new CsvSource { Files = ["a.data"], Columns = ["ill", "sex", "age"], Delimiter = ";" };
         Assert.Equal([[30f, 1, 0], [40f, 0, 1]], CsvFiles.Features(await _files.LoadAsync(source)));
     }
@@ -55,7 +55,7 @@ public sealed class CsvReadingTests : IDisposable
     [Fact]
     public async Task Renamed_columns_are_found()
     {
-        _files.Folder.Write("a.csv", "years,sex,y\n30,f,1\n");
+        _files.Folder.File("a.csv", "years,sex,y\n30,f,1\n");
         var source = new CsvSource { Files = ["a.csv"], Rename = new Dictionary<string, string> { ["age"] = "years", ["ill"] = "y" } };
         Assert.Equal([[30f, 1, 0]], CsvFiles.Features(await _files.LoadAsync(source)));
     }
@@ -63,8 +63,8 @@ public sealed class CsvReadingTests : IDisposable
     [Fact]
     public async Task Each_file_is_a_natural_client()
     {
-        _files.Folder.Write("north.csv", "age,sex,ill\n1,f,0\n2,f,0\n");
-        _files.Folder.Write("south.csv", "ill,age,sex\n1,3,m\n");
+        _files.Folder.File("north.csv", "age,sex,ill\n1,f,0\n2,f,0\n");
+        _files.Folder.File("south.csv", "ill,age,sex\n1,3,m\n");
         DataPool pool = await _files.LoadAsync(new CsvSource { Files = ["north.csv", "south.csv"] });
         Assert.Equal(["north", "south"], pool.Groups!.Select(group => group.Name));
         Assert.Equal([[0, 1], [2]], pool.Groups!.Select(group => group.Rows));
@@ -74,7 +74,7 @@ public sealed class CsvReadingTests : IDisposable
     [Fact]
     public async Task The_values_of_a_column_are_natural_clients()
     {
-        _files.Folder.Write("a.csv", "ward,age,sex,ill\nB,1,f,0\nA,2,f,0\nB,3,f,1\n");
+        _files.Folder.File("a.csv", "ward,age,sex,ill\nB,1,f,0\nA,2,f,0\nB,3,f,1\n");
         DataPool pool = await _files.LoadAsync(new CsvSource { Files = ["a.csv"], ClientColumn = "ward" });
         Assert.Equal(["B", "A"], pool.Groups!.Select(group => group.Name));
         Assert.Equal([[0, 2], [1]], pool.Groups!.Select(group => group.Rows));

@@ -1,6 +1,7 @@
+using FedCore.Tests;
+using FedCore.Training.Data.Datasets;
 using System.Security.Cryptography;
 using System.Text;
-using FedCore.Training.Data.Datasets;
 
 namespace FedCore.Training.Tests.Data.Datasets;
 
@@ -18,7 +19,7 @@ public sealed class DatasetStoreTests : IDisposable
     {
         _store = new DatasetStore(_folder.Path);
         _server.Files["/a.csv"] = Plain;
-        _server.Files["/b.gz"] = TemporaryFolder.Compress(Unpacked);
+        _server.Files["/b.gz"] = Folders.Compress(Unpacked);
     }
 
     private string Target => Path.Combine(_folder.Path, Info.Name);
@@ -59,7 +60,7 @@ public sealed class DatasetStoreTests : IDisposable
     [Fact]
     public async Task A_systems_own_copy_is_used_as_it_is()
     {
-        string system = Directory.CreateDirectory(_folder.File("system")).FullName;
+        string system = Directory.CreateDirectory(_folder["system"]).FullName;
         foreach (DatasetFile file in Info.Files) await File.WriteAllBytesAsync(Path.Combine(system, file.Name), [], TestContext.Current.CancellationToken);
         using var http = new HttpClient(_server, disposeHandler: false);
         Assert.Equal(system, await _store.GetAsync(Info with { SystemFolders = [system] }, http, null, TestContext.Current.CancellationToken));

@@ -1,3 +1,4 @@
+using FedCore.Tests;
 using FedCore.Training.Data.Idx;
 
 namespace FedCore.Training.Tests.Data.Idx;
@@ -38,15 +39,15 @@ public sealed class IdxFileTests : IDisposable
     [InlineData(new byte[] { 0x50, 0x4B, 3, 4, 0, 0, 0, 0 }, "504B0304")]
     public void What_is_no_whole_IDX_file_is_refused(byte[] content, string what)
     {
-        string path = _folder.Write("file", content);
+        string path = _folder.File("file", content);
         Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(path)), "data.idx", path, what);
     }
 
     [Fact]
     public void Damaged_compression_is_refused()
     {
-        byte[] compressed = TemporaryFolder.Compress(IdxBytes.Bytes([4000], new byte[4000]));
-        string cut = _folder.Write("cut.gz", compressed[..(compressed.Length / 2)]), garbled = _folder.Write("garbled.gz", [0x1F, 0x8B, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
+        byte[] compressed = Folders.Compress(IdxBytes.Bytes([4000], new byte[4000]));
+        string cut = _folder.File("cut.gz", compressed[..(compressed.Length / 2)]), garbled = _folder.File("garbled.gz", [0x1F, 0x8B, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
         Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(cut)), "data.idx", cut);
         Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(garbled)), "data.idx", garbled, "gzip");
     }
@@ -86,7 +87,7 @@ public sealed class IdxFileTests : IDisposable
 
     [Fact]
     public void An_absent_file_is_refused_by_name() =>
-        Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(_folder.File("absent"))), "data.idx", _folder.File("absent"));
+        Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(_folder["absent"])), "data.idx", _folder["absent"]);
 
-    private IdxFile Read(byte[] content, bool compressed) => IdxFile.Read(_folder.Write("file", compressed ? TemporaryFolder.Compress(content) : content));
+    private IdxFile Read(byte[] content, bool compressed) => IdxFile.Read(_folder.File("file", compressed ? Folders.Compress(content) : content));
 }

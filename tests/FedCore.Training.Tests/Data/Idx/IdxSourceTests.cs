@@ -2,6 +2,7 @@ using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Rounds;
+using FedCore.Tests;
 using FedCore.Training.Data;
 using FedCore.Training.Data.Idx;
 
@@ -40,8 +41,8 @@ public sealed class IdxSourceTests : IDisposable
     [Fact]
     public async Task A_compressed_file_stands_in_for_a_plain_one_and_test_files_are_read()
     {
-        _folder.Write("images.gz", TemporaryFolder.Compress(IdxBytes.Bytes([1, 2, 2], 1, 2, 3, 4)));
-        _folder.Write("labels", IdxBytes.Bytes([1], 1));
+        _folder.File("images.gz", Folders.Compress(IdxBytes.Bytes([1, 2, 2], 1, 2, 3, 4)));
+        _folder.File("labels", IdxBytes.Bytes([1], 1));
         DataPool pool = await LoadAsync(Files("images", "labels"));
         Assert.Equal(1, pool.Train.Count);
         Assert.Equal(1, pool.Test!.Count);
@@ -91,9 +92,9 @@ public sealed class IdxSourceTests : IDisposable
     public async Task An_absent_file_is_refused_with_the_places_where_it_was_looked_for()
     {
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Source));
-        Faults.Assert(fault, "data.not-found", "'images'", _folder.File("images"), "--data");
+        Faults.Assert(fault, "data.not-found", "'images'", _folder["images"], "--data");
         fault = await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Files(null, null, "mnist")));
-        Faults.Assert(fault, "data.not-found", "'images'", Path.Combine(_folder.File("datasets"), "mnist", "images"), "fedcore data get mnist");
+        Faults.Assert(fault, "data.not-found", "'images'", Path.Combine(_folder["datasets"], "mnist", "images"), "fedcore data get mnist");
     }
 
     // A label in an IDX file is one number, whatever the loss.
@@ -111,15 +112,15 @@ public sealed class IdxSourceTests : IDisposable
 
     private void Write(byte[] images, byte[] labels)
     {
-        _folder.Write("images", images);
-        _folder.Write("labels", labels);
+        _folder.File("images", images);
+        _folder.File("labels", labels);
     }
 
     private async Task RefusesAsync(byte[] images, byte[] labels, string file, params string[] names)
     {
         Write(images, labels);
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Source));
-        Faults.Assert(fault, "data.idx", [_folder.File(file) + ":", .. names]);
+        Faults.Assert(fault, "data.idx", [_folder[file] + ":", .. names]);
     }
 
     private Task<DataPool> LoadAsync(IdxSource source) => source.LoadAsync(_folder.Request(Plan), TestContext.Current.CancellationToken).AsTask();
