@@ -2,12 +2,17 @@ using FedCore.Training.Data;
 
 namespace FedCore.Simulation;
 
-/// <summary>Keeps the examples of generated clients up to an amount of memory; those that were used longest ago are forgotten first.</summary>
+/// <summary>
+/// Keeps the examples of generated clients until an amount of memory is full. A client is kept from its second use on: of a large population most are
+/// chosen once. Nobody is displaced: where all clients take their turn, the one displaced is the next that is needed.
+/// </summary>
 internal sealed class CachedData(IFederatedData inner, long budgetBytes) : IFederatedData
 {
+    private const int MaxSeen = 100_000;
+
     private readonly Lock _lock = new();
-    private readonly Dictionary<long, LinkedListNode<(long Index, ClientData Data, long Bytes)>> _byIndex = [];
-    private readonly LinkedList<(long Index, ClientData Data, long Bytes)> _recent = new();
+    private readonly Dictionary<long, ClientData> _kept = [];
+    private readonly HashSet<long> _seen = [];
     private long _bytes;
 
     public long ClientCount => inner.ClientCount;
@@ -19,31 +24,15 @@ internal sealed class CachedData(IFederatedData inner, long budgetBytes) : IFede
     public ClientData Get(long index)
     {
         lock (_lock)
-        {
-            if (_byIndex.TryGetValue(index, out LinkedListNode<(long Index, ClientData Data, long Bytes)>? node))
-            {
-                _recent.Remove(node);
-                _recent.AddFirst(node);
-                return node.Value.Data;
-            }
-        }
+            if (_kept.TryGetValue(index, out ClientData? kept)) return kept;
 
         // Made outside the lock: two threads may make the same client, with the same result.
         ClientData data = inner.Get(index);
         long bytes = (long)data.Train.Set.Count * (data.Train.Set.FeatureLength + data.Train.Set.LabelWidth) * sizeof(float);
-        if (bytes > budgetBytes) return data;
         lock (_lock)
         {
-            if (_byIndex.ContainsKey(index)) return data;
-            _byIndex[index] = _recent.AddFirst((index, data, bytes));
-            _bytes += bytes;
-            while (_bytes > budgetBytes)
-            {
-                (long oldest, _, long freed) = _recent.Last!.Value;
-                _recent.RemoveLast();
-                _byIndex.Remove(oldest);
-                _bytes -= freed;
-            }
+            if (_seen.Count == MaxSeen) _seen.Clear();
+            if (!_seen.Add(index) && _bytes + bytes <= budgetBytes && _kept.TryAdd(index, data)) _bytes += bytes;
         }
 
         return data;

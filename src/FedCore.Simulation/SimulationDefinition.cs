@@ -31,7 +31,7 @@ public sealed record SimulationDefinition
     /// <summary>Clients that do not finish in time; null for none.</summary>
     public Stragglers? Stragglers { get; init; }
 
-    /// <summary>Memory for examples of clients that may be chosen again, in MB; those that were not chosen for longest are made again.</summary>
+    /// <summary>Memory for examples of generated clients that are chosen again, in MB; those who find no room are made again each time.</summary>
     [Range(0, 1_000_000)]
     [JsonPropertyName("cacheMb")]
     public int CacheMb { get; init; } = 64;

@@ -9,33 +9,51 @@ public class CachedDataTests
     private const long ClientBytes = 160;
 
     [Fact]
-    public void A_client_is_made_once_while_there_is_room()
+    public void A_client_is_kept_from_its_second_use_on()
     {
         var counted = new CountedData();
         var cached = new CachedData(counted, 3 * ClientBytes);
-        ClientData first = cached.Get(0);
-        cached.Get(1);
-        cached.Get(2);
-        Assert.Same(first, cached.Get(0));
-        Assert.Equal([0, 1, 2], counted.Made);
+        cached.Get(0);
+        ClientData second = cached.Get(0);
+        Assert.Same(second, cached.Get(0));
+        Assert.Equal([0, 0], counted.Made);
     }
 
     [Fact]
-    public void The_client_that_was_used_longest_ago_is_forgotten_first()
+    public void Clients_that_are_used_once_take_no_room()
     {
         var counted = new CountedData();
         var cached = new CachedData(counted, 2 * ClientBytes);
-        foreach (long index in (long[])[0, 1, 0, 2, 0, 1]) cached.Get(index);
-        Assert.Equal([0, 1, 2, 1], counted.Made);
+        foreach (long index in (long[])[2, 3, 4, 5, 0, 0, 1, 1]) cached.Get(index);
+        counted.Made.Clear();
+        cached.Get(0);
+        cached.Get(1);
+        Assert.Empty(counted.Made);
+    }
+
+    // With the least recently used one displaced, two places would be of no use to three clients that take turns.
+    [Fact]
+    public void A_client_that_finds_no_room_displaces_nobody()
+    {
+        var counted = new CountedData();
+        var cached = new CachedData(counted, 2 * ClientBytes);
+        for (int round = 0; round < 2; round++)
+            foreach (long index in (long[])[0, 1, 2]) cached.Get(index);
+        counted.Made.Clear();
+        for (int round = 0; round < 2; round++)
+            foreach (long index in (long[])[0, 1, 2]) cached.Get(index);
+        Assert.Equal([2, 2], counted.Made);
     }
 
     [Fact]
-    public void A_client_that_is_larger_than_the_room_displaces_nobody()
+    public void A_smaller_client_still_fits_where_a_larger_one_did_not()
     {
         var counted = new CountedData { ExamplesOf = index => index == 9 ? 1000 : 10 };
-        var cached = new CachedData(counted, 2 * ClientBytes);
-        foreach (long index in (long[])[0, 1, 9, 9, 0, 1]) cached.Get(index);
-        Assert.Equal([0, 1, 9, 9], counted.Made);
+        var cached = new CachedData(counted, ClientBytes);
+        foreach (long index in (long[])[9, 9, 0, 0]) cached.Get(index);
+        counted.Made.Clear();
+        foreach (long index in (long[])[9, 0]) cached.Get(index);
+        Assert.Equal([9], counted.Made);
     }
 
     [Fact]

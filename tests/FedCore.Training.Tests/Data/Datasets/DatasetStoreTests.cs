@@ -1,7 +1,7 @@
-using FedCore.Tests;
-using FedCore.Training.Data.Datasets;
 using System.Security.Cryptography;
 using System.Text;
+using FedCore.Tests;
+using FedCore.Training.Data.Datasets;
 
 namespace FedCore.Training.Tests.Data.Datasets;
 
