@@ -8,9 +8,10 @@ namespace FedCore.Cli;
 internal static class CommandLine
 {
     private const int Interrupted = 130;
+    private const int Defect = 70;
 
     /// <summary>Runs one command.</summary>
-    /// <returns>0 ok, 2 usage, 3 configuration, 4 unreachable, 5 run failed, 130 interrupted.</returns>
+    /// <returns>0 ok, 2 usage, 3 configuration, 4 unreachable, 5 run failed, 70 a defect of FedCore, 130 interrupted.</returns>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
     {
         var root = new RootCommand("FedCore trains one model on data that never leaves its owners.")
@@ -46,6 +47,24 @@ internal static class CommandLine
         {
             await error.WriteLineAsync("fedcore: interrupted.");
             return Interrupted;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            await error.WriteLineAsync($"fedcore: {fault.Message.TrimEnd('.')}. Check the path, its rights and the space that is left; a run in --out can go on with --resume.");
+            return (int)FaultKind.Configuration;
+        }
+        catch (OutOfMemoryException)
+        {
+            await error.WriteLineAsync("fedcore: there is not enough memory. Use a smaller model or batch, or fewer --threads.");
+            return (int)FaultKind.Configuration;
+        }
+        catch (Exception fault)
+        {
+            // Nobody should see this; where somebody does, it must be something to report, and with FEDCORE_TRACE something to find it by.
+            bool traces = Environment.GetEnvironmentVariable("FEDCORE_TRACE") is { Length: > 0 };
+            await error.WriteLineAsync($"fedcore: a defect of FedCore: {(traces ? fault : $"{fault.GetType().Name}: {fault.Message}")}");
+            await error.WriteLineAsync("Please report it with the command and its files. FEDCORE_TRACE=1 says where it is.");
+            return Defect;
         }
     }
 

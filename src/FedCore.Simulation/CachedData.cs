@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using FedCore.Training.Data;
 
 namespace FedCore.Simulation;
@@ -20,6 +21,8 @@ internal sealed class CachedData(IFederatedData inner, long budgetBytes) : IFede
     public string NameOf(long index) => inner.NameOf(index);
 
     public int TrainCountOf(long index) => inner.TrainCountOf(index);
+
+    public void AddTo(IncrementalHash digest) => inner.AddTo(digest);
 
     public ClientData Get(long index)
     {

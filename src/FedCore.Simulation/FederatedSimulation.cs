@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using FedCore.Json;
 using FedCore.Models;
@@ -93,15 +94,21 @@ public static class FederatedSimulation
         }
     }
 
-    /// <summary>A digest of what decides a simulation's result beside the run: its <c>simulation</c> section.</summary>
+    /// <summary>A digest of what decides a simulation's result beside the run: its <c>simulation</c> section, the examples, and the model to start from.</summary>
     /// <param name="plan">The run.</param>
     /// <param name="definition">The section.</param>
+    /// <param name="data">The clients' examples.</param>
+    /// <param name="initial">The model that the run starts from, or null where it draws one.</param>
     /// <returns>The digest.</returns>
-    public static string EnvironmentOf(RunPlan plan, SimulationDefinition definition)
+    public static string EnvironmentOf(RunPlan plan, SimulationDefinition definition, IFederatedData data, ModelState? initial)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        byte[] canonical = JsonSerializer.SerializeToUtf8Bytes(definition, FedCoreJson.Options(plan.Registry));
-        return "sha256:" + Convert.ToHexStringLower(SHA256.HashData(canonical));
+        ArgumentNullException.ThrowIfNull(data);
+        using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        digest.AppendData(JsonSerializer.SerializeToUtf8Bytes(definition, FedCoreJson.Options(plan.Registry)));
+        data.AddTo(digest);
+        if (initial is not null) digest.AppendData(Encoding.UTF8.GetBytes(initial.Digest()));
+        return "sha256:" + Convert.ToHexStringLower(digest.GetHashAndReset());
     }
 
     /// <summary>Virtual time goes on where the last round that counts closed, so that a resumed run has the receipts of one that was never interrupted.</summary>

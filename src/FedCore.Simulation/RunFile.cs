@@ -30,7 +30,7 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
         {
             text = File.ReadAllText(path);
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw FedCoreException.Configuration("run.file", $"The run file '{path}' cannot be read ({fault.Message}) Check the path.", fault);
         }
@@ -57,10 +57,11 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
     {
         ArgumentNullException.ThrowIfNull(plan);
         if (Run.Start is not { } start) return null;
-        string path = System.IO.Path.GetFullPath(System.IO.Path.Combine(Folder, start.Path));
+        string path = System.IO.Path.Combine(Folder, start.Path);
         var state = new ModelState(plan.Model.Schema);
         try
         {
+            path = System.IO.Path.GetFullPath(path);
             using FileStream file = File.OpenRead(path);
             if (start.Sha256 is { } expected)
             {
@@ -73,7 +74,7 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
             SafeTensors.Read(file, state);
             return state;
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or FedCoreException { Code: "model.safetensors" })
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentException or FedCoreException { Code: "model.safetensors" })
         {
             state.Dispose();
             throw FedCoreException.Configuration("run.start", $"{path}: the run cannot start from it. {fault.Message}", fault);

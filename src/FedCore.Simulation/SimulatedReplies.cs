@@ -14,8 +14,19 @@ internal sealed class SimulatedReplies(VirtualClock clock) : ChannelReader<Fleet
     private readonly HashSet<SiteTask> _withdrawn = new(ReferenceEqualityComparer.Instance);
     private long _sequence;
 
-    public void Add(FleetReply reply, double secondsFromNow) =>
-        _queue.Enqueue(reply, (clock.GetUtcNow().AddSeconds(Math.Min(secondsFromNow, 1e9)), _sequence++));
+    public void Add(FleetReply reply, double secondsFromNow)
+    {
+        // Who never answers is due on the last day of the calendar.
+        double left = Math.Max(0, (DateTimeOffset.MaxValue - clock.GetUtcNow()).TotalSeconds - 86_400);
+        if (double.IsFinite(secondsFromNow) && secondsFromNow > left)
+        {
+            throw FedCoreException.RunFailed(
+                "simulation.time", $"A simulated client needs {secondsFromNow:G4} seconds, which is beyond the end of the calendar. "
+                + "Raise the devices' examplesPerSecond, or set rounds.deadlineSeconds.");
+        }
+
+        _queue.Enqueue(reply, (clock.GetUtcNow().AddSeconds(Math.Min(secondsFromNow, left)), _sequence++));
+    }
 
     public void Withdraw(SiteTask task) => _withdrawn.Add(task);
 

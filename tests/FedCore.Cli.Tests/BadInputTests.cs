@@ -39,6 +39,7 @@ public class BadInputTests
         { ["simulate", "absent.json"], 3, ["absent.json", "cannot be read"] },
         { ["simulate", "{hospitals}", "--data", "absent-folder"], 3, ["absent-folder", "--data"] },
         { ["data", "get", "imagenet"], 3, ["imagenet", "mnist"] },
+        { ["simulate", ""], 3, ["''", "cannot be read"] },
     };
 
     [Theory]
@@ -50,6 +51,10 @@ public class BadInputTests
     [InlineData("simulate")]
     [InlineData("simulate run.json --threads 0")]
     [InlineData("simulate run.json --threads many")]
+    [InlineData("simulate run.json --threads 1025")]
+    [InlineData("simulate run.json --out ")]
+    [InlineData("simulate run.json --data ")]
+    [InlineData("simulate run.json --out a\0b")]
     [InlineData("simulate run.json --resume")]
     [InlineData("simulate run.json --resume --restart --out x")]
     [InlineData("simulat")]
@@ -114,6 +119,48 @@ public class BadInputTests
         Assert.Equal(5, outcome.Code);
         Assert.Equal(before.Keys.Order(), Directory.EnumerateFileSystemEntries(folder.Path).Order());
         foreach ((string path, byte[] content) in before) Assert.Equal(content, File.ReadAllBytes(path));
+    }
+
+    [Fact]
+    public async Task Folder_in_the_place_of_a_result_is_refused_before_the_run()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["report.html"]);
+        AssertFault(await Fedcore.RunAsync("simulate", Fedcore.Hospitals, "--out", folder.Path), 3, ["report.html", "another --out"]);
+        Assert.Equal([folder["report.html"]], Directory.EnumerateFileSystemEntries(folder.Path));
+    }
+
+    // The device of a full disk.
+    [Fact]
+    public async Task Output_that_cannot_be_written_is_one_line()
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "There is no /dev/full here.");
+        using var disk = new FileStream("/dev/full", FileMode.Open, FileAccess.Write, FileShare.Write, bufferSize: 0);
+        await using var output = new StreamWriter(disk, bufferSize: 1) { AutoFlush = true };
+        using var error = new StringWriter();
+        int code = await CommandLine.RunAsync(["schema"], output, error);
+        AssertFault(new Fedcore.Outcome(code, "", error.ToString()), 3, ["No space left", "space that is left"]);
+    }
+
+    [Fact]
+    public async Task Defect_asks_for_a_report_and_shows_no_trace()
+    {
+        using var error = new StringWriter();
+        int code = await CommandLine.RunAsync(["schema"], new BrokenWriter(), error);
+        Assert.Equal(70, code);
+        Assert.Contains("report", error.ToString());
+        Assert.DoesNotContain("   at ", error.ToString());
+    }
+
+    private sealed class BrokenWriter : StringWriter
+    {
+        public override void Write(char value) => throw new TimeZoneNotFoundException();
+
+        public override void Write(string? value) => throw new TimeZoneNotFoundException();
+
+        public override void WriteLine(string? value) => throw new TimeZoneNotFoundException();
+
+        public override Task WriteLineAsync(string? value) => throw new TimeZoneNotFoundException();
     }
 
     private static void AssertFault(Fedcore.Outcome outcome, int code, string[] fragments)

@@ -79,6 +79,10 @@ public sealed class RunFileTests : IDisposable
     public void A_start_that_is_not_there_is_named() => Assert.Contains("start.safetensors", Refusal(null), StringComparison.Ordinal);
 
     [Fact]
+    public void A_start_that_is_no_path_is_refused() =>
+        Assert.Equal("run.start", Assert.Throws<FedCoreException>(() => Start(null, "\"a\\u0000b\"")).Code);
+
+    [Fact]
     public void A_start_that_is_no_model_is_refused()
     {
         _folder.File("start.safetensors", "not a model");

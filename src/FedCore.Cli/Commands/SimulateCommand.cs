@@ -43,7 +43,8 @@ internal static class SimulateCommand
             DefaultValueFactory = _ => 5,
         };
         var json = new Option<bool>("--json") { Description = "No display; one line of JSON at the end." };
-        Limit(threads, 1, int.MaxValue);
+        Limit(threads, 1, 1024);
+        foreach (Option<string?> path in (Option<string?>[])[data, folder]) RequirePath(path);
         Limit(checkpoint, 0, 86_400);
 
         var command = new ExampleCommand(
@@ -79,6 +80,12 @@ internal static class SimulateCommand
             result.AddError($"{option.Name} is {text}: it must be {(value < minimum ? $"at least {minimum}" : $"at most {maximum}")}.");
     });
 
+    private static void RequirePath(Option<string?> option) => option.Validators.Add(result =>
+    {
+        if (result.Tokens is [{ Value: var path }] && (path.Length == 0 || path.Contains('\0', StringComparison.Ordinal)))
+            result.AddError($"{option.Name} is '{path}': it must be a folder.");
+    });
+
     private static async Task<int> RunAsync(Request request, TextWriter output, TextWriter error, CancellationToken ct)
     {
         long start = Stopwatch.GetTimestamp();
@@ -100,7 +107,7 @@ internal static class SimulateCommand
             InitialModel = initial,
             Journal = results?.Journal as IRunJournal ?? new InMemoryJournal(),
             Checkpoints = results?.Checkpoints,
-            Environment = FederatedSimulation.EnvironmentOf(plan, file.Simulation),
+            Environment = results is null ? "" : FederatedSimulation.EnvironmentOf(plan, file.Simulation, data, initial),
             Progress = display,
         };
         try

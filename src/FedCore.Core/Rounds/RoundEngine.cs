@@ -1,4 +1,5 @@
 using FedCore.Aggregation;
+using FedCore.Numerics;
 using FedCore.Rounds.Selection;
 using FedCore.Strategies;
 using FedCore.Updates;
@@ -57,11 +58,16 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             return;
         }
 
-        if (_state.Opened != new RunOpened(plan.Hash, options.Environment))
+        if (_state.Opened.Run != plan.Hash)
         {
             throw FedCoreException.Configuration(
-                "run.changed", $"The run to resume is {_state.Opened.Run}, but its definition or data are now different ({plan.Hash}). "
-                + "Undo the change, or start a new run.");
+                "run.changed", $"The run to resume is {_state.Opened.Run}, but its definition is now {plan.Hash}. Undo the change, or start a new run.");
+        }
+
+        if (_state.Opened.Environment != options.Environment)
+        {
+            throw FedCoreException.Configuration(
+                "run.changed", "The run to resume had other data, other simulated devices or another model to start from. Undo the change, or start a new run.");
         }
 
         if (_state.Ended is { IsSuccess: true } && _state.Checkpoint?.Round == _state.LastRound)
@@ -120,8 +126,8 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     }
 
     private RunEnded Diverged(string what) => new(
-        "run.diverged", $"The run diverged: {what}. Lower training.learningRate (now {plan.Definition.Training.LearningRate:G4}) or set training.clipNorm, "
-        + "and check that features are scaled.");
+        "run.diverged", $"The run diverged: {what}. Lower training.learningRate (now {plan.Definition.Training.LearningRate:G4}) or set training.clipNorm; "
+        + "check that features are scaled and that no parameter of the strategy is extreme.");
 
     private async ValueTask OpenRoundAsync(ServerState server, CancellationToken ct)
     {
@@ -245,6 +251,8 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                 Metrics = plan.Metrics.Means(result.Sum, "", "local").ToDictionary(StringComparer.Ordinal),
             };
             await RecordAsync(new RoundEnded(receipt), ct).ConfigureAwait(false);
+            if (!VectorBlocks.IsFinite(server.Model.Trainable, server.Model.Trainable.Length))
+                await RecordAsync(Diverged($"round {round.Round} left a model that is not finite"), ct).ConfigureAwait(false);
         }
         finally
         {

@@ -12,6 +12,7 @@ namespace FedCore.Simulation.Reporting;
 public sealed class ResultFolder : IDisposable
 {
     private const string Working = ".run";
+    private static readonly string[] Names = ["run.json", "metrics.jsonl", "receipts.jsonl", "model.safetensors", "report.html"];
     private readonly RunPlan _plan;
     private readonly string _working;
 
@@ -46,6 +47,9 @@ public sealed class ResultFolder : IDisposable
         path = System.IO.Path.GetFullPath(path);
         string working = System.IO.Path.Combine(path, Working);
         bool isInterrupted = File.Exists(System.IO.Path.Combine(working, "journal.jsonl"));
+
+        // Refused while the run still goes on.
+        if (isInterrupted) new FileRunJournal(System.IO.Path.Combine(working, "journal.jsonl"), plan.Registry).Dispose();
         if (isInterrupted && mode == InterruptedRun.Refuse)
         {
             throw FedCoreException.Configuration(
@@ -56,11 +60,11 @@ public sealed class ResultFolder : IDisposable
             throw FedCoreException.Configuration("run.out", $"{path} holds no run that was interrupted. Leave --resume out to start one.");
         try
         {
-            if (isInterrupted && mode == InterruptedRun.Drop)
+            if (isInterrupted && mode == InterruptedRun.Drop) Directory.Delete(working, recursive: true);
+            foreach (string name in Names)
             {
-                // Refused while the run still goes on.
-                new FileRunJournal(System.IO.Path.Combine(working, "journal.jsonl"), plan.Registry).Dispose();
-                Directory.Delete(working, recursive: true);
+                if (Directory.Exists(System.IO.Path.Combine(path, name)))
+                    throw FedCoreException.Configuration("run.out", $"{System.IO.Path.Combine(path, name)} is a folder where a result goes. Move it away, or choose another --out.");
             }
 
             return new ResultFolder(path, plan, checkpointInterval);
@@ -77,16 +81,16 @@ public sealed class ResultFolder : IDisposable
     public void Complete(SimulationResult result, IFederatedData data)
     {
         ArgumentNullException.ThrowIfNull(result);
-        (string Name, Action<string> Write)[] files =
+        Action<string>[] writers =
         [
-            ("run.json", path => File.WriteAllBytes(path, _plan.CanonicalBytes.Span)),
-            ("metrics.jsonl", path => MetricsFile.WriteMetrics(path, result.State)),
-            ("receipts.jsonl", path => MetricsFile.WriteReceipts(path, result.State, _plan.Registry)),
-            ("model.safetensors", path => WriteModel(path, result.Server.Model)),
-            ("report.html", path => HtmlReport.Write(path, _plan, result, data)),
+            path => File.WriteAllBytes(path, _plan.CanonicalBytes.Span),
+            path => MetricsFile.WriteMetrics(path, result.State),
+            path => MetricsFile.WriteReceipts(path, result.State, _plan.Registry),
+            path => WriteModel(path, result.Server.Model),
+            path => HtmlReport.Write(path, _plan, result, data),
         ];
-        foreach ((string name, Action<string> write) in files) write(System.IO.Path.Combine(_working, name));
-        foreach ((string name, _) in files) File.Move(System.IO.Path.Combine(_working, name), System.IO.Path.Combine(Path, name), overwrite: true);
+        foreach ((string name, Action<string> write) in Names.Zip(writers)) write(System.IO.Path.Combine(_working, name));
+        foreach (string name in Names) File.Move(System.IO.Path.Combine(_working, name), System.IO.Path.Combine(Path, name), overwrite: true);
         Drop();
     }
 

@@ -56,7 +56,7 @@ public sealed class FileCheckpointStore(string folder, RunPlan plan, TimeSpan in
             ServerCheckpoint.Read(file, state);
             _previous = saved.Round;
         }
-        catch (IOException fault)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             throw FedCoreException.Configuration("run.checkpoint", $"{path}: the checkpoint cannot be read ({fault.Message}). Start the run anew.", fault);
         }

@@ -27,15 +27,20 @@ public sealed class FileRunJournal : IRunJournal, IDisposable
         _path = path;
 
         // A run that diverges leaves a fact with a loss of NaN.
-        _options = new JsonSerializerOptions(FedCoreJson.Options(registry)) { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+        _options = new JsonSerializerOptions(FedCoreJson.Options(registry))
+        {
+            NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+            RespectRequiredConstructorParameters = true,
+        };
         try
         {
             // On Unix only a file that is shared with nobody is locked against a second writer.
             _file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1 << 16);
         }
-        catch (IOException fault)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw FedCoreException.Configuration("run.journal", $"{path}: the journal cannot be opened. Is the same run still going on? {fault.Message}", fault);
+            throw FedCoreException.Configuration(
+                "run.journal", $"{path}: the journal cannot be opened. Another run uses this folder, or it is not yours to write to. Wait for the other run, or choose another --out.", fault);
         }
     }
 

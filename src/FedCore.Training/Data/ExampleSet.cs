@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using System.Security.Cryptography;
 using FedCore.Models;
 
 namespace FedCore.Training.Data;
@@ -8,6 +10,7 @@ namespace FedCore.Training.Data;
 public abstract class ExampleSet
 {
     private const int CacheLine = 64;
+    private const int DigestBlock = 1 << 16;
 
     /// <summary>Describes a set.</summary>
     /// <param name="features">The shape of one example's features.</param>
@@ -39,6 +42,24 @@ public abstract class ExampleSet
     /// <param name="rows">Which examples.</param>
     /// <param name="target">Room for their features.</param>
     public abstract void CopyFeatures(ReadOnlySpan<int> rows, Span<float> target);
+
+    /// <summary>Adds all features and labels to a digest.</summary>
+    /// <param name="digest">The digest.</param>
+    internal void AddTo(IncrementalHash digest)
+    {
+        int step = Math.Max(1, DigestBlock / (FeatureLength + LabelWidth));
+        float[] features = new float[step * FeatureLength], labels = new float[step * LabelWidth];
+        int[] rows = new int[step];
+        for (int start = 0; start < Count; start += step)
+        {
+            int count = Math.Min(step, Count - start);
+            for (int i = 0; i < count; i++) rows[i] = start + i;
+            CopyFeatures(rows.AsSpan(0, count), features);
+            CopyLabels(rows.AsSpan(0, count), labels);
+            digest.AppendData(MemoryMarshal.AsBytes(features.AsSpan(0, count * FeatureLength)));
+            digest.AppendData(MemoryMarshal.AsBytes(labels.AsSpan(0, count * LabelWidth)));
+        }
+    }
 
     /// <summary>Says that the features of some examples are read soon, so that they may be on their way to the cache by then.</summary>
     /// <param name="rows">Which examples.</param>

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using FedCore.Rounds;
 
 namespace FedCore.Training.Data;
@@ -22,6 +23,12 @@ public interface IFederatedData
     /// <param name="index">The client.</param>
     /// <returns>The examples.</returns>
     ClientData Get(long index);
+
+    /// <summary>Adds the examples' content to a digest, so that a run is not resumed with others. What is generated from the run file adds nothing.</summary>
+    /// <param name="digest">The digest.</param>
+    void AddTo(IncrementalHash digest)
+    {
+    }
 }
 
 /// <summary>Clients whose examples are generated. Registered by name; public properties are its parameters.</summary>

@@ -1,4 +1,7 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 using FedCore.Numerics;
 using FedCore.Training.Partitioning;
 
@@ -54,6 +57,19 @@ public sealed class PartitionedData : IFederatedData
 
     /// <inheritdoc/>
     public ClientData Get(long index) => _prepared?.GetOrAdd(index, Prepare) ?? Raw(index);
+
+    /// <inheritdoc/>
+    public void AddTo(IncrementalHash digest)
+    {
+        ArgumentNullException.ThrowIfNull(digest);
+        _pool.Train.AddTo(digest);
+        _pool.Test?.AddTo(digest);
+        for (int client = 0; client < _partition.ClientCount; client++)
+        {
+            digest.AppendData(Encoding.UTF8.GetBytes(NameOf(client)));
+            digest.AppendData(MemoryMarshal.AsBytes<int>(_partition.RowsOf(client).Span));
+        }
+    }
 
     private ClientData Prepare(long index) => _pool.Preparation!.Prepare(Raw(index), NameOf(index));
 

@@ -7,6 +7,14 @@ namespace FedCore.Simulation.Tests.Devices;
 /// <summary>Virtual devices in whole runs: 18 training examples, two epochs of three batches, at given examples per second.</summary>
 public class DeviceTests
 {
+    [Fact]
+    public async Task Devices_that_need_longer_than_the_calendar_are_a_fault_and_no_overflow()
+    {
+        var options = new SimulationOptions { Devices = [new DeviceProfile { Name = "stone", ExamplesPerSecond = 1e-300 }] };
+        var fault = await Assert.ThrowsAsync<FedCoreException>(() => SmallRun.RunAsync(SmallRun.Plan(), options));
+        Assert.Equal("simulation.time", fault.Code);
+    }
+
     // 36 examples at 9 per second.
     [Fact]
     public async Task A_round_takes_as_long_as_its_slowest_device()

@@ -69,6 +69,7 @@ public class FileRunJournalTests
     [InlineData("{\"round\":1}")]
     [InlineData("{\"fact\":\"runResumed\",\"round\":1,\"extra\":2}")]
     [InlineData("{\"fact\":\"runResumed\",\"round\":\"1\"}")]
+    [InlineData("{\"fact\":\"roundEnded\"}")]
     public async Task A_journal_that_is_damaged_in_the_middle_is_refused_with_the_line(string line)
     {
         using var folder = new TemporaryFolder();

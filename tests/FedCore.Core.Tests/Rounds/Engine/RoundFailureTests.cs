@@ -1,5 +1,6 @@
 using FedCore.Rounds;
 using FedCore.Rounds.Selection;
+using FedCore.Strategies;
 using FedCore.Updates;
 
 namespace FedCore.Core.Tests.Rounds.Engine;
@@ -24,6 +25,15 @@ public class RoundFailureTests
         run.Fleet.OnTrain = task => [task.Position == 0 ? new Answer(1, ClientOutcome.Declined) : new Answer()];
         await run.RunAsync();
         Assert.False(run.State.Rounds[0].Committed);
+    }
+
+    // Finite updates, and a step of the server that is not.
+    [Fact]
+    public async Task A_model_that_is_not_finite_behind_a_round_ends_the_run()
+    {
+        using var run = new EngineRun(change: definition => definition with { Strategy = new FedAvg { ServerLearningRate = 1e300 } });
+        var fault = await Assert.ThrowsAsync<FedCoreException>(() => run.RunAsync());
+        Assert.Equal(("run.diverged", 1), (fault.Code, run.State.LastRound));
     }
 
     [Fact]
