@@ -32,13 +32,22 @@ internal sealed class Network : IDisposable
         _loss = engine.Create(plan.Spec.Loss, plan);
         InputLength = checked((int)plan.Input.ElementCount);
         LabelWidth = plan.Label.Width;
+        int widest = checked((int)plan.Layers.Select(layer => layer.Plan.Output.ElementCount).Append(plan.Input.ElementCount).Max());
+        long values = (long)(capacity + ExtraRows) * widest;
+        if (values > int.MaxValue)
+        {
+            throw FedCoreException.Configuration(
+                "engine.batch", $"A batch of {capacity} examples has {values} values in the model's widest layer; at most {int.MaxValue} are possible. "
+                + "Set training.batchSize to a smaller number.");
+        }
+
         Inputs = Buffer(InputLength);
         Labels = new float[capacity * LabelWidth];
 
         var buffers = new List<FlatVector> { Inputs };
         _stages = new Stage[plan.Layers.Count];
         long offset = 0;
-        int widest = InputLength, tensor = 0;
+        int tensor = 0;
         bool isNeeded = false;
         _firstTrainable = plan.Layers.Count;
         for (int i = 0; i < _stages.Length; i++)
@@ -64,7 +73,6 @@ internal sealed class Network : IDisposable
             if (length > 0 && _firstTrainable > i) _firstTrainable = i;
             _stages[i] = new Stage(layer, input, output, copies, checked((int)planned.Input.ElementCount), site.Size, offset, length);
             offset += length;
-            widest = Math.Max(widest, site.Size);
             UsesRandom |= planned.Spec is DropoutSpec || !IsBuiltIn(planned.Spec);
         }
 

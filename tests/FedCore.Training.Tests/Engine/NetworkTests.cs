@@ -3,12 +3,24 @@ using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Naming;
 using FedCore.Numerics;
+using FedCore.Rounds;
 using FedCore.Training.Engine;
 
 namespace FedCore.Training.Tests.Engine;
 
 public class NetworkTests
 {
+    // 3 rows more than the batch are held: 2^31 / 5 of them are too many with 5 features, whatever memory there is.
+    [Fact]
+    public void A_batch_with_more_values_than_an_index_can_count_is_refused()
+    {
+        RunPlan plan = Plans.Of(Plans.Softmax(5, 3));
+        using FlatVector parameters = new(plan.Model.Schema.TrainableCount), gradients = new(plan.Model.Schema.TrainableCount);
+        var fault = Assert.Throws<FedCoreException>(() => new Network(plan.Model, EngineRegistry.CreateDefault(), int.MaxValue / 5, parameters, gradients));
+        Assert.Equal("engine.batch", fault.Code);
+        Assert.Contains("training.batchSize", fault.Message, StringComparison.Ordinal);
+    }
+
     private static readonly Dictionary<string, LayerSpec> Layers = new()
     {
         ["conv2d"] = new Conv2dSpec { Channels = 2, Kernel = 3, Padding = 1, Name = "middle" },
