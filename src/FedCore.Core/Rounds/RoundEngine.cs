@@ -16,6 +16,8 @@ namespace FedCore.Rounds;
 /// <param name="options">Clock, threads, checkpoints, progress.</param>
 public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal, RoundEngineOptions options)
 {
+    private const string AbandonedRemedy = "Lower rounds.minimumReports, raise rounds.deadlineSeconds or rounds.overSelection, or find out why clients do not report.";
+
     private readonly RunState _state = new();
     private AggregationResources _resources = null!;
 
@@ -116,13 +118,25 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         if (_state.AbandonedInARow >= run.Rounds.MaxAbandonedInARow)
         {
             RoundReceipt receipt = _state.Rounds[^1];
-            return new RunEnded("run.abandoned", $"{_state.AbandonedInARow} rounds in a row were abandoned, the last because {receipt.Reason}. "
-                + "Lower rounds.minimumReports, raise rounds.deadlineSeconds or rounds.overSelection, or find out why clients do not report.");
+            return new RunEnded("run.abandoned", $"{_state.AbandonedInARow} rounds in a row were abandoned, the last because {receipt.Reason}. " + AbandonedRemedy);
         }
 
         if (run.Stop is { } stop && _state.Evaluations.Count > 0 && _state.Evaluations[^1].Metrics.TryGetValue(stop.Metric, out double value) && stop.IsMet(value))
             return new RunEnded(RunEnded.TargetReached, $"{stop.Metric} reached {value:G4} in round {_state.Evaluations[^1].Round}");
-        return _state.LastRound >= run.Rounds.Count ? new RunEnded(RunEnded.Completed, $"all {run.Rounds.Count} rounds were held") : null;
+        return _state.LastRound >= run.Rounds.Count ? LastRoundHeld() : null;
+    }
+
+    // A run of which no round counted has learned nothing: its model is the first one.
+    private RunEnded LastRoundHeld()
+    {
+        int rounds = _state.Rounds.Count, committed = _state.Rounds.Count(receipt => receipt.Committed);
+        if (committed == 0)
+        {
+            return new RunEnded("run.abandoned", $"No round was held: {(rounds == 1 ? "the only one was" : $"all {rounds} were")} abandoned, the last because {_state.Rounds[^1].Reason}. "
+                + AbandonedRemedy);
+        }
+
+        return new RunEnded(RunEnded.Completed, committed == rounds ? $"all {rounds} rounds were held" : $"{committed} of {rounds} rounds were held, {rounds - committed} abandoned");
     }
 
     private RunEnded Diverged(string what) => new(

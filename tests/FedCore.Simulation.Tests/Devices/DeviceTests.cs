@@ -63,8 +63,17 @@ public class DeviceTests
     {
         var trainer = new SmallRun.CountingTrainer();
         RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 1, DeadlineSeconds = 3, MinimumReports = 1 }, new FedProx { PartialWork = partial });
-        using SimulationResult result = await SmallRun.RunAsync(plan, Options(new DeviceProfile { Name = "d", ExamplesPerSecond = 6 }) with { Trainer = trainer });
-        Assert.All(result.State.Rounds[0].Clients, client => Assert.Equal(outcome, client.Outcome));
+        RoundReceipt? receipt = null;
+        SimulationOptions options = Options(new DeviceProfile { Name = "d", ExamplesPerSecond = 6 }) with
+        {
+            Trainer = trainer,
+            Progress = new SmallRun.Direct(fact => receipt ??= (fact as RoundEnded)?.Receipt),
+        };
+
+        // With nobody in its only round the run fails.
+        Exception? fault = await Record.ExceptionAsync(async () => (await SmallRun.RunAsync(plan, options)).Dispose());
+        Assert.Equal(partial ? null : "run.abandoned", (fault as FedCoreException)?.Code);
+        Assert.All(receipt!.Clients, client => Assert.Equal(outcome, client.Outcome));
         Assert.All(trainer.Tasks, task => Assert.Equal(3, task.Steps));
     }
 

@@ -90,6 +90,15 @@ internal sealed class EngineRun : IDisposable
         return await engine.RunAsync(Server, ct ?? TestContext.Current.CancellationToken);
     }
 
+    /// <summary>Runs to an end in which no round was held.</summary>
+    public async Task<FedCoreException> RunInVainAsync()
+    {
+        var fault = await Assert.ThrowsAsync<FedCoreException>(() => RunAsync());
+        Assert.Equal("run.abandoned", fault.Code);
+        Assert.All(State.Rounds, round => Assert.False(round.Committed));
+        return fault;
+    }
+
     public void Dispose() => Server.Dispose();
 
     private sealed class Direct(Action<RunEvent>? action) : IProgress<RunEvent>

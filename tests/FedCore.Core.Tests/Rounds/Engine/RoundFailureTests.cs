@@ -14,7 +14,7 @@ public class RoundFailureTests
     {
         using var run = new EngineRun(clients: 4, rounds: new RoundPolicy { Count = 1, MinimumReports = 2 });
         run.Fleet.OnTrain = task => [task.Position < reports ? new Answer() : new Answer(1, ClientOutcome.Lost)];
-        await run.RunAsync();
+        await (committed ? run.RunAsync() : (Task)run.RunInVainAsync());
         Assert.Equal(committed, run.State.Rounds[0].Committed);
     }
 
@@ -23,7 +23,7 @@ public class RoundFailureTests
     {
         using var run = new EngineRun(clients: 4, rounds: new RoundPolicy { Count = 1 });
         run.Fleet.OnTrain = task => [task.Position == 0 ? new Answer(1, ClientOutcome.Declined) : new Answer()];
-        await run.RunAsync();
+        await run.RunInVainAsync();
         Assert.False(run.State.Rounds[0].Committed);
     }
 
@@ -41,7 +41,7 @@ public class RoundFailureTests
     {
         using var run = new EngineRun(clients: 3, rounds: new RoundPolicy { Count = 1, MinimumReports = 3 });
         run.Fleet.Update = (task, client) => task.Position == 0 ? ScriptedUpdate.Refused("test.code") : ScriptedUpdate.Of(task, client);
-        await run.RunAsync();
+        await run.RunInVainAsync();
         Assert.Equal("2 of at least 3 updates were usable", run.State.Rounds[0].Reason);
     }
 
@@ -66,7 +66,7 @@ public class RoundFailureTests
     {
         using var run = new EngineRun(clients: 4, rounds: new RoundPolicy { Count = 1 });
         run.Fleet.OnTrain = task => [task.Position < 3 ? new Answer() : new Answer(1, ClientOutcome.Lost)];
-        await run.RunAsync();
+        await run.RunInVainAsync();
         Assert.Equal(3 * run.Plan.TrainLayout.ByteLength, run.State.Rounds[0].BytesUp);
     }
 
@@ -74,8 +74,32 @@ public class RoundFailureTests
     public async Task An_empty_cohort_is_an_abandoned_round()
     {
         using var run = new EngineRun(rounds: new RoundPolicy { Count = 3, Cohort = new PoissonSelection { Rate = 1e-12 } });
-        await run.RunAsync();
+        await run.RunInVainAsync();
         Assert.All(run.State.Rounds, round => Assert.False(round.Committed));
+    }
+
+    [Theory]
+    [InlineData(0, "all 5 rounds were held")]
+    [InlineData(2, "3 of 5 rounds were held, 2 abandoned")]
+    [InlineData(4, "1 of 5 rounds were held, 4 abandoned")]
+    public async Task A_run_says_how_many_of_its_rounds_were_held(int abandoned, string message)
+    {
+        using var run = new EngineRun(rounds: new RoundPolicy { Count = 5 });
+        run.Fleet.OnTrain = task => [new Answer(1, task.Round <= abandoned ? ClientOutcome.Lost : ClientOutcome.Reported)];
+        Assert.Equal(new RunEnded(RunEnded.Completed, message), await run.RunAsync());
+    }
+
+    [Theory]
+    [InlineData(1, "No round was held: the only one was abandoned")]
+    [InlineData(3, "No round was held: all 3 were abandoned")]
+    public async Task A_run_without_a_round_that_was_held_fails_and_says_what_to_change(int rounds, string message)
+    {
+        using var run = new EngineRun(rounds: new RoundPolicy { Count = rounds });
+        run.Fleet.OnTrain = _ => [new Answer(1, ClientOutcome.Lost)];
+        FedCoreException fault = await run.RunInVainAsync();
+        Assert.Equal(FaultKind.RunFailed, fault.Kind);
+        Assert.StartsWith(message, fault.Message, StringComparison.Ordinal);
+        Assert.Contains("rounds.minimumReports", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
