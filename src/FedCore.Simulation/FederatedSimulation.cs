@@ -68,7 +68,7 @@ public static class FederatedSimulation
         ArgumentNullException.ThrowIfNull(data);
         options ??= new SimulationOptions();
         var clock = new VirtualClock();
-        using var fleet = new SimulatedFleet(plan, data, options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock);
+        using var fleet = new SimulatedFleet(plan, data, options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, options.ClientProgress);
         using var pool = new FlatVectorPool();
         var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
         var progress = new ResumedClock(clock, options.Progress);
@@ -153,6 +153,9 @@ public sealed record SimulationOptions
 
     /// <summary>Hears of every fact.</summary>
     public IProgress<RunEvent>? Progress { get; init; }
+
+    /// <summary>Hears of every task that a client has worked off, on the thread that did the work: of several at once, and once per client.</summary>
+    public IProgress<SiteTask>? ClientProgress { get; init; }
 }
 
 /// <summary>What a simulation came to.</summary>

@@ -19,11 +19,12 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
     private readonly ITrainer _trainer;
     private readonly DeviceModel _devices;
     private readonly SimulatedReplies _replies;
+    private readonly IProgress<SiteTask>? _progress;
     private readonly ConcurrentStack<ITrainingWorkspace> _workspaces = new();
 
-    public SimulatedFleet(RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock)
+    public SimulatedFleet(RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock, IProgress<SiteTask>? progress = null)
     {
-        (_plan, _data, _trainer, _devices) = (plan, data, trainer, devices);
+        (_plan, _data, _trainer, _devices, _progress) = (plan, data, trainer, devices, progress);
         _replies = new SimulatedReplies(clock);
     }
 
@@ -69,6 +70,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                 reader.Update = task is TrainTask train
                     ? await workspace.TrainAsync(train, client.Id.Name, data, steps, ct).ConfigureAwait(false)
                     : workspace.Evaluate((EvaluateTask)task, data);
+                fleet._progress?.Report(task);
                 if (task is TrainTask && !reader.Update.IsFinite)
                     throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
                 return reader;

@@ -109,6 +109,7 @@ internal static class SimulateCommand
             Checkpoints = results?.Checkpoints,
             Environment = results is null ? "" : FederatedSimulation.EnvironmentOf(plan, file.Simulation, data, initial),
             Progress = display,
+            ClientProgress = display,
         };
         try
         {

@@ -14,7 +14,7 @@ internal static class ResultTable
         RunState state = result.State;
         string[] metrics = [.. state.Evaluations.SelectMany(e => e.Metrics.Keys).Concat(state.Rounds.SelectMany(r => r.Metrics.Keys)).Distinct()];
         Dictionary<int, EvaluationReceipt> evaluations = state.Evaluations.ToDictionary(e => e.Round);
-        string[] head = ["round", "clients", .. metrics];
+        string[] head = ["round", "clients", .. metrics.Select(TerminalText.Escape)];
         var rows = new List<string[]>();
         foreach (RoundReceipt round in Pick([.. state.Rounds.Where(r => evaluations.Count == 0 || evaluations.ContainsKey(r.Round))]))
         {
@@ -28,15 +28,19 @@ internal static class ResultTable
         }
 
         int[] widths = [.. Enumerable.Range(0, head.Length).Select(column => rows.Append(head).Max(row => row[column].Length))];
-        output.WriteLine($"{plan.Definition.Name} ({plan.Registry.NameOf(plan.Definition.Strategy)}, {plan.Model.Schema.TrainableCount:N0} parameters)");
+        output.WriteLine($"{TerminalText.Escape(plan.Definition.Name)} ({plan.Registry.NameOf(plan.Definition.Strategy)}, {plan.Model.Schema.TrainableCount:N0} parameters)");
         output.WriteLine();
         foreach (string[] row in rows.Prepend(head)) output.WriteLine("  " + string.Join("   ", row.Select((cell, i) => cell.PadLeft(widths[i]))));
         output.WriteLine();
-        int abandoned = state.Rounds.Count(r => !r.Committed);
-        output.WriteLine($"  {Sentence(result.End.Message)} {(abandoned > 0 ? $"{abandoned} rounds were abandoned. " : "")}{elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s.");
-        if (folder is not null) output.WriteLine($"  Report: {Path.Combine(folder, "report.html")}");
+
+        // A run that did all its rounds says itself how many were abandoned.
+        int abandoned = result.End.Code == RunEnded.Completed ? 0 : state.Rounds.Count(r => !r.Committed);
+        output.WriteLine($"  {Sentence(TerminalText.Escape(result.End.Message))} {(abandoned > 0 ? $"{Abandoned(abandoned)}. " : "")}{elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s.");
+        if (folder is not null) output.WriteLine($"  Report: {TerminalText.Escape(Path.Combine(folder, "report.html"))}");
         else output.WriteLine("  Add --out DIR for the model, receipts and a report with curves.");
     }
+
+    private static string Abandoned(int rounds) => rounds == 1 ? "1 round was abandoned" : $"{rounds} rounds were abandoned";
 
     // All evaluated rounds of a short run; of a long one the first, the last, and some between.
     private static IEnumerable<RoundReceipt> Pick(RoundReceipt[] rounds)
