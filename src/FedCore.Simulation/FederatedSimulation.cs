@@ -85,7 +85,7 @@ public static class FederatedSimulation
         try
         {
             RunEnded end = await engine.RunAsync(server, ct).ConfigureAwait(false);
-            return new SimulationResult(end, engine.State, server);
+            return new SimulationResult(end, engine.State, server) { Definition = options.Definition };
         }
         catch
         {
@@ -156,6 +156,9 @@ public sealed record SimulationOptions
 
     /// <summary>Hears of every task that a client has worked off, on the thread that did the work: of several at once, and once per client.</summary>
     public IProgress<SiteTask>? ClientProgress { get; init; }
+
+    /// <summary>The run file's section that the clients come from, for the results' record; null where a program made them.</summary>
+    public SimulationDefinition? Definition { get; init; }
 }
 
 /// <summary>What a simulation came to.</summary>
@@ -164,6 +167,9 @@ public sealed record SimulationOptions
 /// <param name="Server">The global model and the strategy's state; the caller disposes of it.</param>
 public sealed record SimulationResult(RunEnded End, RunState State, ServerState Server) : IDisposable
 {
+    /// <summary>The run file's section that the clients come from; null where a program made them.</summary>
+    public SimulationDefinition? Definition { get; init; }
+
     /// <summary>The metrics of the last evaluation; empty where there was none.</summary>
     public IReadOnlyDictionary<string, double> Metrics => State.Evaluations.Count > 0 ? State.Evaluations[^1].Metrics : new Dictionary<string, double>();
 

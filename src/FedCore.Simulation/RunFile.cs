@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using FedCore.Json;
 using FedCore.Models;
@@ -13,6 +14,8 @@ namespace FedCore.Simulation;
 /// <param name="Simulation">Where its simulated clients come from.</param>
 public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinition Simulation)
 {
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
     /// <summary>The folder of the file: relative paths begin there.</summary>
     public string Folder => System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
 
@@ -48,6 +51,19 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
     /// <returns>The schema.</returns>
     public static JsonObject Schema(Registry registry, Func<System.Reflection.MemberInfo, string?>? describe = null) =>
         JsonSchemas.For<SimulatedRunDefinition>(registry, describe);
+
+    /// <summary>A run as a file that runs again: what was changed from the command line and what was left to its default is written out.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="simulation">Where its clients came from; null for the run alone, in its canonical form.</param>
+    /// <returns>The file. Without the section and white space it has the run's hash.</returns>
+    public static byte[] Bytes(RunPlan plan, SimulationDefinition? simulation)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        if (simulation is null) return plan.CanonicalBytes.ToArray();
+        JsonObject document = JsonNode.Parse(plan.CanonicalBytes.Span)!.AsObject();
+        document["simulation"] = JsonSerializer.SerializeToNode(simulation, FedCoreJson.Options(plan.Registry));
+        return JsonSerializer.SerializeToUtf8Bytes(document, Indented);
+    }
 
     /// <summary>The model that the run starts from, or null where it draws one.</summary>
     /// <param name="plan">The run.</param>

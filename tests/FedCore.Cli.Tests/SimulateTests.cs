@@ -66,6 +66,31 @@ public class SimulateTests
     }
 
     [Fact]
+    public async Task Run_file_among_the_results_runs_again_and_gives_the_same_model()
+    {
+        using var folder = new TemporaryFolder();
+        JsonElement first = (await Fedcore.SucceedAsync(
+            "simulate", Fedcore.Hospitals, "--json", "--out", folder.Path, "--seed", "4", "--set", "rounds.count=3", "--set", "simulation.partition.alpha=0.2")).Json;
+        string[] again = ["simulate", folder["run.json"], "--json"];
+
+        Assert.Contains("--data", (await Fedcore.RunAsync(again)).Error);
+        JsonElement second = (await Fedcore.SucceedAsync([.. again, "--data", Path.GetDirectoryName(Fedcore.Hospitals)!])).Json;
+        foreach (string property in (string[])["run", "modelDigest"]) Assert.Equal(first.GetProperty(property).GetString(), second.GetProperty(property).GetString());
+    }
+
+    [Fact]
+    public async Task Abandoned_rounds_are_counted_in_the_last_line()
+    {
+        string[] args = ["simulate", Fedcore.Hospitals, "--set", "rounds.minimumReports=3", "--set", "rounds.maxAbandonedInARow=20"];
+        Fedcore.Outcome outcome = await Fedcore.SucceedAsync([.. args, "--set", "simulation.devices=[{\"name\":\"old\",\"dropout\":0.5}]"]);
+        Assert.Matches(@"\n  \d+ of 20 rounds were held, \d+ abandoned\. ", outcome.Output);
+
+        Fedcore.Outcome vain = await Fedcore.RunAsync([.. args, "--set", "simulation.devices=[{\"name\":\"gone\",\"dropout\":1}]"]);
+        Assert.Equal(5, vain.Code);
+        Assert.Contains("rounds.minimumReports", vain.Error);
+    }
+
+    [Fact]
     public async Task Run_starts_from_a_checkpoint_and_refuses_another_file()
     {
         using var folder = new TemporaryFolder();

@@ -33,6 +33,18 @@ public sealed class RunFileTests : IDisposable
     }
 
     [Fact]
+    public void A_run_is_written_as_a_file_that_runs_again_as_the_same_run()
+    {
+        RunFile file = Load(Sound, "rounds.count=8", "simulation.cacheMb=3", "simulation.stragglers.share=0.5", "name=\"Übung <1>\"");
+        RunPlan plan = RunPlan.Create(file.Run, Names);
+        byte[] bytes = RunFile.Bytes(plan, file.Simulation);
+        RunFile again = RunFile.Load(_folder.File("again.json", bytes), [], Names);
+        RunPlan other = RunPlan.Create(again.Run, Names);
+        Assert.Equal(plan.Hash, other.Hash);
+        Assert.Equal(bytes, RunFile.Bytes(other, again.Simulation));
+    }
+
+    [Fact]
     public void An_assignment_changes_the_run_before_it_is_checked()
     {
         Assert.Equal(8, Load(Sound, "rounds.count=8").Run.Rounds.Count);

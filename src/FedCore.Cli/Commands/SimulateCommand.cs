@@ -110,6 +110,7 @@ internal static class SimulateCommand
             Environment = results is null ? "" : FederatedSimulation.EnvironmentOf(plan, file.Simulation, data, initial),
             Progress = display,
             ClientProgress = display,
+            Definition = file.Simulation,
         };
         try
         {

@@ -83,7 +83,7 @@ public sealed class ResultFolder : IDisposable
         ArgumentNullException.ThrowIfNull(result);
         Action<string>[] writers =
         [
-            path => File.WriteAllBytes(path, _plan.CanonicalBytes.Span),
+            path => File.WriteAllBytes(path, RunFile.Bytes(_plan, result.Definition)),
             path => MetricsFile.WriteMetrics(path, result.State),
             path => MetricsFile.WriteReceipts(path, result.State, _plan.Registry),
             path => WriteModel(path, result.Server.Model),
