@@ -18,7 +18,8 @@ internal static class SvgLineChart
     {
         (double X, double Y)[] all = [.. series.SelectMany(s => s.Points).Where(p => double.IsFinite(p.Y))];
         if (all.Length == 0) return "<p class=\"none\">No values.</p>";
-        double x0 = all.Min(p => p.X), x1 = Math.Max(all.Max(p => p.X), x0 + 1);
+        double x0 = all.Min(p => p.X), x1 = all.Max(p => p.X);
+        if (x0 == x1) (x0, x1) = (x0 - 0.5, x1 + 0.5);
         double[] ticks = Ticks(all.Min(p => p.Y), all.Max(p => p.Y));
         double y0 = ticks[0], y1 = ticks[^1];
         double X(double x) => Left + (x - x0) / (x1 - x0) * (Width - Left - Right);
@@ -51,9 +52,10 @@ internal static class SvgLineChart
 
         svg.Append(Invariant($"<path class=\"line s{index}\" d=\"{path}\"/>"));
         if (series.Points.Count > 400) return;
+        double radius = series.Points.Count == 1 ? 5 : 2.2;
         foreach ((double px, double py) in series.Points.Where(p => double.IsFinite(p.Y)))
         {
-            svg.Append(Invariant($"<circle class=\"dot s{index}\" cx=\"{x(px):F1}\" cy=\"{y(py):F1}\" r=\"2.2\"><title>"));
+            svg.Append(Invariant($"<circle class=\"dot s{index}\" cx=\"{x(px):F1}\" cy=\"{y(py):F1}\" r=\"{radius}\"><title>"));
             svg.Append(Html.Escape(Invariant($"round {px}: {series.Name} {label(py)}"))).Append("</title></circle>");
         }
     }

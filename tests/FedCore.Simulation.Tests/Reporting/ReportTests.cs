@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using FedCore.Rounds;
@@ -5,6 +6,8 @@ using FedCore.Simulation.Devices;
 using FedCore.Simulation.Reporting;
 using FedCore.Tests;
 using FedCore.Training.Data;
+using FedCore.Training.Data.Idx;
+using FedCore.Training.Partitioning;
 
 namespace FedCore.Simulation.Tests.Reporting;
 
@@ -36,6 +39,55 @@ public class ReportTests
     }
 
     [Fact]
+    public async Task Header_says_what_was_run()
+    {
+        string page = WebUtility.HtmlDecode(await PageAsync("plain"));
+        Assert.Contains("<dt>strategy</dt><dd>fedavg · serverLearningRate 1</dd>", page, StringComparison.Ordinal);
+        Assert.Contains("<dt>data</dt><dd>idx · dataset mnist</dd>", page, StringComparison.Ordinal);
+        Assert.Contains("<dt>partition</dt><dd>dirichlet · clients 9 · alpha 0.3 · minimumExamples 2</dd>", page, StringComparison.Ordinal);
+        Assert.Contains("<dt>devices</dt><dd>d</dd>", page, StringComparison.Ordinal);
+        Assert.Contains("\"simulation\": {", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_row_is_as_dark_as_its_largest_class_whatever_others_have()
+    {
+        string page = await PageAsync("plain");
+        string[] shades = [.. Regex.Matches(page, @"fill-opacity:([\d.]+)").Select(match => match.Groups[1].Value)];
+        Assert.Equal(9 * 3, shades.Length);
+        Assert.All(shades.Chunk(3), row => Assert.Contains("1.000", row));
+        Assert.Contains("each row has a scale of its own", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Of_a_long_run_the_last_rounds_are_drawn_with_their_own_numbers()
+    {
+        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 450 }, evaluation: new EvaluationPlan { Every = 0 }, training: new TrainingPlan { LearningRate = 0.1 });
+        string page = await PageAsync(plan, new Named(SmallRun.Data(plan, 2), "c"), new SimulationOptions());
+        string chart = page[page.IndexOf("Who took part", StringComparison.Ordinal)..];
+        Assert.Contains("the last 400 of 450 rounds", chart, StringComparison.Ordinal);
+        Assert.Contains("text-anchor=\"middle\">51</text>", chart, StringComparison.Ordinal);
+        Assert.DoesNotContain("text-anchor=\"middle\">1</text>", chart, StringComparison.Ordinal);
+        Assert.Contains("c 0, round 450: reported", chart, StringComparison.Ordinal);
+        Assert.Equal(2, Regex.Count(chart, ">450</text>"));
+    }
+
+    [Fact]
+    public async Task Reports_in_abandoned_rounds_do_not_count_as_taking_part()
+    {
+        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 30, MinimumReports = 2, MaxAbandonedInARow = 30 });
+        var data = new Named(SmallRun.Data(plan, 2), "c");
+        var options = new SimulationOptions { Devices = [new DeviceProfile { Name = "d", Availability = 0.6 }] };
+        using SimulationResult result = await FederatedSimulation.RunAsync(plan, data, options, TestContext.Current.CancellationToken);
+        int committed = result.State.Rounds.Count(round => round.Committed);
+        int reports = result.State.Rounds.Count(round => round.Clients.Any(client => client is { Client: "c 0", Outcome: ClientOutcome.Reported }));
+        Assert.InRange(committed, 1, reports - 1);
+        string chart = await PageAsync(plan, data, options);
+        chart = chart[chart.IndexOf("Who took part", StringComparison.Ordinal)..];
+        Assert.Equal(2, Regex.Count(chart, $"text-anchor=\"end\">{committed}</text>"));
+    }
+
+    [Fact]
     public async Task Metrics_have_a_line_per_round_that_agrees_with_the_evaluations()
     {
         RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 5 }, evaluation: new EvaluationPlan { Every = 2 });
@@ -63,9 +115,24 @@ public class ReportTests
     // Some clients are absent and some rounds abandoned, so that every kind of cell is drawn.
     private static async Task<string> PageAsync(string name)
     {
-        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 6, DeadlineSeconds = 4, MinimumReports = 5 }, name: name);
+        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 12, DeadlineSeconds = 4, MinimumReports = 4, MaxAbandonedInARow = 12 }, name: name);
         var data = new Named(SmallRun.Data(plan, 9), name);
-        var options = new SimulationOptions { Devices = [new DeviceProfile { Name = "d", Availability = 0.8, ExamplesPerSecond = 9, SpeedSpread = 0.4 }] };
+        var device = new DeviceProfile { Name = "d", Availability = 0.8, ExamplesPerSecond = 9, SpeedSpread = 0.4 };
+        var options = new SimulationOptions
+        {
+            Devices = [device],
+            Definition = new SimulationDefinition
+            {
+                Data = new IdxSource { Dataset = "mnist" },
+                Partition = new DirichletPartitioner { Clients = 9, Alpha = 0.3 },
+                Devices = [device],
+            },
+        };
+        return await PageAsync(plan, data, options);
+    }
+
+    private static async Task<string> PageAsync(RunPlan plan, IFederatedData data, SimulationOptions options)
+    {
         using SimulationResult result = await FederatedSimulation.RunAsync(plan, data, options, TestContext.Current.CancellationToken);
         using var folder = new TemporaryFolder();
         HtmlReport.Write(folder["report.html"], plan, result, data);
