@@ -126,6 +126,7 @@ public sealed class RunPlan
             throw Invalid("training.optimizer.nesterov needs a momentum. Set training.optimizer.momentum, such as 0.9.");
         if (run.Evaluation.Splits.Distinct().Count() != run.Evaluation.Splits.Count)
             throw Invalid("evaluation.splits names a split twice. Name each once.");
+        if (run.Data?.FirstFault() is { } twice) throw Invalid(twice);
         if (run.Data is { } data)
         {
             if (model.Input.Rank != 1 || model.Input[0] != data.Width)
