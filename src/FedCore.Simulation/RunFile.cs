@@ -98,7 +98,7 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or FedCoreException { Code: "model.safetensors" })
         {
             state.Dispose();
-            throw FedCoreException.Configuration("run.start", $"{path}: the run cannot start from it. {fault.Message}", fault);
+            throw FedCoreException.Configuration("run.start", $"{Shown.Of(path, 400)}: the run cannot start from it (start.path). {Shown.Of(fault.Message, 800)}", fault);
         }
     }
 

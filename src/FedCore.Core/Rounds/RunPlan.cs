@@ -153,7 +153,7 @@ public sealed class RunPlan
         if (run.Stop is { } stop)
         {
             IEnumerable<string> known = run.Evaluation.Splits.SelectMany(split => new MetricLayout(run.Model.Loss).MeanNames(MetricLayout.Prefix(split)));
-            if (!known.Contains(stop.Metric)) throw Invalid($"stop.metric is \"{stop.Metric}\". Known here: {string.Join(", ", known)}.");
+            if (!known.Contains(stop.Metric)) throw Invalid($"stop.metric is \"{Shown.Of(stop.Metric)}\". Known here: {string.Join(", ", known)}.");
             if (run.Evaluation.Every == 0) throw Invalid("stop needs evaluations, but evaluation.every is 0. Set it to 1 or more.");
         }
     }

@@ -13,6 +13,7 @@ public class RunPlanTests
         { "evaluation.splits=[\"test\",\"test\"]", "evaluation.splits names a split twice" },
         { "stop={\"metric\":\"accuracy\"}", "stop has neither \"atLeast\" nor \"atMost\"" },
         { "stop.metric=acuracy", "stop.metric is \"acuracy\". Known here: loss, accuracy." },
+        { "stop.metric=\"a\\u001bb\"", "stop.metric is \"a\\u001Bb\". Known here: loss, accuracy." },
         { "stop.metric=trainLoss", "stop.metric is \"trainLoss\". Known here: loss, accuracy." },
         { "evaluation.every=0", "stop needs evaluations, but evaluation.every is 0" },
     };

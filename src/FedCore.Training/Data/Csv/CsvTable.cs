@@ -17,18 +17,23 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
 
     public CsvColumns Resolve(IReadOnlyList<string> header, IReadOnlyDictionary<string, string> rename, string? clientColumn, string path)
     {
-        int Find(string name)
+        const string renamed = "the run's data section, or map the name with simulation.data.rename.";
+        int Find(string name, string key)
         {
             string column = rename.GetValueOrDefault(name, name);
             int[] places = [.. Enumerable.Range(0, header.Count).Where(i => header[i] == column)];
             if (places.Length > 1) throw CsvSource.Fault(path, 1, $"{places.Length} columns are called '{Shown.Of(column)}'. Rename all but one");
             if (places.Length == 1) return places[0];
             throw FedCoreException.Configuration(
-                "data.csv", $"{path}: there is no column '{Shown.Of(column)}'. The columns are: {Shown.List(header)}. Correct the run's data section, or map the name with \"rename\".");
+                "data.csv", $"{path}: there is no column '{Shown.Of(column)}'. The columns are: {Shown.List(header)}. "
+                + (header.Count == 1 ? "Should simulation.data.delimiter be another one? Otherwise correct " : "Correct ") + key);
         }
 
         return new CsvColumns(
-            [.. contract.Features.Select(feature => Find(feature.Name))], Find(contract.Label.Name), clientColumn is null ? -1 : Find(clientColumn), header);
+            [.. contract.Features.Select(feature => Find(feature.Name, renamed))],
+            Find(contract.Label.Name, renamed),
+            clientColumn is null ? -1 : Find(clientColumn, "simulation.data.clientColumn."),
+            header);
     }
 
     public void Add(string[] record, CsvColumns columns, IReadOnlyList<string> missing, string client, string path, long line)

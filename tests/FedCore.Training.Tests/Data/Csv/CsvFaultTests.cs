@@ -35,6 +35,7 @@ public sealed class CsvFaultTests : IDisposable
     [InlineData("age,sex,ill\n", "no examples below its header", "simulation.data.files")]
     [InlineData("age,sex,ill\n\u001b[2J,m,1\n", "line 2", "'\\u001B[2J'")]
     [InlineData("a\u001bge,sex,ill\n1,m,1\n", "'age'", "a\\u001Bge, sex, ill")]
+    [InlineData("age;sex;ill\n30;m;1\n", "'age'", "age;sex;ill", "simulation.data.delimiter")]
     [InlineData("age,gender,ill\n30,m,1\n", "'sex'", "age, gender, ill", "rename")]
     [InlineData("age,sex,ill,age\n30,m,1,31\n", "line 1", "2 columns", "'age'")]
     public async Task What_is_wrong_in_a_table_is_named_with_its_place(string text, params string[] names) => await _files.RefusesAsync(text, names);
@@ -116,7 +117,7 @@ public sealed class CsvFaultTests : IDisposable
     {
         _files.Folder.File("a.csv", "age,sex,ill\n30,m,1\n");
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => _files.LoadAsync(new CsvSource { Files = ["a.csv"], ClientColumn = "ward" }));
-        Faults.Assert(fault, "data.csv", _files.Folder["a.csv"], "'ward'", "age, sex, ill");
+        Faults.Assert(fault, "data.csv", _files.Folder["a.csv"], "'ward'", "age, sex, ill", "Correct simulation.data.clientColumn.");
     }
 
     [Fact]
