@@ -33,7 +33,6 @@ internal sealed class Network : IDisposable
         InputLength = checked((int)plan.Input.ElementCount);
         LabelWidth = plan.Label.Width;
         Inputs = Buffer(InputLength);
-        _ = RequireSpan(capacity, LabelWidth);
         Labels = new float[capacity * LabelWidth];
 
         var buffers = new List<FlatVector> { Inputs };
@@ -72,7 +71,7 @@ internal sealed class Network : IDisposable
         _buffers = [.. buffers];
         _gradientBuffers = [Buffer(widest), Buffer(widest)];
 
-        FlatVector Buffer(int size) => new(RequireSpan(capacity, size));
+        FlatVector Buffer(int size) => new((long)(capacity + ExtraRows) * size);
     }
 
     /// <summary>The largest batch.</summary>
@@ -149,15 +148,6 @@ internal sealed class Network : IDisposable
         foreach (Stage stage in _stages) stage.Layer.Dispose();
         foreach (FlatVector buffer in _buffers) buffer.Dispose();
         foreach (FlatVector buffer in _gradientBuffers) buffer.Dispose();
-    }
-
-    // A layer sees a batch as one span.
-    private static long RequireSpan(int capacity, int size)
-    {
-        long length = ((long)capacity + ExtraRows) * size;
-        return length <= int.MaxValue ? length : throw FedCoreException.Configuration(
-            "engine.batch", $"A batch of {capacity} examples with {size} values each behind one of model.layers has {(long)capacity * size} values; "
-            + $"at most {int.MaxValue} are supported. Make training.batchSize or the layer smaller.");
     }
 
     private Span<float> Parameters(Stage stage) => _parameters.Slice(stage.Offset, stage.Length);

@@ -32,18 +32,6 @@ public class NetworkTests
         }
     }
 
-    // (2^20 + 3) x 4096 numbers are more than a span holds.
-    [Fact]
-    public void A_batch_larger_than_a_span_is_refused_before_it_is_allocated()
-    {
-        ModelPlan plan = Plans.Of(Plans.Softmax(4096, 2)).Model;
-        using FlatVector parameters = new(plan.Schema.TrainableCount), gradients = new(plan.Schema.TrainableCount);
-        var fault = Assert.Throws<FedCoreException>(() => new Network(plan, EngineRegistry.CreateDefault(), 1 << 20, parameters, gradients));
-        Assert.Equal(("engine.batch", FaultKind.Configuration), (fault.Code, fault.Kind));
-        Assert.Contains("1048576 examples with 4096 values", fault.Message, StringComparison.Ordinal);
-        Assert.Contains("training.batchSize", fault.Message, StringComparison.Ordinal);
-    }
-
     // Layers in place share memory; what a layer needs for its gradient must outlive the layers behind it.
     [Theory]
     [MemberData(nameof(Pairs))]
