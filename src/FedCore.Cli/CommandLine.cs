@@ -9,6 +9,7 @@ internal static class CommandLine
 {
     private const int Interrupted = 130;
     private const int Defect = 70;
+    private const int MessageLength = 4000;
 
     /// <summary>Runs one command.</summary>
     /// <returns>0 ok, 2 usage, 3 configuration, 4 unreachable, 5 run failed, 70 a defect of FedCore, 130 interrupted.</returns>
@@ -40,7 +41,7 @@ internal static class CommandLine
         }
         catch (FedCoreException fault)
         {
-            await error.WriteLineAsync($"fedcore: {fault.Message}");
+            await error.WriteLineAsync($"fedcore: {Shown.Of(fault.Message, MessageLength)}");
             return (int)fault.Kind;
         }
         catch (OperationCanceledException)
@@ -50,7 +51,7 @@ internal static class CommandLine
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            await error.WriteLineAsync($"fedcore: {fault.Message.TrimEnd('.')}. Check the path, its rights and the space that is left; a run in --out can go on with --resume.");
+            await error.WriteLineAsync($"fedcore: {Shown.Of(fault.Message, MessageLength).TrimEnd('.')}. Check the path, its rights and the space that is left; a run in --out can go on with --resume.");
             return (int)FaultKind.Configuration;
         }
         catch (OutOfMemoryException)
@@ -62,7 +63,7 @@ internal static class CommandLine
         {
             // Nobody should see this; where somebody does, it must be something to report, and with FEDCORE_TRACE something to find it by.
             bool traces = Environment.GetEnvironmentVariable("FEDCORE_TRACE") is { Length: > 0 };
-            await error.WriteLineAsync($"fedcore: a defect of FedCore: {(traces ? fault : $"{fault.GetType().Name}: {fault.Message}")}");
+            await error.WriteLineAsync($"fedcore: a defect of FedCore: {(traces ? fault : $"{fault.GetType().Name}: {Shown.Of(fault.Message, MessageLength)}")}");
             await error.WriteLineAsync("Please report it with the command and its files. FEDCORE_TRACE=1 says where it is.");
             return Defect;
         }

@@ -47,10 +47,15 @@ public static class FederatedSimulation
     /// <param name="partitioner">How they are dealt out.</param>
     /// <param name="testFraction">The share that each client holds back, where the pool has no test set.</param>
     /// <returns>The clients' examples.</returns>
+    /// <exception cref="FedCoreException">The model cannot take the examples (<c>data.shape</c>, <c>data.label</c>), or they cannot be dealt out so
+    /// (<c>data.partition</c>).</exception>
     public static IFederatedData Deal(RunPlan plan, DataPool pool, IPartitioner partitioner, double testFraction = 0.2)
     {
         ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(partitioner);
+        pool.Train.RequireFit(plan.Model, "The training examples");
+        pool.Test?.RequireFit(plan.Model, "The test examples");
         var keys = new RandomKeys("partition"u8, plan.Definition.Seed);
         return new PartitionedData(pool, partitioner.Split(pool, keys.Stream("partition")), testFraction, keys);
     }
@@ -68,7 +73,8 @@ public static class FederatedSimulation
         ArgumentNullException.ThrowIfNull(data);
         options ??= new SimulationOptions();
         var clock = new VirtualClock();
-        using var fleet = new SimulatedFleet(plan, data, options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, options.ClientProgress);
+        using var fleet = new SimulatedFleet(
+            plan, new FittingData(data, plan.Model), options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, options.ClientProgress);
         using var pool = new FlatVectorPool();
         var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
         var progress = new ResumedClock(clock, options.Progress);

@@ -1,6 +1,9 @@
+using System.Buffers;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Unicode;
 using FedCore.Json;
 using FedCore.Models;
 using FedCore.Naming;
@@ -31,11 +34,11 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
         string text;
         try
         {
-            text = File.ReadAllText(path);
+            text = ReadText(path);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw FedCoreException.Configuration("run.file", $"The run file '{path}' cannot be read ({fault.Message}) Check the path.", fault);
+            throw FedCoreException.Configuration("run.file", $"The run file '{Shown.Of(path, 400)}' cannot be read ({fault.Message.TrimEnd('.')}). Check the path.", fault);
         }
 
         JsonObject document = JsonDocuments.Parse(text, path);
@@ -43,6 +46,23 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
         SimulationDefinition simulation = JsonDocuments.Read<SimulatedRunDefinition>(document, registry, path).Simulation;
         document.Remove("simulation");
         return new RunFile(path, JsonDocuments.Read<RunDefinition>(document, registry, path), simulation);
+    }
+
+    // Beside UTF-8 a file may be in UTF-16 or UTF-32, if it begins with their marks.
+    private static string ReadText(string path)
+    {
+        byte[] bytes = File.ReadAllBytes(path);
+        if (bytes is not ([0xFF, 0xFE, ..] or [0xFE, 0xFF, ..] or [0, 0, 0xFE, 0xFF, ..]) && !Utf8.IsValid(bytes))
+        {
+            int place = 0;
+            while (Rune.DecodeFromUtf8(bytes.AsSpan(place), out _, out int length) == OperationStatus.Done) place += length;
+            int line = 1 + bytes.AsSpan(0, place).Count((byte)'\n');
+            throw FedCoreException.Configuration(
+                "run.file", $"{path} line {line}: the byte 0x{bytes[place]:X2} at {place} is not UTF-8. Save the file as UTF-8.");
+        }
+
+        using var reader = new StreamReader(new MemoryStream(bytes));
+        return reader.ReadToEnd();
     }
 
     /// <summary>The JSON schema of run files with a <c>simulation</c> section.</summary>
@@ -73,6 +93,8 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
     {
         ArgumentNullException.ThrowIfNull(plan);
         if (Run.Start is not { } start) return null;
+        if (start.Path.Contains('\0', StringComparison.Ordinal))
+            throw FedCoreException.Configuration("run.start", $"{Path}: start.path is '{Shown.Of(start.Path)}', which is not the name of a file. Name a file that exists.");
         string path = System.IO.Path.Combine(Folder, start.Path);
         var state = new ModelState(plan.Model.Schema);
         try
@@ -93,7 +115,7 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentException or FedCoreException { Code: "model.safetensors" })
         {
             state.Dispose();
-            throw FedCoreException.Configuration("run.start", $"{path}: the run cannot start from it. {fault.Message}", fault);
+            throw FedCoreException.Configuration("run.start", $"{Shown.Of(path, 400)}: the run cannot start from it (start.path). {Shown.Of(fault.Message, 800)}", fault);
         }
     }
 

@@ -19,7 +19,15 @@ public class BadInputTests
         { "model.layers[0].type=dense", 3, ["run.json", "model.layers[0].type", "dense", "linear"] },
         { "simulation.partition.clients=1000", 3, ["run.json", "simulation.partition", "1000", "569"] },
         { "simulation.partition={\"type\":\"dirichlet\",\"clients\":200,\"alpha\":0.01}", 3, ["run.json", "simulation.partition", "alpha"] },
-        { "simulation.data.files=[\"absent.csv\"]", 3, ["absent.csv", "not found", "--data"] },
+        { "simulation.data.files=[\"absent.csv\"]", 3, ["run.json", "simulation.data.files[0]", "absent.csv", "not found", "--data"] },
+        { "simulation.data.files=[\"\"]", 3, ["run.json", "simulation.data.files[0]", "not the name of a file"] },
+        { "simulation.data.dataset=mnst", 3, ["run.json", "simulation.data.dataset", "mnst", "fashion-mnist"] },
+        { "simulation.data.delimiter=\"\\n\"", 3, ["run.json", "simulation.data.delimiter", "\\u000A"] },
+        { "simulation.partition={\"type\":\"dirichlet\",\"clients\":10,\"minimumExamples\":100}", 3, ["run.json", "simulation.partition", "1000 examples", "569"] },
+        { "seed=9223372036854775808", 3, ["run.json", "seed", "9223372036854775808", "9223372036854775807"] },
+        { "model.layers=[{\"type\":\"linear\",\"outputs\":16777216},{\"type\":\"linear\",\"outputs\":16777216}]", 3, ["run.json", "model.layers[1] (linear)", "2147483647"] },
+        { "data.features[1].name=radius_mean", 3, ["run.json", "data.features[1].name", "radius_mean", "data.features[0]"] },
+        { "name=\"\\ud800\"", 2, ["--set", "surrogate"] },
         { "data.features[0].name=radius", 3, ["breast_cancer.csv", "radius", "radius_mean"] },
         { "rounds.cohort={\"type\":\"uniform\",\"size\":50}", 3, ["run.json", "50", "5 clients"] },
         { "rounds.minimumReports=50", 3, ["run.json", "rounds.minimumReports", "50", "5 clients"] },
@@ -74,10 +82,12 @@ public class BadInputTests
     [InlineData("[1]", "object")]
     [InlineData("", "JSON")]
     [InlineData("{}", "has no \"")]
-    public async Task Text_that_is_no_run_file_is_refused(string text, string fragment)
+    [InlineData("{ \"name\": \"\\ud800\" }", "name", "surrogate")]
+    [InlineData("{ \"\\u001b[2J\": 1 }", "\\u001B[2J is not known")]
+    public async Task Text_that_is_no_run_file_is_refused(string text, params string[] fragments)
     {
         using var folder = new TemporaryFolder();
-        AssertFault(await Fedcore.RunAsync("simulate", folder.File("run.json", text)), 3, ["run.json", fragment]);
+        AssertFault(await Fedcore.RunAsync("simulate", folder.File("run.json", text)), 3, ["run.json", .. fragments]);
     }
 
     [Theory]

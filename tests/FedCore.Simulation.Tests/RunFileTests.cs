@@ -68,6 +68,32 @@ public sealed class RunFileTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_is_not_UTF_8_is_refused_with_the_line()
+    {
+        string path = _folder.File("run.json", [.. "{\n  \"name\": \""u8, 0xE9, .. "\"}"u8]);
+        var fault = Assert.Throws<FedCoreException>(() => RunFile.Load(path, [], Names));
+        Assert.Equal(("run.file", FaultKind.Configuration), (fault.Code, fault.Kind));
+        Assert.StartsWith($"{path} line 2: the byte 0xE9 at 13 is not UTF-8.", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_may_begin_with_the_mark_of_its_encoding()
+    {
+        foreach (System.Text.Encoding encoding in (System.Text.Encoding[])[System.Text.Encoding.UTF8, System.Text.Encoding.Unicode, System.Text.Encoding.BigEndianUnicode])
+        {
+            string path = _folder.File("run.json", [.. encoding.GetPreamble(), .. encoding.GetBytes(Sound.Replace("small", "é", StringComparison.Ordinal))]);
+            Assert.Equal("é", RunFile.Load(path, [], Names).Run.Name);
+        }
+    }
+
+    [Fact]
+    public void A_path_that_is_none_is_refused()
+    {
+        Assert.Equal("run.file", Assert.Throws<FedCoreException>(() => RunFile.Load("", [], Names)).Code);
+        Assert.Equal("run.start", Assert.Throws<FedCoreException>(() => Start(null, "\"a\\u0000b\"")).Code);
+    }
+
+    [Fact]
     public void A_run_without_a_start_draws_its_model() => Assert.Null(Start(null));
 
     [Theory]

@@ -140,7 +140,8 @@ internal static class SimulateCommand
         {
             return await FederatedSimulation.LoadAsync(plan, file.Simulation, folders, ct);
         }
-        catch (FedCoreException fault) when (fault.Code is "data.partition" or "data.contract" or "data.synthetic" or "simulation.data")
+        catch (FedCoreException fault) when (fault.Code is "data.partition" or "data.contract" or "data.synthetic" or "data.source" or "data.not-found"
+            or "data.unknown" or "data.label" or "data.shape" or "simulation.data")
         {
             // Other faults of data name the data's own file.
             throw FedCoreException.Configuration(fault.Code, $"{file.Path}: {fault.Message}", fault);

@@ -14,7 +14,7 @@ internal static class ResultTable
         RunState state = result.State;
         string[] metrics = [.. state.Evaluations.SelectMany(e => e.Metrics.Keys).Concat(state.Rounds.SelectMany(r => r.Metrics.Keys)).Distinct()];
         Dictionary<int, EvaluationReceipt> evaluations = state.Evaluations.ToDictionary(e => e.Round);
-        string[] head = ["round", "clients", .. metrics.Select(TerminalText.Escape)];
+        string[] head = ["round", "clients", .. metrics.Select(metric => Shown.Of(metric))];
         var rows = new List<string[]>();
         foreach (RoundReceipt round in Pick([.. state.Rounds.Where(r => evaluations.Count == 0 || evaluations.ContainsKey(r.Round))]))
         {
@@ -28,15 +28,15 @@ internal static class ResultTable
         }
 
         int[] widths = [.. Enumerable.Range(0, head.Length).Select(column => rows.Append(head).Max(row => row[column].Length))];
-        output.WriteLine($"{TerminalText.Escape(plan.Definition.Name)} ({plan.Registry.NameOf(plan.Definition.Strategy)}, {plan.Model.Schema.TrainableCount:N0} parameters)");
+        output.WriteLine($"{Shown.Of(plan.Definition.Name)} ({plan.Registry.NameOf(plan.Definition.Strategy)}, {plan.Model.Schema.TrainableCount:N0} parameters)");
         output.WriteLine();
         foreach (string[] row in rows.Prepend(head)) output.WriteLine("  " + string.Join("   ", row.Select((cell, i) => cell.PadLeft(widths[i]))));
         output.WriteLine();
 
         // A run that did all its rounds says itself how many were abandoned.
         int abandoned = result.End.Code == RunEnded.Completed ? 0 : state.Rounds.Count(r => !r.Committed);
-        output.WriteLine($"  {Sentence(TerminalText.Escape(result.End.Message))} {(abandoned > 0 ? $"{Abandoned(abandoned)}. " : "")}{elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s.");
-        if (folder is not null) output.WriteLine($"  Report: {TerminalText.Escape(Path.Combine(folder, "report.html"))}");
+        output.WriteLine($"  {Sentence(Shown.Of(result.End.Message, 4000))} {(abandoned > 0 ? $"{Abandoned(abandoned)}. " : "")}{elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s.");
+        if (folder is not null) output.WriteLine($"  Report: {Shown.Of(Path.Combine(folder, "report.html"), 4000)}");
         else output.WriteLine("  Add --out DIR for the model, receipts and a report with curves.");
     }
 

@@ -80,13 +80,13 @@ internal sealed class RunStatus(RunPlan plan, TimeProvider clock) : IProgress<Ru
             List<IRenderable> lines = [new Text(Sentence())];
             if (_round > 0) lines.Add(Progress(inner));
             if (_metrics.Count > 0) lines.Add(Metrics(inner));
-            return new Panel(new Rows(lines)) { Header = new PanelHeader($" {Markup.Escape(TerminalText.Escape(plan.Definition.Name))} "), Border = BoxBorder.Rounded, Width = outer };
+            return new Panel(new Rows(lines)) { Header = new PanelHeader($" {Markup.Escape(Shown.Of(plan.Definition.Name))} "), Border = BoxBorder.Rounded, Width = outer };
         }
     }
 
     private string Sentence()
     {
-        if (_round == 0) return TerminalText.Escape(_status);
+        if (_round == 0) return Shown.Of(_status);
         string what = _status.Length > 0
             ? _evaluating > 0 ? $"{_evaluated} of {_evaluating} clients evaluated" : _status
             : _isClosed ? $"{_trained} of {_reported} clients trained" : $"{_answered} of {_cohort} clients answered";
@@ -112,7 +112,7 @@ internal sealed class RunStatus(RunPlan plan, TimeProvider clock) : IProgress<Ru
     private Grid Metrics(int width)
     {
         (string Name, string Value, List<double> Values)[] rows =
-            [.. _metrics.Select(metric => (TerminalText.Escape(metric.Key), metric.Value[^1].ToString("0.0000", CultureInfo.InvariantCulture), metric.Value))];
+            [.. _metrics.Select(metric => (Shown.Of(metric.Key), metric.Value[^1].ToString("0.0000", CultureInfo.InvariantCulture), metric.Value))];
         int left = width - rows.Max(row => row.Name.Length) - rows.Max(row => row.Value.Length) - 3 * Gap;
         Grid grid = new Grid().AddColumn(new GridColumn().NoWrap()).AddColumn(new GridColumn().NoWrap()).AddColumn(new GridColumn().NoWrap());
         foreach ((string name, string value, List<double> values) in rows)

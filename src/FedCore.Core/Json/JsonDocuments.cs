@@ -9,6 +9,9 @@ namespace FedCore.Json;
 /// <summary>Reads FedCore's files: text to nodes, changes from the command line, checks against the schema, then the typed record.</summary>
 public static class JsonDocuments
 {
+    private const string BrokenText =
+        "a text holds half of a surrogate pair, such as \\ud83d without \\ude00 behind it, which is no character. Write the whole pair, or leave it out.";
+
     private static readonly JsonDocumentOptions ParseOptions = new()
     {
         CommentHandling = JsonCommentHandling.Skip,
@@ -25,7 +28,10 @@ public static class JsonDocuments
     {
         try
         {
-            JsonObject root = JsonNode.Parse(text, documentOptions: ParseOptions) as JsonObject
+            JsonNode? node = JsonNode.Parse(text, documentOptions: ParseOptions);
+            if (FirstBrokenText(node, "") is { } broken)
+                throw FedCoreException.Configuration("json.schema", $"{name}: {broken}: {BrokenText}");
+            JsonObject root = node as JsonObject
                 ?? throw FedCoreException.Configuration("json.syntax", $"{name}: the file must hold one JSON object, {{ ... }}.");
             root.Remove("$schema");
             return root;
@@ -36,6 +42,10 @@ public static class JsonDocuments
                 ? string.Create(CultureInfo.InvariantCulture, $" line {line + 1}, column {fault.BytePositionInLine + 1}")
                 : "";
             throw FedCoreException.Configuration("json.syntax", $"{name}{place}: this is not valid JSON. {FirstSentence(fault.Message)}", fault);
+        }
+        catch (InvalidOperationException fault)
+        {
+            throw FedCoreException.Configuration("json.schema", $"{name}: a key: {BrokenText}", fault);
         }
     }
 
@@ -58,7 +68,7 @@ public static class JsonDocuments
             node = child ?? throw SetFault(assignment, $"there is nothing at '{steps[i]}'");
         }
 
-        JsonNode? value = ParseValue(assignment[(equals + 1)..]);
+        JsonNode? value = ParseValue(assignment[(equals + 1)..], assignment);
         if (steps[^1] is int index)
         {
             _ = Child(node, index, assignment);
@@ -88,20 +98,53 @@ public static class JsonDocuments
         }
         catch (Exception cause) when (cause is JsonException or TargetInvocationException)
         {
-            string place = cause is JsonException { Path: { } path } ? $" {path.TrimStart('$', '.')}:" : "";
+            string place = cause is JsonException { Path: { } path } ? $" {Shown.Of(path.TrimStart('$', '.'), 200)}:" : "";
             throw FedCoreException.Configuration("json.schema", $"{name}:{place} {FirstSentence(cause.Message)}", cause);
         }
     }
 
-    private static JsonNode? ParseValue(string text)
+    private static JsonNode? ParseValue(string text, string assignment)
     {
         try
         {
-            return JsonNode.Parse(text, documentOptions: ParseOptions);
+            JsonNode? value = JsonNode.Parse(text, documentOptions: ParseOptions);
+            return FirstBrokenText(value, "") is null ? value : throw SetFault(assignment, BrokenText.TrimEnd('.'));
         }
         catch (JsonException)
         {
             return JsonValue.Create(text);
+        }
+        catch (InvalidOperationException)
+        {
+            throw SetFault(assignment, BrokenText.TrimEnd('.'));
+        }
+    }
+
+    // A text with half of a surrogate pair is valid JSON, but no text; it is found only when somebody wants it.
+    private static string? FirstBrokenText(JsonNode? node, string path)
+    {
+        try
+        {
+            switch (node)
+            {
+                case JsonObject map:
+                    foreach ((string key, JsonNode? value) in map)
+                        if (FirstBrokenText(value, path.Length == 0 ? Shown.Of(key) : $"{path}.{Shown.Of(key)}") is { } inMap) return inMap;
+                    break;
+                case JsonArray list:
+                    for (int i = 0; i < list.Count; i++)
+                        if (FirstBrokenText(list[i], $"{path}[{i}]") is { } inList) return inList;
+                    break;
+                case JsonValue value when value.GetValueKind() == JsonValueKind.String:
+                    value.GetValue<string>();
+                    break;
+            }
+
+            return null;
+        }
+        catch (InvalidOperationException)
+        {
+            return path.Length == 0 ? "The file" : path;
         }
     }
 
@@ -136,11 +179,11 @@ public static class JsonDocuments
     }
 
     private static FedCoreException SetFault(string assignment, string remedy) =>
-        new(FaultKind.Usage, "json.set", $"--set {assignment}: {remedy}.");
+        new(FaultKind.Usage, "json.set", $"--set {Shown.Of(assignment, 200)}: {remedy}.");
 
     private static string FirstSentence(string message)
     {
         int end = message.IndexOf(". ", StringComparison.Ordinal);
-        return end < 0 ? message : message[..(end + 1)];
+        return Shown.Of(end < 0 ? message : message[..(end + 1)], 400);
     }
 }

@@ -36,6 +36,10 @@ public static class JsonSchemas
             schema["additionalProperties"] = false;
         }
 
+        Type plain = Nullable.GetUnderlyingType(context.TypeInfo.Type) ?? context.TypeInfo.Type;
+        if (plain == typeof(int)) schema["format"] = "int32";
+        else if (plain == typeof(long)) schema["format"] = "int64";
+
         if (context.PropertyInfo is not { AttributeProvider: MemberInfo member } property)
         {
             if (describe?.Invoke(context.TypeInfo.Type) is { } about && !schema.ContainsKey("description")) schema.Insert(0, "description", about);

@@ -100,15 +100,31 @@ internal sealed class SchemaValidator(JsonObject root)
             if (Limit(schema, "exclusiveMinimum") is { } above && number <= above) return Out(path, value, $"above {Text(above)}");
             if (Limit(schema, "maximum") is { } max && number > max) return Out(path, value, $"at most {Text(max)}");
             if (Limit(schema, "exclusiveMaximum") is { } below && number >= below) return Out(path, value, $"below {Text(below)}");
+            if (OutOfFormat(schema, value) is { } range) return Out(path, value, range);
+            if (!double.IsFinite(number)) return Out(path, value, string.Create(CultureInfo.InvariantCulture, $"from {double.MinValue:R} to {double.MaxValue:R}"));
         }
         else if (value.GetValueKind() == JsonValueKind.String)
         {
             int length = value.GetValue<string>().Length;
-            if (Limit(schema, "minLength") is { } least && length < least) return Out(path, value, $"at least {Text(least)} characters long");
-            if (Limit(schema, "maxLength") is { } most && length > most) return Out(path, value, $"at most {Text(most)} characters long");
+            if (Limit(schema, "minLength") is { } least && length < least) return Out(path, value, $"at least {Text(least)} {(least == 1 ? "character" : "characters")} long");
+            if (Limit(schema, "maxLength") is { } most && length > most) return Out(path, value, $"at most {Text(most)} {(most == 1 ? "character" : "characters")} long");
         }
 
         return null;
+    }
+
+    // A whole number that the type's own words cannot hold; a double is too coarse to tell.
+    private static string? OutOfFormat(JsonObject schema, JsonValue value)
+    {
+        string text = value.ToJsonString();
+        return schema["format"]?.GetValue<string>() switch
+        {
+            "int32" when !int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) =>
+                string.Create(CultureInfo.InvariantCulture, $"a whole number from {int.MinValue} to {int.MaxValue}"),
+            "int64" when !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _) =>
+                string.Create(CultureInfo.InvariantCulture, $"a whole number from {long.MinValue} to {long.MaxValue}"),
+            _ => null,
+        };
     }
 
     private static string? CheckType(JsonObject schema, JsonNode? value, string path)
@@ -163,13 +179,13 @@ internal sealed class SchemaValidator(JsonObject root)
 
     private static string Show(JsonNode? value)
     {
-        string text = value?.ToJsonString() ?? "null";
-        return text.Length <= 60 ? text : text[..57] + "...";
+        if (value is JsonValue scalar && scalar.GetValueKind() == JsonValueKind.String) return $"\"{Shown.Of(scalar.GetValue<string>())}\"";
+        return Shown.Of(value?.ToJsonString() ?? "null");
     }
 
     private static string Place(string path) => path.Length == 0 ? "The file" : path;
 
-    private static string Join(string path, string key) => path.Length == 0 ? key : $"{path}.{key}";
+    private static string Join(string path, string key) => path.Length == 0 ? Shown.Of(key) : $"{path}.{Shown.Of(key)}";
 
     private static string Hint(string given, IEnumerable<string> known)
     {

@@ -11,6 +11,12 @@ public sealed record ModelSpec
 {
     private const long MaxElementsPerExample = 1 << 28;
 
+    // The embedded engine sees a layer's tensors as one span.
+    private const long MaxElementsPerLayer = int.MaxValue;
+
+    // 32 GiB of weights, and a run keeps several copies.
+    private const long MaxTrainable = 1L << 33;
+
     /// <summary>The shape of one example: [features] or [height, width, channels].</summary>
     [MinLength(1), MaxLength(3)]
     public required IReadOnlyList<int> Input { get; init; }
@@ -25,7 +31,8 @@ public sealed record ModelSpec
     /// <summary>Checks that the shapes chain and lays the tensors out.</summary>
     /// <param name="registry">Names for the layers' tensors.</param>
     /// <returns>The plan.</returns>
-    /// <exception cref="FedCoreException">A shape does not chain (<c>model.shape</c>), or two tensors share a name (<c>model.schema</c>).</exception>
+    /// <exception cref="FedCoreException">A shape does not chain (<c>model.shape</c>), two tensors share a name (<c>model.schema</c>), or there are more
+    /// weights than the engine takes (<c>model.size</c>).</exception>
     public ModelPlan Plan(Registry registry)
     {
         ArgumentNullException.ThrowIfNull(registry);
@@ -38,14 +45,36 @@ public sealed record ModelSpec
         var input = new Shape([.. Input]);
         var layers = new List<PlannedLayer>();
         var tensors = new List<(TensorSpec Spec, string FullName)>();
+        var owners = new Dictionary<string, int>(StringComparer.Ordinal);
+        long elements = 0;
         Shape shape = input;
         for (int i = 0; i < Layers.Count; i++)
         {
             LayerSpec layer = Layers[i];
             string type = registry.NameOf(layer);
-            LayerPlan plan = Guard($"model.layers[{i}] ({type})", shape, layer.Plan);
+            string place = $"model.layers[{i}] ({type})";
+            LayerPlan plan = Guard(place, shape, layer.Plan);
+            elements += CountElements(place, plan);
+            if (elements > MaxTrainable)
+            {
+                throw FedCoreException.Configuration(
+                    "model.size", $"{place}: with this layer the model has {elements} weights; at most {MaxTrainable} are supported. Use fewer or smaller layers.");
+            }
+
             string name = layer.Name ?? $"{type}{i}";
-            foreach (TensorSpec tensor in plan.Tensors) tensors.Add((tensor, $"{name}.{tensor.Name}"));
+            foreach (TensorSpec tensor in plan.Tensors)
+            {
+                string fullName = $"{name}.{tensor.Name}";
+                if (!owners.TryAdd(fullName, i))
+                {
+                    throw FedCoreException.Configuration(
+                        "model.schema", $"{place}: its tensor '{Shown.Of(fullName)}' is called like one of model.layers[{owners[fullName]}]. "
+                        + $"Change model.layers[{i}].name; it is \"{Shown.Of(name)}\".");
+                }
+
+                tensors.Add((tensor, fullName));
+            }
+
             layers.Add(new PlannedLayer(layer, shape, plan));
             shape = plan.Output;
         }
@@ -55,17 +84,49 @@ public sealed record ModelSpec
         return new ModelPlan(this, input, shape, label, layers, schema, [.. tensors.Select(t => t.Spec.Initializer)]);
     }
 
+    private static long CountElements(string place, LayerPlan plan)
+    {
+        long elements = 0;
+        foreach (TensorSpec tensor in plan.Tensors)
+        {
+            // As a floating-point number, since a product of extents may not fit 63 bits.
+            double count = 1;
+            foreach (int extent in tensor.Shape.Extents) count *= extent;
+            if (count + elements > MaxElementsPerLayer)
+            {
+                throw FedCoreException.Configuration(
+                    "model.size", $"{place}: its tensor '{tensor.Name}' {tensor.Shape} has {count:0} elements, "
+                    + $"but a layer may have at most {MaxElementsPerLayer}{(elements > 0 ? $", and its other tensors have {elements}" : "")}. "
+                    + "Make the layer smaller, or what reaches it.");
+            }
+
+            elements += (long)count;
+        }
+
+        return elements;
+    }
+
     private static T Guard<T>(string place, Shape shape, Func<Shape, T> plan)
     {
         try
         {
-            if (shape.ElementCount > MaxElementsPerExample)
-                throw new ShapeException($"one example has {shape.ElementCount} values here; at most {MaxElementsPerExample} are supported");
+            double count = 1;
+            foreach (int extent in shape.Extents) count *= extent;
+            if (count > MaxElementsPerExample)
+            {
+                throw new ShapeException(
+                    $"one example has {count:0} values here, the shape {shape}; at most {MaxElementsPerExample} are supported. Make the layers before it or model.input smaller");
+            }
+
             return plan(shape);
         }
-        catch (Exception fault) when (fault is ShapeException or OverflowException)
+        catch (ShapeException fault)
         {
             throw FedCoreException.Configuration("model.shape", $"{place}: {fault.Message}.", fault);
+        }
+        catch (OverflowException fault)
+        {
+            throw FedCoreException.Configuration("model.shape", $"{place}: it has more values than fit 32 bits. Make the layer smaller, or what reaches it.", fault);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 
 namespace FedCore.Rounds;
 
@@ -22,6 +23,39 @@ public sealed record DataContract
 
     /// <summary>How many numbers the model sees per example.</summary>
     internal int Width => Features.Sum(feature => feature.Width);
+
+    /// <summary>Finds the first name that stands twice where it may stand once.</summary>
+    /// <returns>A sentence with its place, or null.</returns>
+    internal string? FirstFault()
+    {
+        if (FirstTwice([.. Features.Select(feature => feature.Name)]) is { } name)
+            return $"data.features[{name.Second}].name is \"{Shown.Of(Features[name.Second].Name)}\", like that of data.features[{name.First}]. Remove or rename one of them.";
+        for (int i = 0; i < Features.Count; i++)
+        {
+            if (Features[i].Categories is { } categories && FirstTwice([.. categories.Select(Number)]) is { } category)
+            {
+                return $"data.features[{i}].categories[{category.Second}] is \"{Shown.Of(categories[category.Second])}\", the same category as "
+                    + $"\"{Shown.Of(categories[category.First])}\" at [{category.First}]. Remove one of them.";
+            }
+        }
+
+        return Label.Classes is { } classes && FirstTwice(classes) is { } twice
+            ? $"data.label.classes[{twice.Second}] is \"{Shown.Of(classes[twice.Second])}\", like classes[{twice.First}]. Remove one of them."
+            : null;
+    }
+
+    private static (int First, int Second)? FirstTwice(IReadOnlyList<string> texts)
+    {
+        var places = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (int i = 0; i < texts.Count; i++)
+            if (!places.TryAdd(texts[i], i)) return (places[texts[i]], i);
+        return null;
+    }
+
+    // In a table "1.0" is the category "1".
+    private static string Number(string category) => double.TryParse(category, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+        ? number.ToString("R", CultureInfo.InvariantCulture)
+        : category;
 }
 
 /// <summary>One feature.</summary>

@@ -126,6 +126,7 @@ public sealed class RunPlan
             throw Invalid("training.optimizer.nesterov needs a momentum. Set training.optimizer.momentum, such as 0.9.");
         if (run.Evaluation.Splits.Distinct().Count() != run.Evaluation.Splits.Count)
             throw Invalid("evaluation.splits names a split twice. Name each once.");
+        if (run.Data?.FirstFault() is { } twice) throw Invalid(twice);
         if (run.Data is { } data)
         {
             if (model.Input.Rank != 1 || model.Input[0] != data.Width)
@@ -152,7 +153,7 @@ public sealed class RunPlan
         if (run.Stop is { } stop)
         {
             IEnumerable<string> known = run.Evaluation.Splits.SelectMany(split => new MetricLayout(run.Model.Loss).MeanNames(MetricLayout.Prefix(split)));
-            if (!known.Contains(stop.Metric)) throw Invalid($"stop.metric is \"{stop.Metric}\". Known here: {string.Join(", ", known)}.");
+            if (!known.Contains(stop.Metric)) throw Invalid($"stop.metric is \"{Shown.Of(stop.Metric)}\". Known here: {string.Join(", ", known)}.");
             if (run.Evaluation.Every == 0) throw Invalid("stop needs evaluations, but evaluation.every is 0. Set it to 1 or more.");
         }
     }

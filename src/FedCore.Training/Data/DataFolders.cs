@@ -14,15 +14,26 @@ public sealed class DataFolders(string runFolder, string? dataFolder, DatasetSto
     /// <summary>Finds a file.</summary>
     /// <param name="path">A path, absolute or relative.</param>
     /// <param name="dataset">The public data set that the file belongs to, or null.</param>
+    /// <param name="key">Where the run file names the file, for messages, such as <c>simulation.data.images</c>.</param>
     /// <returns>The path of a file that exists.</returns>
-    /// <exception cref="FedCoreException">There is none (<c>data.not-found</c>).</exception>
-    public string Find(string path, string? dataset)
+    /// <exception cref="FedCoreException">There is none, or the path is no path (<c>data.not-found</c>), the data set is not known
+    /// (<c>data.unknown</c>), or the user's folder is not there (<c>data.folder</c>).</exception>
+    public string Find(string path, string? dataset, string key = "simulation.data")
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(path);
+        if (string.IsNullOrWhiteSpace(path) || path.Contains('\0', StringComparison.Ordinal))
+            throw FedCoreException.Configuration("data.not-found", $"{key} is '{Shown.Of(path)}', which is not the name of a file. Name a file that exists.");
+        if (dataset is not null && DatasetCatalog.All.All(info => info.Name != dataset))
+        {
+            throw FedCoreException.Configuration(
+                "data.unknown", $"simulation.data.dataset is '{Shown.Of(dataset)}', which is no data set that FedCore knows. "
+                + $"Known: {string.Join(", ", DatasetCatalog.All.Select(info => info.Name))}. For files of your own leave it out.");
+        }
+
         if (dataFolder is not null && !Directory.Exists(dataFolder))
         {
             throw FedCoreException.Configuration(
-                "data.not-found", $"The data folder '{Path.GetFullPath(dataFolder)}' is not there. Create it, or name another with --data.");
+                "data.folder", $"The data folder '{Shown.Of(dataFolder, 400)}' is not there. Create it, or name another with --data.");
         }
 
         List<string> candidates = [];
@@ -44,9 +55,10 @@ public sealed class DataFolders(string runFolder, string? dataFolder, DatasetSto
         }
 
         string remedy = dataset is null
-            ? "Correct the path in the run file, or name the folder with --data."
+            ? $"Correct {key}, or name the folder that has the file with --data."
             : $"Get it with: fedcore data get {dataset}. Or name the folder that has it with --data.";
         throw FedCoreException.Configuration(
-            "data.not-found", $"'{path}' was not found. Looked for: {string.Join(", ", candidates.Select(Path.GetFullPath))}. {remedy}");
+            "data.not-found", $"{key} is '{Shown.Of(path)}', which was not found. Looked for: "
+            + $"{string.Join(", ", candidates.Select(candidate => Shown.Of(Path.GetFullPath(candidate), 400)))}. {remedy}");
     }
 }

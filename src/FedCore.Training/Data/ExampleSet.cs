@@ -12,6 +12,8 @@ public abstract class ExampleSet
     private const int CacheLine = 64;
     private const int DigestBlock = 1 << 16;
 
+    private ModelPlan? _fits;
+
     /// <summary>Describes a set.</summary>
     /// <param name="features">The shape of one example's features.</param>
     /// <param name="labelWidth">Numbers per label; a class number is one.</param>
@@ -78,6 +80,44 @@ public abstract class ExampleSet
     public virtual void CopyLabels(ReadOnlySpan<int> rows, Span<float> target)
     {
         for (int i = 0; i < rows.Length; i++) Label(rows[i]).CopyTo(target[(i * LabelWidth)..]);
+    }
+
+    /// <summary>Whether <see cref="RequireFit"/> has found that a model can take the examples.</summary>
+    /// <param name="model">The model.</param>
+    /// <returns>True if it was asked about this model, and found so.</returns>
+    public bool Fits(ModelPlan model) => ReferenceEquals(_fits, model);
+
+    /// <summary>Refuses examples that a model cannot take. The answer is kept, so asking again costs nothing.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="what">What to call the examples in a message, such as <c>The training examples</c>.</param>
+    /// <exception cref="FedCoreException">Features or labels have another width than the model takes (<c>data.shape</c>), or a label is no class of the
+    /// model's (<c>data.label</c>).</exception>
+    public void RequireFit(ModelPlan model, string what)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (Fits(model)) return;
+        if (FeatureLength != model.Input.ElementCount)
+        {
+            throw FedCoreException.Configuration(
+                "data.shape", $"{what} have {FeatureLength} features each, the shape {Features}, but model.input is {model.Input}. Set model.input to {Features}, or correct the data.");
+        }
+
+        (int width, int classes) = model.Label;
+        if (LabelWidth != width)
+        {
+            throw FedCoreException.Configuration(
+                "data.shape", $"{what} have labels of {LabelWidth} numbers, but model.loss takes {width}. Change the last layer's outputs or the loss, or correct the data.");
+        }
+
+        for (int row = 0; classes > 0 && row < Count; row++)
+        {
+            float label = Label(row)[0];
+            if (label >= 0 && label < classes && label == MathF.Floor(label)) continue;
+            throw FedCoreException.Configuration(
+                "data.label", $"{what}: label {row} is {label}, but the model tells the classes 0 to {classes - 1} apart. Change the last layer's outputs, or correct the data.");
+        }
+
+        _fits = model;
     }
 
     /// <summary>Asks for the cache lines of some rows of an array.</summary>

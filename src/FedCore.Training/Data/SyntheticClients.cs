@@ -43,10 +43,29 @@ public sealed class SyntheticClients : IClientGenerator
         if (run.Model.Input.Rank != 1 || run.Model.Label.Classes < 2)
         {
             throw FedCoreException.Configuration(
-                "data.synthetic", $"Synthetic clients have vectors and classes, but the model takes {run.Model.Input}. Use a model with input [60] and softmaxCrossEntropy over 10 outputs.");
+                "data.synthetic", $"simulation.clients: synthetic clients have vectors and classes, but the model takes {run.Model.Input}. Use a model with input [60] and softmaxCrossEntropy over 10 outputs.");
         }
 
-        return new Generated(this, run.Model.Input, run.Model.Label.Classes);
+        int features = run.Model.Input[0], classes = run.Model.Label.Classes;
+        if ((long)features * classes > Array.MaxLength)
+        {
+            throw FedCoreException.Configuration(
+                "data.synthetic", $"simulation.clients: a client's own model of {features} features and {classes} classes has {(long)features * classes} weights; "
+                + $"at most {Array.MaxLength} are supported. Make model.input or the number of classes smaller.");
+        }
+
+        if (Examples is { } examples) RequireRoom(examples, features);
+        return new Generated(this, run.Model.Input, classes);
+    }
+
+    private static void RequireRoom(int examples, int features)
+    {
+        if ((long)examples * features > Array.MaxLength)
+        {
+            throw FedCoreException.Configuration(
+                "data.synthetic", $"simulation.clients: {examples} examples of {features} features are {(long)examples * features} numbers for one client; "
+                + $"at most {Array.MaxLength} are supported. Make simulation.clients.examples or model.input smaller.");
+        }
     }
 
     private sealed class Generated(SyntheticClients spec, Shape input, int classes) : IFederatedData
@@ -66,6 +85,7 @@ public sealed class SyntheticClients : IClientGenerator
         public ClientData Get(long index)
         {
             int count = SizeOf(index), features = input[0];
+            RequireRoom(count, features);
             RandomStream random = _keys.Stream("client", index);
             double u = spec.Alpha * random.NextNormal(), b = spec.Beta * random.NextNormal();
             double[] mean = new double[features], weights = new double[features * classes], bias = new double[classes], deviation = new double[features];

@@ -22,7 +22,7 @@ public sealed class Partition
             if (clients[client].Count == 0)
             {
                 throw FedCoreException.Configuration(
-                    "data.partition", $"simulation.partition leaves client {names?[client] ?? client.ToString(System.Globalization.CultureInfo.InvariantCulture)} without examples. "
+                    "data.partition", $"simulation.partition leaves client {Shown.Of(names?[client] ?? client.ToString(System.Globalization.CultureInfo.InvariantCulture))} without examples. "
                     + "Use fewer clients or a less skewed partition (a larger alpha, a smaller sigma).");
             }
 

@@ -112,6 +112,14 @@ public sealed class DirichletPartitioner : IPartitioner
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(random);
         Rows.RequireExamples(Clients, pool.Train);
+        long wanted = (long)Clients * MinimumExamples;
+        if (wanted > pool.Train.Count)
+        {
+            throw FedCoreException.Configuration(
+                "data.partition", $"simulation.partition: {Clients} clients with a minimumExamples of {MinimumExamples} need {wanted} examples, but there are {pool.Train.Count}. "
+                + "Use fewer clients or a smaller minimumExamples.");
+        }
+
         int[][] classes = [.. Rows.Shuffled(pool.Train, random).GroupBy(row => pool.Train.Label(row)[0]).OrderBy(group => group.Key).Select(group => group.ToArray())];
         for (int draw = 0; draw < MaxDraws; draw++)
         {

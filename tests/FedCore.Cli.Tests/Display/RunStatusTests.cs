@@ -101,7 +101,7 @@ public sealed class RunStatusTests : IDisposable
     public void A_name_from_a_file_is_shown_and_not_followed()
     {
         string drawn = Draw(new RunStatus(PlanFor("a\u001b[2J[red]b"), _clock), 80);
-        Assert.Contains("a\\u001b[2J[red]b", drawn, StringComparison.Ordinal);
+        Assert.Contains("a\\u001B[2J[red]b", drawn, StringComparison.Ordinal);
     }
 
     [Fact]

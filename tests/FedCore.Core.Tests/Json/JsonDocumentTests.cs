@@ -64,6 +64,27 @@ public class JsonDocumentTests
         Assert.Equal(expected, document.ToJsonString());
     }
 
+    [Theory]
+    [InlineData("""{ "a": { "b": ["x", "\ud800"] } }""", "f: a.b[1]: ")]
+    [InlineData("""{ "name": "\udc00\ud800" }""", "f: name: ")]
+    [InlineData("""{ "\ud800": 1 }""", "f: a key: ")]
+    public void Half_of_a_surrogate_pair_is_refused_with_its_place(string text, string place)
+    {
+        var fault = Assert.Throws<FedCoreException>(() => JsonDocuments.Parse(text, "f"));
+        Assert.Equal(("json.schema", FaultKind.Configuration), (fault.Code, fault.Kind));
+        Assert.StartsWith(place + "a text holds half of a surrogate pair", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("a=\"\\ud800\"")]
+    [InlineData("a={\"\\ud800\":1}")]
+    public void Half_of_a_surrogate_pair_is_not_set(string assignment)
+    {
+        var fault = Assert.Throws<FedCoreException>(() => JsonDocuments.Set(Document(), assignment));
+        Assert.Equal((FaultKind.Usage, "json.set"), (fault.Kind, fault.Code));
+        Assert.Contains("surrogate pair", fault.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_value_in_a_list_of_lists_is_set()
     {

@@ -49,7 +49,7 @@ public class SchemaFaultTests
         { "training.clipNorm=0", "training.clipNorm is 0: it must be above 0." },
         { "evaluation.splits=[]", "evaluation.splits has 0 entries: it needs at least 1." },
         { "model.input=[1,2,3,4]", "model.input has 4 entries: it may have at most 3." },
-        { "name=\"\"", "name is \"\": it must be at least 1 characters long." },
+        { "name=\"\"", "name is \"\": it must be at least 1 character long." },
 
         // Names of types.
         { "strategy.type=fedprx", "strategy.type is \"fedprx\", which is not known. Did you mean \"fedprox\"? Known: fedavg, fedprox." },
@@ -102,10 +102,25 @@ public class SchemaFaultTests
     public void A_file_within_its_limits_is_read(string assignment) => Assert.Equal("small", RunFiles.Read(assignment).Name);
 
     [Theory]
-    [InlineData("seed=9223372036854775808")]
-    [InlineData("rounds.minimumReports=3000000000")]
-    public void A_whole_number_that_no_machine_word_holds_is_refused(string assignment) =>
-        Assert.Contains(assignment.Split('=')[0], RunFiles.Refusal(assignment), StringComparison.Ordinal);
+    [InlineData("seed=9223372036854775808", "seed is 9223372036854775808: it must be a whole number from -9223372036854775808 to 9223372036854775807.")]
+    [InlineData("seed=-9223372036854775809", "seed is -9223372036854775809: it must be a whole number from -9223372036854775808 to ")]
+    [InlineData("rounds.minimumReports=3000000000", "rounds.minimumReports is 3000000000: it must be a whole number from -2147483648 to 2147483647.")]
+    [InlineData("model.input=[4,99999999999]", "model.input[1] is 99999999999: it must be a whole number from -2147483648 to 2147483647.")]
+    [InlineData("training.learningRate=1e400", "training.learningRate is 1e400: it must be from -1.7976931348623157E+308 to 1.7976931348623157E+308.")]
+    [InlineData("stop.atLeast=-1e400", "stop.atLeast is -1e400: it must be from -1.7976931348623157E+308 to ")]
+    public void A_number_that_no_machine_word_holds_is_refused_with_the_limits(string assignment, string message) =>
+        Assert.StartsWith("run.json: " + message, RunFiles.Refusal(assignment), StringComparison.Ordinal);
+
+    [Fact]
+    public void What_commands_a_terminal_does_not_reach_it()
+    {
+        Assert.StartsWith("run.json: rounds.count is \"\\u001B[2J\": ", RunFiles.Refusal("rounds.count=\"\\u001b[2J\""), StringComparison.Ordinal);
+        Assert.StartsWith("run.json: a\\u001Bb is not known.", RunFiles.Refusal("a\u001bb=1"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_layer_has_no_empty_name() =>
+        Assert.StartsWith("run.json: model.layers[0].name is \"\": it must be at least 1 character long.", RunFiles.Refusal("model.layers[0].name="), StringComparison.Ordinal);
 
     [Fact]
     public void A_long_value_is_shown_by_its_beginning()

@@ -93,7 +93,46 @@ public class ModelSpecTests
     public void Two_layers_with_one_name_are_refused()
     {
         ModelSpec model = Model([4], new LinearSpec { Outputs = 3, Name = "a" }, new LinearSpec { Outputs = 2, Name = "a" });
-        Assert.Equal("model.schema", Assert.Throws<FedCoreException>(() => model.Plan(Names)).Code);
+        var fault = Assert.Throws<FedCoreException>(() => model.Plan(Names));
+        Assert.Equal("model.schema", fault.Code);
+        Assert.StartsWith("model.layers[1] (linear): its tensor 'a.kernel' is called like one of model.layers[0]. ", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_layer_with_more_weights_than_a_span_holds_is_refused_with_the_tensor()
+    {
+        var fault = Assert.Throws<FedCoreException>(() => Model([4], new LinearSpec { Outputs = 1 << 24 }, new LinearSpec { Outputs = 1 << 24 }).Plan(Names));
+        Assert.Equal(("model.size", FaultKind.Configuration), (fault.Code, fault.Kind));
+        Assert.StartsWith("model.layers[1] (linear): its tensor 'kernel' [16777216, 16777216] has 281474976710656 elements", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("2147483647", fault.Message, StringComparison.Ordinal);
+    }
+
+    // With its bias a layer from 2046 to 2^20 has 2^20 x 2047 weights; the limit is 2^20 x 2048 - 1. Four of such layers have 8.58e9, the fifth is too much.
+    [Fact]
+    public void The_largest_layers_are_planned_and_too_many_of_them_refused()
+    {
+        LayerSpec[] pair = [new LinearSpec { Outputs = 2046 }, new LinearSpec { Outputs = 1 << 20 }];
+        Assert.Equal((1L << 20) * 2046 * 2 + 2046 + (1 << 20), Model([1 << 20], pair).Plan(Names).Schema.TrainableCount);
+        var fault = Assert.Throws<FedCoreException>(() => Model([1 << 20], [.. pair, .. pair, .. pair]).Plan(Names));
+        Assert.Equal("model.size", fault.Code);
+        Assert.StartsWith("model.layers[4] (linear): ", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("8589934592", fault.Message, StringComparison.Ordinal);
+    }
+
+    // 1024 x 1024 x 256 x 2^20 is 2^48.
+    [Fact]
+    public void A_kernel_beyond_all_numbers_is_refused_with_the_layer()
+    {
+        var fault = Assert.Throws<FedCoreException>(() => Model([1024, 1024, 256], new Conv2dSpec { Channels = 1 << 20, Kernel = 1024 }, new FlattenSpec()).Plan(Names));
+        Assert.StartsWith("model.layers[0] (conv2d): its tensor 'kernel' [1024, 1024, 256, 1048576] has 281474976710656 elements", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_window_that_does_not_fit_is_advised_what_its_layer_can_do()
+    {
+        string Refusal(LayerSpec layer) => Assert.Throws<FedCoreException>(() => Model([4, 5, 2], layer).Plan(Names)).Message;
+        Assert.EndsWith("a window of 5 does not fit the height 4. Use a smaller size.", Refusal(new MaxPool2dSpec { Size = 5 }), StringComparison.Ordinal);
+        Assert.EndsWith("Use a smaller kernel or more padding.", Refusal(new Conv2dSpec { Channels = 1, Kernel = 5 }), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,6 +13,7 @@ public class RunPlanTests
         { "evaluation.splits=[\"test\",\"test\"]", "evaluation.splits names a split twice" },
         { "stop={\"metric\":\"accuracy\"}", "stop has neither \"atLeast\" nor \"atMost\"" },
         { "stop.metric=acuracy", "stop.metric is \"acuracy\". Known here: loss, accuracy." },
+        { "stop.metric=\"a\\u001bb\"", "stop.metric is \"a\\u001Bb\". Known here: loss, accuracy." },
         { "stop.metric=trainLoss", "stop.metric is \"trainLoss\". Known here: loss, accuracy." },
         { "evaluation.every=0", "stop needs evaluations, but evaluation.every is 0" },
     };
@@ -50,6 +51,21 @@ public class RunPlanTests
             Label = new Label { Name = "y", Classes = ["a", "b", "c"] },
         };
         Assert.Equal(6, RunPlan.Create(RunFiles.Read("model.input=[6]") with { Data = contract }, RunFiles.Names).Model.Input[0]);
+    }
+
+    [Theory]
+    [InlineData("data.features[2].name=f0", "data.features[2].name is \"f0\", like that of data.features[0]. ")]
+    [InlineData("data.features[1].categories=[\"a\",\"b\",\"a\"]", "data.features[1].categories[2] is \"a\", the same category as \"a\" at [0]. ")]
+    [InlineData("data.features[1].categories=[\"1\",\"2\",\"1.0\"]", "data.features[1].categories[2] is \"1.0\", the same category as \"1\" at [0]. ")]
+    [InlineData("data.label.classes=[\"no\",\"yes\",\"no\"]", "data.label.classes[2] is \"no\", like classes[0]. ")]
+    public void A_name_that_stands_twice_in_a_data_contract_is_refused_with_both_places(string assignment, string message)
+    {
+        const string contract = "data={\"features\":[{\"name\":\"f0\"},{\"name\":\"f1\"},{\"name\":\"f2\"},{\"name\":\"f3\"}],\"label\":{\"name\":\"y\"}}";
+        Plan(contract);
+        var fault = Assert.Throws<FedCoreException>(() => Plan(contract, assignment));
+        Assert.Equal("run.invalid", fault.Code);
+        Assert.StartsWith(message, fault.Message, StringComparison.Ordinal);
+        Assert.Contains("Remove ", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]

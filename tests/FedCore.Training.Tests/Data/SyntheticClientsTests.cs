@@ -88,6 +88,14 @@ public class SyntheticClientsTests
         }
     }
 
+    // 1,000,000 x 3000 is more than an array holds.
+    [Fact]
+    public void More_numbers_than_an_array_holds_are_refused_before_a_client_is_made()
+    {
+        var fault = Assert.Throws<FedCoreException>(() => new SyntheticClients { Examples = 1_000_000 }.Create(Plans.Of(Plans.Softmax(3000, 2))));
+        Faults.Assert(fault, "data.synthetic", "1000000 examples of 3000 features", "3000000000", "2147483591", "simulation.clients.examples");
+    }
+
     [Fact]
     public void A_model_without_classes_or_for_images_is_refused()
     {

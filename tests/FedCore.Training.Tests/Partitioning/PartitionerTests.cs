@@ -140,7 +140,8 @@ public class PartitionerTests
         AssertRefused(new IidPartitioner { Clients = 6 }, "6 clients", "5 training examples", "at most 5");
         AssertRefused(new QuantityPartitioner { Clients = 6 }, "6 clients", "5 training examples", "at most 5");
         AssertRefused(new DirichletPartitioner { Clients = 6 }, "6 clients", "5 training examples", "at most 5");
-        AssertRefused(new DirichletPartitioner { Clients = 5 }, "alpha 0.5", "5 clients", "fewer than 2", "minimumExamples");
+        AssertRefused(new DirichletPartitioner { Clients = 5 }, "5 clients", "minimumExamples of 2", "10 examples", "there are 5");
+        AssertRefused(new DirichletPartitioner { Clients = 1_000_000, MinimumExamples = 1_000_000 }, "at most 5");
         AssertRefused(new ShardPartitioner { Clients = 3, ShardsPerClient = 2 }, "3 clients", "2 shards", "6 examples", "there are 5");
         AssertRefused(new ShardPartitioner { Clients = 100_000_000, ShardsPerClient = 1000 }, "100000000000 examples", "there are 5");
         AssertRefused(new NaturalPartitioner(), "no natural clients", "iid");
@@ -148,6 +149,12 @@ public class PartitionerTests
         static void AssertRefused(IPartitioner partitioner, params string[] names) =>
             Faults.Assert(Assert.Throws<FedCoreException>(() => partitioner.Split(Pools.Of(5), Draw.Stream("partition"))), "data.partition", names);
     }
+
+    // With so small an alpha one client gets nearly always the whole of the only class.
+    [Fact]
+    public void A_partition_that_is_possible_but_never_drawn_is_refused_with_the_number_of_draws() => Faults.Assert(
+        Assert.Throws<FedCoreException>(() => new DirichletPartitioner { Clients = 2, Alpha = 1e-9 }.Split(Pools.Of(5, classes: 1), Draw.Stream("partition"))),
+        "data.partition", "1000 draws", "alpha 1E-09", "2 clients", "fewer than 2", "minimumExamples");
 
     [Fact]
     public void A_partition_with_an_empty_client_is_refused_by_the_clients_name() =>

@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace FedCore.Models.Layers;
 
 /// <summary>
@@ -7,6 +9,7 @@ namespace FedCore.Models.Layers;
 public abstract record LayerSpec
 {
     /// <summary>A name for the layer's tensors; by default its type and position, such as <c>linear0</c>.</summary>
+    [StringLength(200, MinimumLength = 1)]
     public string? Name { get; init; }
 
     /// <summary>Checks the input's shape and plans the layer.</summary>

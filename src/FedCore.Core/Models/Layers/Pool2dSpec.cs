@@ -21,8 +21,8 @@ public abstract record Pool2dSpec : LayerSpec
     {
         RequireImage(input);
         return new LayerPlan(new Shape(
-            Window.OutputExtent(input[0], Size, EffectiveStride, 0, "height"),
-            Window.OutputExtent(input[1], Size, EffectiveStride, 0, "width"),
+            Window.OutputExtent(input[0], Size, EffectiveStride, null, "height"),
+            Window.OutputExtent(input[1], Size, EffectiveStride, null, "width"),
             input[2]));
     }
 }

@@ -40,21 +40,32 @@ public sealed class CsvSource : IDataSource
         ArgumentNullException.ThrowIfNull(request);
         DataContract contract = request.Run.Definition.Data ?? throw FedCoreException.Configuration(
             "data.contract", "A csv source needs to know which columns are features and which is the label. Add a \"data\" section to the run file.");
+        CheckKeys();
         if (ClientColumn is null && Files.GroupBy(Path.GetFileNameWithoutExtension).FirstOrDefault(files => files.Count() > 1) is { } same)
         {
             throw FedCoreException.Configuration(
-                "data.csv", $"{string.Join(" and ", same)} would be one client, '{same.Key}'. Rename a file, or name the column of the clients with \"clientColumn\".");
+                "data.source", $"simulation.data.files: {string.Join(" and ", same.Select(file => Shown.Of(file)))} would be one client, '{Shown.Of(same.Key!)}'. Rename a file, or name the column of the clients with \"clientColumn\".");
         }
 
         var table = new CsvTable(contract, request.Run.Model.Label);
-        foreach (string file in Files)
+        for (int i = 0; i < Files.Count; i++)
         {
             ct.ThrowIfCancellationRequested();
-            string path = request.Folders.Find(file, Dataset);
-            ReadFile(path, Path.GetFileNameWithoutExtension(file), table);
+            string path = request.Folders.Find(Files[i], Dataset, $"simulation.data.files[{i}]");
+            ReadFile(path, Path.GetFileNameWithoutExtension(Files[i]), table);
         }
 
         return new ValueTask<DataPool>(table.ToPool(request.Run.Model.Input));
+    }
+
+    private void CheckKeys()
+    {
+        if (Delimiter.Length != 1 || Delimiter[0] == '"' || (char.IsControl(Delimiter[0]) && Delimiter[0] != '\t'))
+        {
+            throw FedCoreException.Configuration(
+                "data.source", $"simulation.data.delimiter is '{Shown.Of(Delimiter)}', which cannot stand between values. Use one character such as \",\", \";\" or \"\\t\"; "
+                + "quotation marks and line breaks have a meaning of their own in a table.");
+        }
     }
 
     private void ReadFile(string path, string client, CsvTable table)
@@ -75,7 +86,7 @@ public sealed class CsvSource : IDataSource
             IReadOnlyList<string>? header = Columns;
             if (header is null)
             {
-                if (!reader.Read()) throw Fault(path, 1, "the file is empty; its first line must name the columns");
+                if (!reader.Read()) throw Fault(path, 1, "the file is empty; its first line must name the columns. Copy it again, or take it out of simulation.data.files");
                 header = Record(reader);
             }
 
@@ -84,19 +95,19 @@ public sealed class CsvSource : IDataSource
             for (; reader.Read(); rows++)
             {
                 if (reader.FieldCount != header.Count)
-                    throw Fault(path, reader.LineNumber, $"the line has {reader.FieldCount} values, but there are {header.Count} columns");
+                    throw Fault(path, reader.LineNumber, $"the line has {reader.FieldCount} values, but there are {header.Count} columns. Correct the line, or simulation.data.delimiter, which is '{Shown.Of(Delimiter)}'");
                 table.Add(Record(reader), columns, MissingTexts, client, path, reader.LineNumber);
             }
 
-            if (rows == 0) throw Fault(path, 1, "the file has no examples");
+            if (rows == 0) throw Fault(path, 1, $"the file has no examples{(Columns is null ? " below its header" : "")}. Add some, or take it out of simulation.data.files");
         }
         catch (CsvFormatException fault)
         {
-            throw FedCoreException.Configuration("data.csv", $"{path}: {fault.Message}", fault);
+            throw FedCoreException.Configuration("data.csv", $"{path}: {Shown.Of(fault.Message.TrimEnd('.'), 300)}. Correct the file: a quotation mark within a value is written twice.", fault);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw FedCoreException.Configuration("data.csv", $"{path}: the file cannot be read ({fault.Message}).", fault);
+            throw FedCoreException.Configuration("data.csv", $"{path}: the file cannot be read ({fault.Message.TrimEnd('.')}). Check that it is a file that you may read.", fault);
         }
     }
 

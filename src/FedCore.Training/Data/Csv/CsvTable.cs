@@ -17,18 +17,23 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
 
     public CsvColumns Resolve(IReadOnlyList<string> header, IReadOnlyDictionary<string, string> rename, string? clientColumn, string path)
     {
-        int Find(string name)
+        const string renamed = "the run's data section, or map the name with simulation.data.rename.";
+        int Find(string name, string key)
         {
             string column = rename.GetValueOrDefault(name, name);
             int[] places = [.. Enumerable.Range(0, header.Count).Where(i => header[i] == column)];
-            if (places.Length > 1) throw CsvSource.Fault(path, 1, $"{places.Length} columns are called '{column}'. Rename all but one");
+            if (places.Length > 1) throw CsvSource.Fault(path, 1, $"{places.Length} columns are called '{Shown.Of(column)}'. Rename all but one");
             if (places.Length == 1) return places[0];
             throw FedCoreException.Configuration(
-                "data.csv", $"{path}: there is no column '{column}'. The columns are: {string.Join(", ", header)}. Correct the run's data section, or map the name with \"rename\".");
+                "data.csv", $"{path}: there is no column '{Shown.Of(column)}'. The columns are: {Shown.List(header)}. "
+                + (header.Count == 1 ? "Should simulation.data.delimiter be another one? Otherwise correct " : "Correct ") + key);
         }
 
         return new CsvColumns(
-            [.. contract.Features.Select(feature => Find(feature.Name))], Find(contract.Label.Name), clientColumn is null ? -1 : Find(clientColumn), header);
+            [.. contract.Features.Select(feature => Find(feature.Name, renamed))],
+            Find(contract.Label.Name, renamed),
+            clientColumn is null ? -1 : Find(clientColumn, "simulation.data.clientColumn."),
+            header);
     }
 
     public void Add(string[] record, CsvColumns columns, IReadOnlyList<string> missing, string client, string path, long line)
@@ -48,7 +53,7 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
 
                 if (contract.Missing == MissingValues.Refuse)
                 {
-                    throw CsvSource.Fault(path, line, $"column '{column}' has no value ('{text}'). "
+                    throw CsvSource.Fault(path, line, $"column '{Shown.Of(column)}' has no value ('{Shown.Of(text)}'). "
                         + "Set data.missing to dropExample, mean or zero, or complete the data");
                 }
 
@@ -63,7 +68,7 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
                 float value = (float)((Number(text, column, path, line) - feature.Center) / feature.Scale);
                 if (!float.IsFinite(value))
                 {
-                    throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not finite behind center {feature.Center} and scale {feature.Scale}. "
+                    throw CsvSource.Fault(path, line, $"column '{Shown.Of(column)}' is '{Shown.Of(text)}', which is not finite behind center {feature.Center} and scale {feature.Scale}. "
                         + "Correct the value or the feature");
                 }
 
@@ -73,6 +78,12 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
 
         _labels.Add(LabelOf(record[columns.Label], columns.Names[columns.Label], path, line));
         string group = columns.Client < 0 ? client : record[columns.Client];
+        if (group.Length == 0)
+        {
+            throw CsvSource.Fault(path, line, $"column '{Shown.Of(columns.Names[columns.Client])}', which names the clients (simulation.data.clientColumn), has no value. "
+                + "Complete the data, or leave the line out");
+        }
+
         if (!_groups.TryGetValue(group, out List<int>? rows)) _groups[group] = rows = [];
         rows.Add(_labels.Count - 1);
     }
@@ -80,7 +91,7 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
     public DataPool ToPool(Shape input)
     {
         if (_labels.Count == 0)
-            throw FedCoreException.Configuration("data.csv", "No example is left: in each a value is missing. Set data.missing to mean or zero.");
+            throw FedCoreException.Configuration("data.source", "simulation.data.files: no example is left, since in each a value is missing. Set data.missing to mean or zero.");
         var examples = new InMemoryExamples(input, [.. _features], [.. _labels]);
         bool prepares = contract.Standardize || contract.Missing == MissingValues.Mean;
         return new DataPool(examples, null, [.. _groups.Select(group => new ExampleGroup(group.Key, [.. group.Value]))])
@@ -96,7 +107,7 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
             if (SameCategory(categories[k], text)) index = k;
         if (index < 0)
         {
-            throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is none of the categories {string.Join(", ", categories)}. "
+            throw CsvSource.Fault(path, line, $"column '{Shown.Of(column)}' is '{Shown.Of(text)}', which is none of the categories {Shown.List(categories)}. "
                 + "Add it to the feature's categories, or correct the data");
         }
 
@@ -111,8 +122,8 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
     private static double Number(string text, string column, string path, long line)
     {
         if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value))
-            throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not a number. Correct it, or give the feature categories");
-        if (!float.IsFinite((float)value)) throw CsvSource.Fault(path, line, $"column '{column}' is '{text}', which is not finite. Correct it");
+            throw CsvSource.Fault(path, line, $"column '{Shown.Of(column)}' is '{Shown.Of(text)}', which is not a number. Correct it, or give the feature categories");
+        if (!float.IsFinite((float)value)) throw CsvSource.Fault(path, line, $"column '{Shown.Of(column)}' is '{Shown.Of(text)}', which is not finite. Correct it");
         return value;
     }
 
@@ -123,14 +134,15 @@ internal sealed class CsvTable(DataContract contract, LabelPlan labelPlan)
         {
             for (int k = 0; k < classes.Count; k++)
                 if (classes[k] == text) return k;
-            throw CsvSource.Fault(path, line, $"the label '{column}' is '{text}', which is none of the classes {string.Join(", ", classes)}");
+            throw CsvSource.Fault(path, line, $"the label '{Shown.Of(column)}' is '{Shown.Of(text)}', which is none of the classes {Shown.List(classes)}. "
+                + "Add it to data.label.classes, or correct the data");
         }
 
         double value = Number(text, column, path, line);
         if (label.PositiveAbove is { } threshold) return value > threshold ? 1 : 0;
         if (labelPlan.Classes > 0 && (value < 0 || value >= labelPlan.Classes || value != Math.Floor(value)))
         {
-            throw CsvSource.Fault(path, line, $"the label '{column}' is '{text}', but the model tells the classes 0 to {labelPlan.Classes - 1} apart. "
+            throw CsvSource.Fault(path, line, $"the label '{Shown.Of(column)}' is '{Shown.Of(text)}', but the model tells the classes 0 to {labelPlan.Classes - 1} apart. "
                 + "Name the classes in data.label.classes, or use positiveAbove");
         }
 

@@ -39,7 +39,7 @@ internal sealed class TabularPreparation(DataContract contract) : IClientPrepara
         if (count == 0)
         {
             throw FedCoreException.Configuration(
-                "data.csv", $"Client '{client}' has no value at all in feature column {column}, so there is no mean to fill in. Set data.missing to zero or dropExample, or leave the feature out.");
+                "data.source", $"simulation.data.files: client '{Shown.Of(client)}' has no value at all in feature column {column}, so there is no mean to fill in. Set data.missing to zero or dropExample, or leave the feature out.");
         }
 
         double mean = sum / count;

@@ -54,7 +54,7 @@ public static class DatasetCatalog
     /// <returns>The data set.</returns>
     /// <exception cref="FedCoreException">There is none of that name (<c>data.unknown</c>).</exception>
     public static DatasetInfo Find(string name) => All.FirstOrDefault(info => info.Name == name) ?? throw FedCoreException.Configuration(
-        "data.unknown", $"There is no data set '{name}'. Known: {string.Join(", ", All.Select(info => info.Name))}.");
+        "data.unknown", $"There is no data set '{Shown.Of(name)}'. Known: {string.Join(", ", All.Select(info => info.Name))}.");
 
     private static DatasetFile File(string origin, string name, long size, string sha256) => new(name, new Uri(origin + name), size, sha256);
 }

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 
 namespace FedCore.Training.Data.Datasets;
@@ -8,7 +9,7 @@ namespace FedCore.Training.Data.Datasets;
 public sealed class DatasetStore(string? root = null)
 {
     /// <summary>The folder of all copies.</summary>
-    public string Root { get; } = root ?? Environment.GetEnvironmentVariable("FEDCORE_DATA") ?? Path.Combine(
+    public string Root { get; } = root ?? (Environment.GetEnvironmentVariable("FEDCORE_DATA") is { Length: > 0 } named ? named : null) ?? Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "fedcore", "datasets");
 
     /// <summary>The folders in which a data set may be, the user's own first.</summary>
@@ -31,23 +32,32 @@ public sealed class DatasetStore(string? root = null)
     /// <param name="progress">Hears of each file before it is fetched or when it was there already.</param>
     /// <param name="ct">Cancels the fetching.</param>
     /// <returns>The folder that has it.</returns>
-    /// <exception cref="FedCoreException">A file could not be fetched (<c>data.unreachable</c>) or is not what it must be (<c>data.digest</c>).</exception>
+    /// <exception cref="FedCoreException">A file could not be fetched (<c>data.unreachable</c>), is not what it must be (<c>data.digest</c>), or cannot be kept
+    /// in the folder (<c>data.store</c>).</exception>
     public async Task<string> GetAsync(DatasetInfo info, HttpClient http, IProgress<(DatasetFile File, bool Present)>? progress, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(info);
         ArgumentNullException.ThrowIfNull(http);
         if (Locate(info) is { } existing && existing != Path.Combine(Root, info.Name)) return existing;
         string folder = Path.Combine(Root, info.Name);
-        Directory.CreateDirectory(folder);
-        foreach (DatasetFile file in info.Files)
+        try
         {
-            string path = Path.Combine(folder, file.Name);
-            bool present = File.Exists(path) && await FaultOfAsync(path, file, ct).ConfigureAwait(false) is null;
-            progress?.Report((file, present));
-            if (!present) await FetchAsync(info, file, path, http, ct).ConfigureAwait(false);
-        }
+            Directory.CreateDirectory(folder);
+            foreach (DatasetFile file in info.Files)
+            {
+                string path = Path.Combine(folder, file.Name);
+                bool present = File.Exists(path) && await FaultOfAsync(path, file, ct).ConfigureAwait(false) is null;
+                progress?.Report((file, present));
+                if (!present) await FetchAsync(info, file, path, http, ct).ConfigureAwait(false);
+            }
 
-        return folder;
+            return folder;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw FedCoreException.Configuration(
+                "data.store", $"{folder}: the data set cannot be kept there ({fault.Message.TrimEnd('.')}). Make the folder writable, or name another with FEDCORE_DATA.", fault);
+        }
     }
 
     /// <summary>What is wrong with a copy of a file, or null.</summary>
@@ -90,12 +100,13 @@ public sealed class DatasetStore(string? root = null)
     private static async Task FetchAsync(DatasetInfo info, DatasetFile file, string path, HttpClient http, CancellationToken ct)
     {
         string partial = path + ".partial";
+        FileStream target = File.Create(partial);
         try
         {
+            await using ConfiguredAsyncDisposable closing = target.ConfigureAwait(false);
             using HttpResponseMessage response = await http.GetAsync(file.Origin, HttpCompletionOption.ResponseHeadersRead, ct).ConfigureAwait(false);
             response.EnsureSuccessStatusCode();
-            FileStream target = File.Create(partial);
-            await using (target.ConfigureAwait(false)) await response.Content.CopyToAsync(target, ct).ConfigureAwait(false);
+            await response.Content.CopyToAsync(target, ct).ConfigureAwait(false);
         }
         catch (Exception fault) when (fault is HttpRequestException or IOException || (fault is TaskCanceledException && !ct.IsCancellationRequested))
         {

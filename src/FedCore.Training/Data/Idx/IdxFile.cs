@@ -28,16 +28,21 @@ internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
             int read = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false);
             file.Position = 0;
             bool compressed = read == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
-            using Stream stream = compressed ? new GZipStream(file, CompressionMode.Decompress) : file;
-            return Parse(stream, path);
+            if (!compressed) return Parse(file, path);
+            using var watched = new WatchedStream(file);
+            using var stream = new GZipStream(watched, CompressionMode.Decompress);
+            IdxFile result = Parse(stream, path);
+
+            // Decompression ends quietly before what is no gzip any more.
+            return watched.IsAtEnd ? result : throw Fault(path, "it has bytes behind the end of its gzip compression. Fetch or copy it again");
         }
         catch (InvalidDataException fault)
         {
-            throw Fault(path, "its gzip compression is damaged", fault);
+            throw Fault(path, "its gzip compression is damaged. Fetch or copy it again", fault);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw Fault(path, $"it cannot be read ({fault.Message})", fault);
+            throw Fault(path, $"it cannot be read ({fault.Message.TrimEnd('.')}). Check that it is a file that you may read", fault);
         }
     }
 
@@ -46,23 +51,23 @@ internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
     internal static IdxFile Parse(Stream stream, string path)
     {
         Span<byte> head = stackalloc byte[4];
-        if (stream.ReadAtLeast(head, 4, throwOnEndOfStream: false) < 4) throw Fault(path, "it is shorter than its first four bytes");
+        if (stream.ReadAtLeast(head, 4, throwOnEndOfStream: false) < 4) throw Fault(path, "it is shorter than its first four bytes. Fetch or copy it again");
         int size = ElementSize(head[2]);
         if (head[0] != 0 || head[1] != 0 || size == 0 || head[3] is 0 or > MaxDimensions)
-            throw Fault(path, $"it begins with {Convert.ToHexString(head)}, which is not the magic number of an IDX file of 1 to {MaxDimensions} dimensions");
+            throw Fault(path, $"it begins with {Convert.ToHexString(head)}, which is not the magic number of an IDX file of 1 to {MaxDimensions} dimensions. Name an IDX file, or fetch it again");
 
         int[] extents = new int[head[3]];
         Span<byte> word = stackalloc byte[4];
         long count = 1;
         for (int i = 0; i < extents.Length; i++)
         {
-            if (stream.ReadAtLeast(word, 4, throwOnEndOfStream: false) < 4) throw Fault(path, "it ends within its header");
+            if (stream.ReadAtLeast(word, 4, throwOnEndOfStream: false) < 4) throw Fault(path, "it ends within its header. Fetch or copy it again");
             extents[i] = BinaryPrimitives.ReadInt32BigEndian(word);
-            if (extents[i] < 0) throw Fault(path, $"extent {i} is {extents[i]}");
+            if (extents[i] < 0) throw Fault(path, $"extent {i} is {extents[i]}, which is below 0. Fetch or copy it again");
             count = extents[i] == 0 ? 0 : count > MaxElements / extents[i] ? MaxElements : count * extents[i];
         }
 
-        if (count * size >= MaxElements) throw Fault(path, $"it declares {string.Join(" x ", extents)} elements, more than the 2 GiB that are supported");
+        if (count * size >= MaxElements) throw Fault(path, $"it declares {string.Join(" x ", extents)} elements, more than the 2 GiB that are supported. Cut it into smaller files");
 
         // A header can lie about the size, so memory grows with what is really there.
         using var content = new MemoryStream();
@@ -76,7 +81,7 @@ internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
             content.Write(chunk, 0, read);
         }
 
-        if (stream.ReadByte() >= 0) throw Fault(path, $"it has bytes behind the {wanted} that its header declares");
+        if (stream.ReadByte() >= 0) throw Fault(path, $"it has bytes behind the {wanted} that its header declares. Fetch or copy it again");
         byte[] bytes = content.ToArray();
         return head[2] == 0x08 ? new IdxFile(extents, bytes, null) : new IdxFile(extents, null, Decode(bytes, head[2], size, path));
     }
@@ -104,10 +109,45 @@ internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
                 0x0D => BinaryPrimitives.ReadSingleBigEndian(element),
                 _ => (float)BinaryPrimitives.ReadDoubleBigEndian(element),
             };
-            if (!float.IsFinite(values[i])) throw Fault(path, $"element {i} is {values[i]}: features and labels must be finite");
+            if (!float.IsFinite(values[i])) throw Fault(path, $"element {i} is {values[i]}: features and labels must be finite. Correct the file");
         }
 
         return values;
+    }
+
+    /// <summary>Reads on from a stream, and knows whether the reader came to its end.</summary>
+    private sealed class WatchedStream(Stream inner) : Stream
+    {
+        public bool IsAtEnd { get; private set; }
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer)
+        {
+            int read = inner.Read(buffer);
+            IsAtEnd |= read == 0 && buffer.Length > 0;
+            return read;
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 
     private static FedCoreException Fault(string path, string what, Exception? cause = null) =>

@@ -29,16 +29,17 @@ public sealed class IdxSource : IDataSource
     {
         ArgumentNullException.ThrowIfNull(request);
         if (TestImages is null != TestLabels is null)
-            throw FedCoreException.Configuration("data.idx", "testImages and testLabels belong together: give both or neither.");
-        ExampleSet train = Load(request, Images, Labels);
+            throw FedCoreException.Configuration("data.source", "simulation.data: testImages and testLabels belong together. Give both, or set both to null.");
+        ExampleSet train = Load(request, Images, Labels, "images", "labels");
         ct.ThrowIfCancellationRequested();
-        ExampleSet? test = TestImages is null ? null : Load(request, TestImages, TestLabels!);
+        ExampleSet? test = TestImages is null ? null : Load(request, TestImages, TestLabels!, "testImages", "testLabels");
         return new ValueTask<DataPool>(new DataPool(train, test));
     }
 
-    private ExampleSet Load(DataRequest request, string images, string labels)
+    private ExampleSet Load(DataRequest request, string images, string labels, string imagesKey, string labelsKey)
     {
-        string imagesPath = request.Folders.Find(images, Dataset), labelsPath = request.Folders.Find(labels, Dataset);
+        string imagesPath = request.Folders.Find(images, Dataset, $"simulation.data.{imagesKey}");
+        string labelsPath = request.Folders.Find(labels, Dataset, $"simulation.data.{labelsKey}");
         IdxFile features = IdxFile.Read(imagesPath), classes = IdxFile.Read(labelsPath);
         if (classes.Extents.Length != 1)
             throw Fault(labelsPath, $"labels have one dimension, this has {classes.Extents.Length}. Are images and labels swapped?");
@@ -46,8 +47,10 @@ public sealed class IdxSource : IDataSource
             throw Fault(imagesPath, "images have at least two dimensions, this has one. Are images and labels swapped?");
         int count = features.Extents[0];
         if (count != classes.Extents[0])
-            throw Fault(imagesPath, $"there are {count} images, but {classes.Extents[0]} labels in {labelsPath}. They do not belong together");
-        if (count == 0) throw Fault(imagesPath, "there are no images in it");
+            throw Fault(imagesPath, $"there are {count} images, but {classes.Extents[0]} labels in {labelsPath}. They do not belong together: name the two files of one set");
+        if (count == 0) throw Fault(imagesPath, "there are no images in it. Name another file, or fetch it again");
+        if (features.Count == 0)
+            throw Fault(imagesPath, $"its images are {string.Join(" x ", features.Extents[1..])}: an image has at least one pixel. Fetch or copy it again");
 
         RunPlan run = request.Run;
         Shape shape = run.Model.Input;
@@ -72,5 +75,5 @@ public sealed class IdxSource : IDataSource
         return features.Bytes is { } pixels ? new ByteImages(shape, pixels, numbers) : new InMemoryExamples(shape, features.Numbers!, numbers);
     }
 
-    private static FedCoreException Fault(string path, string what) => FedCoreException.Configuration("data.idx", $"{path}: {what}.");
+    private static FedCoreException Fault(string path, string what) => FedCoreException.Configuration("data.idx", $"{path}: {what}{(what.EndsWith('?') ? "" : ".")}");
 }

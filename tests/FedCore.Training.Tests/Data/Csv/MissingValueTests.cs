@@ -27,7 +27,7 @@ public sealed class MissingValueTests : IDisposable
     public async Task DropExample_that_leaves_nothing_is_refused()
     {
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => _files.ReadAsync("age,sex,ill\n?,m,1\n", With(MissingValues.DropExample)));
-        Faults.Assert(fault, "data.csv", "No example is left", "mean or zero");
+        Faults.Assert(fault, "data.source", "simulation.data.files", "no example is left", "mean or zero");
     }
 
     [Fact]
@@ -49,7 +49,7 @@ public sealed class MissingValueTests : IDisposable
         DataPool pool = await _files.ReadAsync(Table, With(MissingValues.Mean));
         var fault = Assert.Throws<FedCoreException>(
             () => pool.Preparation!.Prepare(new ClientData(new ExampleView(pool.Train, new[] { 1 }), ExampleView.All(pool.Train)), "north"));
-        Faults.Assert(fault, "data.csv", "'north'", "column 0", "zero or dropExample");
+        Faults.Assert(fault, "data.source", "'north'", "column 0", "zero or dropExample");
     }
 
     private static DataContract With(MissingValues missing) => CsvFiles.Contract with { Missing = missing };

@@ -112,6 +112,22 @@ public sealed class DatasetStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_folder_that_cannot_be_made_is_named()
+    {
+        string file = _folder.File("file", "");
+        using var http = new HttpClient(_server, disposeHandler: false);
+        var fault = await Assert.ThrowsAsync<FedCoreException>(() => new DatasetStore(file).GetAsync(Info, http, null, TestContext.Current.CancellationToken));
+        Faults.Assert(fault, "data.store", Path.Combine(file, Info.Name), "FEDCORE_DATA");
+    }
+
+    [Fact]
+    public async Task A_file_that_cannot_be_written_is_named()
+    {
+        Directory.CreateDirectory(Path.Combine(Target, "a.csv.partial"));
+        Faults.Assert(await Assert.ThrowsAsync<FedCoreException>(() => GetAsync()), "data.store", Target, "FEDCORE_DATA");
+    }
+
+    [Fact]
     public void An_unknown_name_is_refused_with_the_known_ones()
     {
         var fault = Assert.Throws<FedCoreException>(() => DatasetCatalog.Find("minst"));

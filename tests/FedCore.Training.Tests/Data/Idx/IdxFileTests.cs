@@ -28,19 +28,37 @@ public sealed class IdxFileTests : IDisposable
     [Theory]
     [InlineData(new byte[] { }, "shorter than its first four bytes")]
     [InlineData(new byte[] { 0, 0, 8 }, "shorter than its first four bytes")]
-    [InlineData(new byte[] { 1, 0, 8, 1, 0, 0, 0, 0 }, "01000801")]
+    [InlineData(new byte[] { 1, 0, 8, 1, 0, 0, 0, 0 }, "01000801", "fetch it again")]
     [InlineData(new byte[] { 0, 0, 7, 1, 0, 0, 0, 0 }, "00000701")]
     [InlineData(new byte[] { 0, 0, 8, 0, 0, 0, 0, 0 }, "00000800")]
     [InlineData(new byte[] { 0, 0, 8, 5, 0, 0, 0, 0 }, "00000805")]
     [InlineData(new byte[] { 0, 0, 8, 2, 0, 0, 0, 1, 0, 0 }, "ends within its header")]
     [InlineData(new byte[] { 0, 0, 8, 1, 0xFF, 0xFF, 0xFF, 0xFE }, "extent 0 is -2")]
     [InlineData(new byte[] { 0, 0, 8, 1, 0, 0, 0, 3, 1, 2 }, "2 of 3 bytes")]
-    [InlineData(new byte[] { 0, 0, 8, 1, 0, 0, 0, 1, 1, 2 }, "bytes behind the 1")]
+    [InlineData(new byte[] { 0, 0, 8, 1, 0, 0, 0, 1, 1, 2 }, "bytes behind the 1", "Fetch or copy it again")]
     [InlineData(new byte[] { 0x50, 0x4B, 3, 4, 0, 0, 0, 0 }, "504B0304")]
-    public void What_is_no_whole_IDX_file_is_refused(byte[] content, string what)
+    public void What_is_no_whole_IDX_file_is_refused(byte[] content, params string[] what)
     {
         string path = _folder.File("file", content);
-        Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(path)), "data.idx", path, what);
+        Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(path)), "data.idx", [path, .. what]);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(100_000)]
+    public void Bytes_behind_the_compression_are_refused(int count)
+    {
+        string path = _folder.File("file.gz", [.. Folders.Compress(IdxBytes.Bytes([5000], new byte[5000])), .. Enumerable.Repeat((byte)7, count)]);
+        Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(path)), "data.idx", path, "behind the end of its gzip compression", "again");
+    }
+
+    [Fact]
+    public void A_file_compressed_in_several_parts_is_read()
+    {
+        byte[] content = IdxBytes.Bytes([5000], [.. Enumerable.Range(0, 5000).Select(i => (byte)i)]);
+        IdxFile file = IdxFile.Read(_folder.File("file.gz", [.. Folders.Compress(content[..1000]), .. Folders.Compress(content[1000..])]));
+        Assert.Equal(content[8..], file.Bytes!);
     }
 
     [Fact]
@@ -49,7 +67,7 @@ public sealed class IdxFileTests : IDisposable
         byte[] compressed = Folders.Compress(IdxBytes.Bytes([4000], new byte[4000]));
         string cut = _folder.File("cut.gz", compressed[..(compressed.Length / 2)]), garbled = _folder.File("garbled.gz", [0x1F, 0x8B, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9]);
         Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(cut)), "data.idx", cut);
-        Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(garbled)), "data.idx", garbled, "gzip");
+        Faults.Assert(Assert.Throws<FedCoreException>(() => IdxFile.Read(garbled)), "data.idx", garbled, "gzip", "again");
     }
 
     // The header may say what it will: memory grows with what is really there.

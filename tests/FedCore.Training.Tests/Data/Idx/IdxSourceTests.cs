@@ -70,29 +70,45 @@ public sealed class IdxSourceTests : IDisposable
     [Fact]
     public async Task Swapped_files_are_recognised()
     {
-        await RefusesAsync(IdxBytes.Bytes([2], 0, 1), IdxBytes.Bytes([2], 0, 1), "images", "swapped");
-        await RefusesAsync(IdxBytes.Bytes([1, 2, 2], new byte[4]), IdxBytes.Bytes([1, 2, 2], new byte[4]), "labels", "swapped");
+        await RefusesAsync(IdxBytes.Bytes([2], 0, 1), IdxBytes.Bytes([2], 0, 1), "images", "swapped?");
+        await RefusesAsync(IdxBytes.Bytes([1, 2, 2], new byte[4]), IdxBytes.Bytes([1, 2, 2], new byte[4]), "labels", "swapped?");
     }
 
     [Fact]
     public async Task Files_without_images_are_refused()
     {
         await RefusesAsync(IdxBytes.Bytes([0, 2, 2]), IdxBytes.Bytes([0]), "images", "no images");
-        await RefusesAsync(IdxBytes.Bytes([2, 0, 2]), IdxBytes.Bytes([2], 0, 1), "images", "0 x 2");
+        await RefusesAsync(IdxBytes.Bytes([2, 0, 2]), IdxBytes.Bytes([2], 0, 1), "images", "0 x 2", "at least one pixel");
+    }
+
+    [Theory]
+    [InlineData("", "labels", "simulation.data.testImages")]
+    [InlineData("images", "a\0b", "simulation.data.testLabels")]
+    public async Task What_is_no_name_of_a_file_is_refused_with_its_key(string testImages, string testLabels, string key)
+    {
+        Write(IdxBytes.Bytes([1, 2, 2], new byte[4]), IdxBytes.Bytes([1], 0));
+        Faults.Assert(await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Files(testImages, testLabels))), "data.not-found", key, "not the name of a file");
+    }
+
+    [Fact]
+    public async Task An_unknown_data_set_is_refused_with_the_known_ones()
+    {
+        var fault = await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Files(null, null, "mnst")));
+        Faults.Assert(fault, "data.unknown", "simulation.data.dataset", "'mnst'", "fashion-mnist, heart-disease, mnist");
     }
 
     [Fact]
     public async Task One_of_two_test_files_is_refused()
     {
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Files("images", null)));
-        Faults.Assert(fault, "data.idx", "testImages", "testLabels");
+        Faults.Assert(fault, "data.source", "testImages", "testLabels");
     }
 
     [Fact]
     public async Task An_absent_file_is_refused_with_the_places_where_it_was_looked_for()
     {
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Source));
-        Faults.Assert(fault, "data.not-found", "'images'", _folder["images"], "--data");
+        Faults.Assert(fault, "data.not-found", "simulation.data.images", "'images'", _folder["images"], "--data");
         fault = await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Files(null, null, "mnist")));
         Faults.Assert(fault, "data.not-found", "'images'", Path.Combine(_folder["datasets"], "mnist", "images"), "fedcore data get mnist");
     }
@@ -121,6 +137,7 @@ public sealed class IdxSourceTests : IDisposable
         Write(images, labels);
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(Source));
         Faults.Assert(fault, "data.idx", [_folder[file] + ":", .. names]);
+        Assert.DoesNotContain("?.", fault.Message, StringComparison.Ordinal);
     }
 
     private Task<DataPool> LoadAsync(IdxSource source) => source.LoadAsync(_folder.Request(Plan), TestContext.Current.CancellationToken).AsTask();
