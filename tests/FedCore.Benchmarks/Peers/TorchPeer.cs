@@ -30,7 +30,19 @@ internal sealed class TorchPeer : IDisposable
         start.Environment["OPENBLAS_NUM_THREADS"] = "1";
 
         // OpenBLAS does not know every processor; where it would fall back to AVX2 it is told that there is AVX-512, so that the peer is at its best.
-        if (Vector512.IsHardwareAccelerated) start.Environment["OPENBLAS_CORETYPE"] = "SKYLAKEX";
+        // Without AVX-512 here, the peer goes without it too.
+        if (Vector512.IsHardwareAccelerated)
+        {
+            start.Environment["OPENBLAS_CORETYPE"] = "SKYLAKEX";
+        }
+        else
+        {
+            start.Environment["OPENBLAS_CORETYPE"] = "HASWELL";
+            start.Environment["ATEN_CPU_CAPABILITY"] = "avx2";
+            start.Environment["ONEDNN_MAX_CPU_ISA"] = "AVX2";
+            start.Environment["DNNL_MAX_CPU_ISA"] = "AVX2";
+        }
+
         Process process = Process.Start(start)!;
         string? hello = process.StandardOutput.ReadLine();
         if (hello is null)
@@ -39,7 +51,9 @@ internal sealed class TorchPeer : IDisposable
                 $"{python} has no PyTorch. On Debian: apt-get install python3-torch libopenblas0-pthread. {process.StandardError.ReadToEnd()}");
         }
 
-        return new TorchPeer(process, hello);
+        using JsonDocument about = JsonDocument.Parse(hello);
+        string Say(string name) => about.RootElement.GetProperty(name).GetString()!;
+        return new TorchPeer(process, $"PyTorch {Say("torch")}, OpenBLAS {Say("openblas")}");
     }
 
     /// <summary>Steps per second over the given time.</summary>
