@@ -83,7 +83,7 @@ internal static class SimulateCommand
     private static void RequirePath(Option<string?> option) => option.Validators.Add(result =>
     {
         if (result.Tokens is [{ Value: var path }] && (path.Length == 0 || path.Contains('\0', StringComparison.Ordinal)))
-            result.AddError($"{option.Name} is '{path}': it must be a folder.");
+            result.AddError($"{option.Name} is '{Shown.Of(path)}': it must be a folder.");
     });
 
     private static async Task<int> RunAsync(Request request, TextWriter output, TextWriter error, CancellationToken ct)

@@ -37,7 +37,7 @@ public sealed class AggregationResources(int threads, FlatVectorPool pool) : IDi
     /// <summary>Starts the same work on several threads, the caller's among them, and waits for all. For one caller at a time.</summary>
     /// <param name="workers">On how many, at most <see cref="Threads"/>.</param>
     /// <param name="work">The work; each thread starts it once.</param>
-    /// <returns>Completes when all have, with the faults of those that failed.</returns>
+    /// <returns>Completes when all have, with a fault if there was one; where a fault made others cancel, with the fault.</returns>
     public Task RunAsync(int workers, Func<Task> work) => _team.RunAsync(workers, work);
 
     /// <summary>Ends the threads.</summary>

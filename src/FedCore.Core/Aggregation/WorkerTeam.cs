@@ -26,8 +26,10 @@ internal sealed class WorkerTeam : IDisposable
     /// <returns>Completes when all have, with a fault if there was one; where a fault made others cancel, with the fault.</returns>
     public async Task RunAsync(int workers, Func<Task> work)
     {
+        // All threads are there before the first one starts: where the system has no more of them, nothing is left running.
+        for (int i = 1; i < workers; i++) _members[i - 1] ??= new Member();
         var run = new SharedWork(workers, work);
-        for (int i = 1; i < workers; i++) (_members[i - 1] ??= new Member()).Post(run);
+        for (int i = 1; i < workers; i++) _members[i - 1]!.Post(run);
         run.Start();
         SpinWhile(() => !run.IsDone);
         if (!run.IsDone) await run.Done.ConfigureAwait(false);

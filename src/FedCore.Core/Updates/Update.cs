@@ -5,7 +5,7 @@ namespace FedCore.Updates;
 
 /// <summary>
 /// One client's update while it is written: the sections of a layout over a buffer that the trainer rents. The model section lies at the buffer's
-/// beginning, which may be the very memory that was trained in, so that the change is formed in place.
+/// beginning, which may be the very memory that was trained in, so that it takes no memory of its own.
 /// </summary>
 public sealed class Update
 {

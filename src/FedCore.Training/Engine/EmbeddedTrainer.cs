@@ -38,7 +38,7 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             _plan = plan;
             UpdateLayout layout = plan.TrainLayout;
 
-            // Where the model's section begins the update, the model is trained in the update's own memory and the change is formed in place.
+            // Where the model's section begins the update, the model is trained in the update's own memory.
             (Section section, long offset) = layout.Find(Section.Model);
             bool inPlace = offset == 0 && section.Length == plan.Model.Schema.TrainableCount;
             _buffer = new FlatVector(layout.VectorLength);

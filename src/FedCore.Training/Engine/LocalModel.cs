@@ -114,7 +114,8 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         ReadOnlySpan<int> rows = Rows(_order.Next());
         int count = rows.Length;
         Load(network, _examples.Set, rows);
-        _examples.Set.Prefetch(Rows(_order.Peek()));
+        ReadOnlySpan<int> next = _order.Peek();
+        _examples.Set.Prefetch(Rows(next[..Math.Min(next.Length, _rows.Length)]));
         network.Forward(count, training: true, _random);
         network.Backward(count, _random, step, _sums.AsSpan(1));
         _sums[0] += count;
