@@ -7,7 +7,7 @@ namespace FedCore.Aggregation;
 /// <summary>
 /// The order of a sum. The cohort is cut into at most 64 runs of neighbours, the lanes; a lane is summed in cohort order by whoever takes it, and lanes
 /// are added to the total in order. So every floating-point addition has its fixed place, whatever the number of threads, and only the lanes that are
-/// being worked on take memory.
+/// being worked on or wait for one before them take memory.
 /// </summary>
 internal sealed class FoldLanes : IDisposable
 {
@@ -25,10 +25,13 @@ internal sealed class FoldLanes : IDisposable
     private int _next, _merged, _contributors;
     private bool _merging, _aborted, _hasTotal;
 
-    public FoldLanes(UpdateLayout layout, FlatVectorPool pool, int updates, int threads)
+    public FoldLanes(UpdateLayout layout, AggregationResources resources, int updates)
     {
-        (_layout, _pool, _updates) = (layout, pool, updates);
-        _window = 2 * threads + 1;
+        (_layout, _pool, _updates) = (layout, resources.Pool, updates);
+
+        // How far lanes may be ahead of the total. A worker whom the system holds up for a moment holds up the others only where memory is at stake.
+        long affordable = resources.PartialSumBytes / Math.Max(1, layout.VectorLength * sizeof(float));
+        _window = (int)Math.Max(2 * resources.Threads + 1, Math.Min(MaxLanes, affordable));
         _scalars = new double[layout.ScalarCount];
         Count = Math.Min(updates, MaxLanes);
     }

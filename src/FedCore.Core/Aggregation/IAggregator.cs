@@ -34,6 +34,9 @@ public sealed class AggregationResources(int threads, FlatVectorPool pool) : IDi
     /// <summary>Where vectors are rented.</summary>
     public FlatVectorPool Pool => pool;
 
+    /// <summary>How many bytes of partial sums may wait for others, beyond the two per thread that always may; 0 or more.</summary>
+    public long PartialSumBytes { get; init; } = 64 << 20;
+
     /// <summary>Starts the same work on several threads, the caller's among them, and waits for all. For one caller at a time.</summary>
     /// <param name="workers">On how many, at most <see cref="Threads"/>.</param>
     /// <param name="work">The work; each thread starts it once.</param>

@@ -15,7 +15,7 @@ public sealed class WeightedMean : IAggregator
         ArgumentNullException.ThrowIfNull(layout);
         ArgumentNullException.ThrowIfNull(updates);
         ArgumentNullException.ThrowIfNull(resources);
-        using var lanes = new FoldLanes(layout, resources.Pool, updates.Count, resources.Threads);
+        using var lanes = new FoldLanes(layout, resources, updates.Count);
         var refused = new List<(int Index, UpdateRefusedException Reason)>();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Numerics;
@@ -41,50 +42,62 @@ internal static class SimulationSuite
         });
     }
 
-    // Beside the figure stands what two hand-written loops on two threads reach at the same time, for cores share caches, memory and neighbours.
+    // Two busy cores meet twice the neighbours. So beside the median of the pairs stand the ratio of the fastest runs, and what two hand-written loops
+    // that share nothing reach at the same time.
     private static void TwoWorkers(Figures figures)
     {
-        const int rounds = 60, slices = 2;
-        RunPlan plan = Models.Plan(Models.TwoLayers, new RoundPolicy { Count = rounds }, Batch);
+        const int rounds = 60, pairs = 25;
+        RunPlan plan = Models.Plan(Models.TwoLayers, new RoundPolicy { Count = rounds + Steady.FirstRounds }, Batch);
         var clients = new FixedClients(plan.Model, Cohort, Examples);
         using BareLoop first = new(plan, clients), second = new(plan, clients);
-        List<double[]> pairs = Interleaved(
-            slices, Seconds, () => Simulate(plan, clients, 1), () => Simulate(plan, clients, 2), () => first.Rounds(rounds), () =>
-            {
-                Task other = Task.Run(() => second.Rounds(rounds / 2));
-                first.Rounds(rounds / 2);
-                other.Wait();
-            });
-        figures.Report("simulation", "two_workers", Figures.Median(pairs.Select(p => p[0] / p[1])), "x", new
+        var tests = new List<(double One, double Two, double Bare, double TwoBare)>();
+        for (int pair = -2; pair < pairs; pair++)
         {
-            clientsPerSecond = Math.Round(Cohort * rounds * slices / Figures.Median(pairs.Select(p => p[1]))),
-            twoBareLoops = Math.Round(Figures.Median(pairs.Select(p => p[2] / p[3])), 2),
+            var test = (Steady.Simulated(plan, clients, 1), Steady.Simulated(plan, clients, 2), Steady.Looped(rounds, first), Steady.Looped(rounds / 2, first, second));
+            if (pair >= 0) tests.Add(test);
+        }
+
+        figures.Report("simulation", "two_workers", Figures.Median(tests.Select(t => t.One / t.Two)), "x", new
+        {
+            clientsPerSecond = Math.Round(Cohort * rounds / Figures.Median(tests.Select(t => t.Two))),
+            undisturbed = Math.Round(tests.Min(t => t.One) / tests.Min(t => t.Two), 2),
+            twoBareLoops = Math.Round(Figures.Median(tests.Select(t => t.Bare / t.TwoBare)), 2),
         });
     }
 
-    // Of each of several works the cost in each of five tests. A test takes the works in turns, a slice at a time, so that all meet the same neighbours.
-    private static List<double[]> Interleaved(int slices, Func<Action, double> cost, params Action[] works)
+    /// <summary>Seconds that rounds take once threads are started and spread over the processors, which a scheduler may take a tenth of a second for.</summary>
+    private sealed class Steady : IProgress<RunEvent>
     {
-        var tests = new List<double[]>();
-        for (int test = -1; test < Pairs; test++)
+        public const int FirstRounds = 25;
+
+        private long _start, _end;
+
+        public static double Simulated(RunPlan plan, FixedClients clients, int threads)
         {
-            double[] costs = new double[works.Length];
-            for (int slice = 0; slice < slices; slice++)
-                for (int i = 0; i < works.Length; i++) costs[i] += cost(works[i]);
-            if (test >= 0) tests.Add(costs);
+            var clock = new Steady();
+            FederatedSimulation.RunAsync(plan, clients, new SimulationOptions { Threads = threads, Progress = clock }).GetAwaiter().GetResult().Dispose();
+            return Stopwatch.GetElapsedTime(clock._start, clock._end).TotalSeconds;
         }
 
-        return tests;
-    }
+        public static double Looped(int rounds, params BareLoop[] loops)
+        {
+            long start = 0;
+            using var ready = new Barrier(loops.Length, _ => start = Stopwatch.GetTimestamp());
+            Task.WaitAll([.. loops.Select(loop => Task.Run(() =>
+            {
+                loop.Rounds(FirstRounds);
+                ready.SignalAndWait();
+                loop.Rounds(rounds);
+            }))]);
+            return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
 
-    private static void Simulate(RunPlan plan, FixedClients clients, int threads) =>
-        FederatedSimulation.RunAsync(plan, clients, new SimulationOptions { Threads = threads }).GetAwaiter().GetResult().Dispose();
-
-    private static double Seconds(Action work)
-    {
-        long start = System.Diagnostics.Stopwatch.GetTimestamp();
-        work();
-        return System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
+        public void Report(RunEvent value)
+        {
+            if (value is not RoundEnded { Receipt.Round: int round }) return;
+            _end = Stopwatch.GetTimestamp();
+            if (round == FirstRounds) _start = _end;
+        }
     }
 
     /// <summary>CPU time of a simulation's rounds and of other work that has its turn every few rounds, so that both meet the same neighbours.</summary>
