@@ -21,7 +21,7 @@ internal sealed class FoldLanes : IDisposable
     private readonly Dictionary<int, Lane> _done = [];
     private readonly double[] _scalars;
     private FlatVector? _total;
-    private TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource? _moved;
     private int _next, _merged, _contributors;
     private bool _merging, _aborted, _hasTotal;
 
@@ -54,7 +54,7 @@ internal sealed class FoldLanes : IDisposable
                     return new Lane(index, First(index), First(index + 1), new double[_layout.ScalarCount]);
                 }
 
-                moved = _moved.Task;
+                moved = (_moved ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
             }
 
             await moved.WaitAsync(ct).ConfigureAwait(false);
@@ -184,9 +184,8 @@ internal sealed class FoldLanes : IDisposable
 
     private void Wake()
     {
-        TaskCompletionSource moved = _moved;
-        _moved = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        moved.SetResult();
+        _moved?.SetResult();
+        _moved = null;
     }
 
     /// <summary>A run of neighbours in the cohort while it is summed.</summary>
