@@ -34,7 +34,7 @@ public sealed class AggregationResources(int threads, FlatVectorPool pool) : IDi
     /// <summary>Where vectors are rented.</summary>
     public FlatVectorPool Pool => pool;
 
-    /// <summary>How many bytes of partial sums may wait for others, beyond the two per thread that always may; 0 or more.</summary>
+    /// <summary>How many bytes of partial sums may wait for others, 0 or more; two per thread may wait in any case.</summary>
     public long PartialSumBytes { get; init; } = 64 << 20;
 
     /// <summary>Starts the same work on several threads, the caller's among them, and waits for all. For one caller at a time.</summary>
