@@ -7,55 +7,49 @@ using FedCore.Training.Tensors;
 namespace FedCore.Training.Layers;
 
 /// <summary>
-/// Direct convolution over images of height x width x channels: no image is unrolled. For a fixed kernel row the inputs of one output pixel, and the
-/// kernel's rows, lie side by side, so a row of output pixels is a product of a strided matrix with the kernel, in as many segments as the kernel has rows.
+/// Direct convolution over images of height x width x channels: no image is unrolled. The pixels at one place of several images are the rows of a product
+/// of a strided matrix with the kernel, in as many segments as the kernel has rows. They share what part of the kernel lies inside the image, so nothing
+/// is multiplied by the zeros around it.
 /// </summary>
 internal sealed unsafe class Conv2dLayer : Layer
 {
-    private readonly int _height, _width, _channels, _outHeight, _outWidth, _outChannels;
+    // With fewer images the pixels of an image's row are the rows of the product, and with fewer channels the kernel's columns are.
+    private const int FewRows = 6;
+
+    private readonly Image _input, _output;
     private readonly int _kernel, _stride, _padding;
     private readonly bool _bias;
-    private readonly bool _needsInputGradient;
 
-    // The input with its border of zeros.
-    private readonly int _paddedHeight, _paddedWidth;
-    private readonly FlatVector? _padded;
+    // The input with zeros beside its rows, for few channels.
+    private readonly Image _padded;
+    private readonly FlatVector? _paddedInput;
 
-    // For the input gradient: the output gradient, spread out by the stride and with a border of zeros, and the kernel turned round.
-    private readonly int _border, _spreadHeight, _spreadWidth;
-    private readonly FlatVector? _spread;
+    // For the input gradient: the output gradient, spread out by the stride, and the kernel turned round.
+    private readonly Image _spread;
+    private readonly FlatVector? _spreadGradient;
     private readonly FlatVector? _turned;
 
     public Conv2dLayer(Conv2dSpec spec, Shape input, Shape output, int capacity, bool needsInputGradient)
     {
-        (_height, _width, _channels) = (input[0], input[1], input[2]);
-        (_outHeight, _outWidth, _outChannels) = (output[0], output[1], output[2]);
+        _input = new Image(input[0], input[1], input[2]);
+        _output = new Image(output[0], output[1], output[2]);
         (_kernel, _stride, _padding, _bias) = (spec.Kernel, spec.Stride, spec.Padding, spec.Bias);
-        _needsInputGradient = needsInputGradient;
-        (_paddedHeight, _paddedWidth) = (_height + 2 * _padding, _width + 2 * _padding);
-        if (_padding > 0) _padded = new FlatVector((long)capacity * _paddedHeight * _paddedWidth * _channels);
+        _padded = _input with { Width = _input.Width + 2 * _padding };
+        if (_padding > 0 && _input.Channels < FewRows) _paddedInput = new FlatVector(capacity * _padded.Length);
         if (!needsInputGradient) return;
-
-        // Input pixel i gets a gradient from outputs o with i + padding - kernel < o stride <= i + padding: a convolution with the turned kernel over
-        // the spread gradient, which needs a border of kernel - 1 - padding in front and whatever is left behind.
-        _border = _kernel - 1 - _padding;
-        (_spreadHeight, _spreadWidth) = (_height + _kernel - 1, _width + _kernel - 1);
-        _spread = new FlatVector((long)capacity * _spreadHeight * _spreadWidth * _outChannels);
-        _turned = new FlatVector((long)_kernel * _kernel * (_channels + 3) * (_outChannels + 3));
+        _spread = _output with { Height = (_output.Height - 1) * _stride + 1, Width = (_output.Width - 1) * _stride + 1 };
+        if (_stride > 1) _spreadGradient = new FlatVector(capacity * _spread.Length);
+        _turned = new FlatVector((long)_kernel * _kernel * (_input.Channels + 3) * (_output.Channels + 3));
     }
 
     public override bool NeedsOutput => false;
 
-    private nint KernelLength => (nint)_kernel * _kernel * _channels * _outChannels;
+    private nint KernelLength => (nint)_kernel * _kernel * _input.Channels * _output.Channels;
 
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
         fixed (float* x = input, y = output, w = pass.Parameters)
-        {
-            float* padded = Pad(x, pass.Batch);
-            float* bias = _bias ? w + KernelLength : null;
-            Convolve(padded, pass.Batch, _paddedHeight, _paddedWidth, _channels, _stride, w, bias, y, _outHeight, _outWidth, _outChannels);
-        }
+            Convolve(x, _input, pass.Batch, _stride, _padding, w, _bias ? w + KernelLength : null, y, _output);
     }
 
     public override bool Backward(
@@ -63,17 +57,16 @@ internal sealed unsafe class Conv2dLayer : Layer
     {
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
-            if (dx is not null && _needsInputGradient)
+            if (dx is not null && _turned is not null)
             {
-                Spread(dy, pass.Batch);
+                // Input pixel i gets a gradient from outputs o with i + padding - kernel < o stride <= i + padding: a convolution with the turned
+                // kernel over the spread gradient.
                 Turn(w);
-                Convolve(
-                    _spread!.Pointer, pass.Batch, _spreadHeight, _spreadWidth, _outChannels, 1, _turned!.Pointer, null, dx, _height, _width, _channels);
+                Convolve(Spread(dy, pass.Batch), _spread, pass.Batch, 1, _kernel - 1 - _padding, _turned.Pointer, null, dx, _input);
             }
 
-            float* padded = _padded is null ? x : _padded.Pointer;
-            WeightGradient(padded, pass.Batch, dy, dw);
-            if (_bias) MatrixKernels.ColumnSums(dy, pass.Batch * _outHeight * _outWidth, _outChannels, dw + KernelLength, isStep: false, 0);
+            WeightGradient(x, pass.Batch, dy, dw);
+            if (_bias) MatrixKernels.ColumnSums(dy, pass.Batch * _output.Pixels, _output.Channels, dw + KernelLength, isStep: false, 0);
         }
 
         return false;
@@ -81,120 +74,170 @@ internal sealed unsafe class Conv2dLayer : Layer
 
     protected override void Dispose(bool disposing)
     {
-        _padded?.Dispose();
-        _spread?.Dispose();
+        _paddedInput?.Dispose();
+        _spreadGradient?.Dispose();
         _turned?.Dispose();
         base.Dispose(disposing);
     }
 
-    // y[n, r, c, :] = bias + Σ over kernel rows and (kernel columns x channels) of x[n, r stride + i, c stride + j, :] w[i, j, :, :].
-    private void Convolve(
-        float* x, int batch, int height, int width, int channels, int stride, float* w, float* bias, float* y, int outHeight, int outWidth, int outChannels)
+    // y[n, r, c, :] = bias + Σ over kernel rows, kernel columns and channels of x[n, r stride + i - padding, c stride + j - padding, :] w[i, j, :, :].
+    private void Convolve(float* x, Image from, int batch, int stride, int padding, float* w, float* bias, float* y, Image to)
     {
-        nint pitch = (nint)width * channels;
-        int depth = _kernel * channels;
-        for (int image = 0; image < batch; image++)
+        // Bands of images, so that a band's pixels stay in the cache.
+        int bands = (batch + TileGrid.TileRows - 1) / TileGrid.TileRows;
+        for (int band = 0, image = 0; band < bands; band++)
         {
-            for (int row = 0; row < outHeight; row++)
+            int images = (batch - image + bands - band - 1) / (bands - band);
+            for (int row = 0; row < to.Height; row++)
             {
-                var work = new TileWork
+                Overlap rows = Overlap.At(row, stride, padding, _kernel, from.Height);
+                for (int column = 0; column < to.Width;)
                 {
-                    A = x + (image * height + row * stride) * pitch,
-                    ARow = stride * channels,
-                    AStep = 1,
-                    ASegment = pitch - depth,
-                    B = w,
-                    BStep = outChannels,
-                    C = y + ((nint)image * outHeight + row) * outWidth * outChannels,
-                    CRow = outChannels,
-                    Depth = depth,
-                    Segments = _kernel,
-                    Bias = bias,
-                    Mode = bias is null ? TileMode.FromZero : TileMode.FromBias,
-                };
-                TileGrid.Run(work, outWidth, outChannels);
+                    Overlap columns = Overlap.At(column, stride, padding, _kernel, from.Width);
+                    int width = 1;
+                    if (images < FewRows)
+                    {
+                        while (column + width < to.Width && Overlap.At(column + width, stride, padding, _kernel, from.Width).Covers(columns)) width++;
+                    }
+
+                    int pixel = row * to.Width + column;
+                    var work = new TileWork
+                    {
+                        A = x + image * from.Length + (nint)(rows.Input * from.Width + columns.Input) * from.Channels,
+                        ARow = width > 1 ? (nint)stride * from.Channels : from.Length,
+                        AStep = 1,
+                        ASegment = (nint)(from.Width - columns.Count) * from.Channels,
+                        B = w + (nint)(rows.First * _kernel + columns.First) * from.Channels * to.Channels,
+                        BStep = to.Channels,
+                        BSegment = (nint)(_kernel - columns.Count) * from.Channels * to.Channels,
+                        C = y + image * to.Length + (nint)pixel * to.Channels,
+                        CRow = width > 1 ? to.Channels : to.Length,
+                        Depth = columns.Count * from.Channels,
+                        Segments = rows.Count,
+                        Slack = width > 1 ? 0 : (nint)(to.Pixels - pixel - 1) * to.Channels,
+                        Bias = bias,
+                        Mode = bias is null ? TileMode.FromZero : TileMode.FromBias,
+                    };
+                    if (width == 1)
+                    {
+                        TileGrid.Run(work, images, to.Channels);
+                    }
+                    else
+                    {
+                        for (int i = 0; i < images; i++, work.A += from.Length, work.C += to.Length) TileGrid.Run(work, width, to.Channels);
+                    }
+
+                    column += width;
+                }
             }
+
+            image += images;
         }
     }
 
-    // dw[i, (j, channel), :] = Σ over images, rows and columns of x[n, r stride + i, c stride + j, channel] dy[n, r, c, :].
-    private void WeightGradient(float* padded, int batch, float* dy, float* dw)
+    // dw[i, j, channel, :] = Σ over images, rows and columns of x[n, r stride + i - padding, c stride + j - padding, channel] dy[n, r, c, :].
+    private void WeightGradient(float* x, int batch, float* dy, float* dw)
     {
-        nint pitch = (nint)_paddedWidth * _channels;
-        int rows = _kernel * _channels;
+        // Either the channels are the rows of the product, for each column of the kernel, or the kernel's columns are with them.
+        (Image from, int padding) = _paddedInput is null ? (_input, _padding) : (_padded, 0);
+        if (_paddedInput is not null) x = Pad(x, batch);
+        int together = padding > 0 ? 1 : _kernel;
         for (int image = 0; image < batch; image++)
         {
-            for (int kernelRow = 0; kernelRow < _kernel; kernelRow++)
+            for (int i = 0; i < _kernel; i++)
             {
-                var work = new TileWork
+                Overlap rows = Overlap.Over(i, _stride, _padding, _input.Height, _output.Height);
+                for (int j = 0; j < _kernel; j += together)
                 {
-                    A = padded + (image * _paddedHeight + kernelRow) * pitch,
-                    ARow = 1,
-                    AStep = _stride * _channels,
-                    ASegment = _stride * (pitch - (nint)_outWidth * _channels),
-                    B = dy + (nint)image * _outHeight * _outWidth * _outChannels,
-                    BStep = _outChannels,
-                    C = dw + (nint)kernelRow * rows * _outChannels,
-                    CRow = _outChannels,
-                    Depth = _outWidth,
-                    Segments = _outHeight,
-                    Mode = image == 0 ? TileMode.FromZero : TileMode.FromC,
-                };
-                TileGrid.Run(work, rows, _outChannels);
+                    Overlap columns = padding > 0 ? Overlap.Over(j, _stride, padding, from.Width, _output.Width) : new Overlap(0, _output.Width, 0);
+                    var work = new TileWork
+                    {
+                        A = x + image * from.Length + (nint)(rows.Input * from.Width + columns.Input) * from.Channels,
+                        ARow = 1,
+                        AStep = (nint)_stride * from.Channels,
+                        ASegment = (nint)_stride * (from.Width - columns.Count) * from.Channels,
+                        B = dy + image * _output.Length + (nint)(rows.First * _output.Width + columns.First) * _output.Channels,
+                        BStep = _output.Channels,
+                        BSegment = (nint)(_output.Width - columns.Count) * _output.Channels,
+                        C = dw + (nint)(i * _kernel + j) * _input.Channels * _output.Channels,
+                        CRow = _output.Channels,
+                        Depth = columns.Count,
+                        Segments = rows.Count,
+                        Mode = image == 0 ? TileMode.FromZero : TileMode.FromC,
+                    };
+                    TileGrid.Run(work, together * _input.Channels, _output.Channels);
+                }
             }
         }
     }
 
     private float* Pad(float* x, int batch)
     {
-        if (_padded is null) return x;
-        nint rowLength = (nint)_width * _channels;
-        for (int image = 0; image < batch; image++)
-        {
-            for (int row = 0; row < _height; row++)
-            {
-                float* target = _padded.Pointer + (((nint)image * _paddedHeight + row + _padding) * _paddedWidth + _padding) * _channels;
-                Copy(x + ((nint)image * _height + row) * rowLength, target, rowLength);
-            }
-        }
-
-        return _padded.Pointer;
+        nint from = (nint)_input.Width * _input.Channels, to = (nint)_padded.Width * _input.Channels;
+        float* target = _paddedInput!.Pointer + (nint)_padding * _input.Channels;
+        for (nint row = 0; row < (nint)batch * _input.Height; row++) Copy(x + row * from, target + row * to, from);
+        return _paddedInput.Pointer;
     }
 
-    // Only the places of outputs are ever written, so the zeros between and around them stay.
-    private void Spread(float* dy, int batch)
+    // Only the places of outputs are ever written, so the zeros between them stay.
+    private float* Spread(float* dy, int batch)
     {
+        if (_spreadGradient is null) return dy;
         for (int image = 0; image < batch; image++)
         {
-            for (int row = 0; row < _outHeight; row++)
+            for (int pixel = 0; pixel < _output.Pixels; pixel++)
             {
-                float* source = dy + ((nint)image * _outHeight + row) * _outWidth * _outChannels;
-                float* target = _spread!.Pointer
-                    + (((nint)image * _spreadHeight + row * _stride + _border) * _spreadWidth + _border) * _outChannels;
-                if (_stride == 1)
-                {
-                    Copy(source, target, (nint)_outWidth * _outChannels);
-                    continue;
-                }
-
-                for (int column = 0; column < _outWidth; column++)
-                    Copy(source + (nint)column * _outChannels, target + (nint)column * _stride * _outChannels, _outChannels);
+                (int row, int column) = (pixel / _output.Width * _stride, pixel % _output.Width * _stride);
+                Copy(
+                    dy + image * _output.Length + (nint)pixel * _output.Channels,
+                    _spreadGradient.Pointer + image * _spread.Length + (nint)(row * _spread.Width + column) * _output.Channels, _output.Channels);
             }
         }
+
+        return _spreadGradient.Pointer;
     }
 
     // turned[i, j, out, in] = w[kernel - 1 - i, kernel - 1 - j, in, out].
     private void Turn(float* w)
     {
         int last = _kernel * _kernel - 1;
-        nint block = (nint)_channels * _outChannels;
+        nint block = (nint)_input.Channels * _output.Channels;
 
         // Blocks are written in order, each a little beyond its end where a size is no multiple of 4; the next one overwrites that.
         for (int place = 0; place <= last; place++)
-            Transpose.Run(w + (last - place) * block, _outChannels, _channels, _outChannels, _turned!.Pointer + place * block, _channels);
+            Transpose.Run(w + (last - place) * block, _output.Channels, _input.Channels, _output.Channels, _turned!.Pointer + place * block, _input.Channels);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Copy(float* source, float* target, nint count) =>
         Buffer.MemoryCopy(source, target, count * sizeof(float), count * sizeof(float));
+
+    private readonly record struct Image(int Height, int Width, int Channels)
+    {
+        public int Pixels => Height * Width;
+
+        public nint Length => (nint)Pixels * Channels;
+    }
+
+    /// <summary>Along one axis: a range of kernel places (or of outputs), and the input that its first one meets.</summary>
+    private readonly record struct Overlap(int First, int Count, int Input)
+    {
+        /// <summary>The places of the kernel that lie inside the input, for one output.</summary>
+        public static Overlap At(int output, int stride, int padding, int kernel, int extent)
+        {
+            int start = output * stride - padding, first = Math.Max(0, -start);
+            return new Overlap(first, Math.Max(0, Math.Min(kernel, extent - start) - first), start + first);
+        }
+
+        /// <summary>The outputs for which one place of the kernel lies inside the input.</summary>
+        public static Overlap Over(int place, int stride, int padding, int extent, int outputs)
+        {
+            int first = Math.Max(0, (padding - place + stride - 1) / stride), behind = extent + padding - place;
+            int end = behind > 0 ? Math.Min(outputs, (behind - 1) / stride + 1) : 0;
+            return new Overlap(first, Math.Max(0, end - first), first * stride + place - padding);
+        }
+
+        /// <summary>Whether the same places of the kernel lie inside.</summary>
+        public bool Covers(Overlap other) => First == other.First && Count == other.Count;
+    }
 }

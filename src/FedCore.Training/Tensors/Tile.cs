@@ -23,8 +23,11 @@ internal unsafe struct TileWork
     /// <summary>B[0, 0, first column].</summary>
     public float* B;
 
-    /// <summary>From B[s, k] to B[s, k + 1]; segments follow without a gap.</summary>
+    /// <summary>From B[s, k] to B[s, k + 1].</summary>
     public nint BStep;
+
+    /// <summary>From behind the last k of a segment to the first of the next.</summary>
+    public nint BSegment;
 
     /// <summary>C[0, first column].</summary>
     public float* C;
@@ -46,6 +49,9 @@ internal unsafe struct TileWork
     /// last is stored whole, because the next one overwrites what went too far. Masked stores are slow.
     /// </summary>
     public bool RowsTouch;
+
+    /// <summary>How many floats behind each row of C may be written over, because their turn is still to come.</summary>
+    public nint Slack;
 
     /// <summary>What the sums begin with when <see cref="Mode"/> is <see cref="TileMode.FromBias"/>: a vector per column.</summary>
     public float* Bias;
@@ -181,6 +187,7 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
             a6 += gap;
             a9 += gap;
             a12 += gap;
+            b += work->BSegment;
         }
 
         float* target = work->C;

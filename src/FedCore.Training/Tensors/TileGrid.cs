@@ -49,7 +49,8 @@ internal static unsafe class TileGrid
                     work->C = c + row * work->CRow + column;
                     work->Bias = bias + column;
                     bool wide = left > TLanes.Count;
-                    work->Tail = left >= 2 * TLanes.Count ? 0 : left % TLanes.Count;
+                    int tail = left >= 2 * TLanes.Count ? 0 : left % TLanes.Count;
+                    work->Tail = work->Slack < TLanes.Count - tail ? tail : 0;
                     if (wide) RunTile<Constant2>(work, height);
                     else RunTile<Constant1>(work, height);
                 }
