@@ -38,11 +38,22 @@ internal sealed unsafe class LinearLayer : Layer
         bool isStep = pass.Step != 0;
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
-            // The input gradient needs the weights as they were in the forward pass.
-            if (dx is not null) InputGradient(pass.Batch, w, dy, dx);
-            float* target = isStep ? w : dw;
-            MatrixKernels.WeightGradient(x, pass.Batch, _inputs, dy, _outputs, target, isStep, pass.Step);
-            if (_bias) MatrixKernels.ColumnSums(dy, pass.Batch, _outputs, target + (nint)_inputs * _outputs, isStep, pass.Step);
+            int batch = pass.Batch, pitch = Pitch(batch);
+            float* target = isStep ? w : dw, dyTransposed = _transposedOutput.Pointer, dxTransposed = _transposedInput.Pointer;
+            if (dx is not null) Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch);
+
+            // Block by block, so that the weights come from memory once: the input gradient reads them as they were in the forward pass, then they move.
+            int block = MatrixKernels.BlockRows(_inputs, _outputs);
+            for (int first = 0; first < _inputs; first += block)
+            {
+                int inputs = Math.Min(block, _inputs - first);
+                nint row = (nint)first * _outputs;
+                if (dx is not null) MatrixKernels.InputGradient(w + row, inputs, _outputs, dyTransposed, batch, pitch, dxTransposed + (nint)first * pitch);
+                MatrixKernels.WeightGradient(x + first, _inputs, batch, inputs, dy, _outputs, target + row, isStep, pass.Step);
+            }
+
+            if (dx is not null) Transpose.Run(dxTransposed, pitch, _inputs, batch, dx, _inputs);
+            if (_bias) MatrixKernels.ColumnSums(dy, batch, _outputs, target + (nint)_inputs * _outputs, isStep, pass.Step);
         }
 
         return isStep;
@@ -53,15 +64,6 @@ internal sealed unsafe class LinearLayer : Layer
         _transposedInput.Dispose();
         _transposedOutput.Dispose();
         base.Dispose(disposing);
-    }
-
-    private void InputGradient(int batch, float* w, float* dy, float* dx)
-    {
-        int pitch = Pitch(batch);
-        float* dyTransposed = _transposedOutput.Pointer, dxTransposed = _transposedInput.Pointer;
-        Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch);
-        MatrixKernels.InputGradient(w, _inputs, _outputs, dyTransposed, batch, pitch, dxTransposed);
-        Transpose.Run(dxTransposed, pitch, _inputs, batch, dx, _inputs);
     }
 
     private static int Pitch(int batch) => (batch + 15) / 16 * 16;

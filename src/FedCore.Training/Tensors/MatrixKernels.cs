@@ -8,8 +8,8 @@ namespace FedCore.Training.Tensors;
 /// </summary>
 internal static unsafe class MatrixKernels
 {
-    // A block of weights that stays in the first- and second-level cache while all rows of the batch use it.
-    private const int WeightBlockBytes = 128 * 1024;
+    // A weight matrix up to the first size stays in the second-level cache as a whole; a larger one is worked on in blocks of the second.
+    private const int CachedBytes = 640 * 1024, BlockBytes = 128 * 1024;
 
     // From this many rows on, copying a panel of B into consecutive memory pays.
     private const int PackRows = 64;
@@ -24,7 +24,7 @@ internal static unsafe class MatrixKernels
             return;
         }
 
-        int block = Math.Max(32, WeightBlockBytes / (sizeof(float) * outputs));
+        int block = BlockRows(inputs, outputs);
         for (int k = 0; k < inputs; k += block)
         {
             var work = new TileWork
@@ -46,15 +46,16 @@ internal static unsafe class MatrixKernels
     }
 
     /// <summary>
-    /// dw[inputs, outputs] = xᵀ dy, or, with a step, w += step x (xᵀ dy) without the gradient ever being stored.
+    /// dw[inputs, outputs] = xᵀ dy, or, with a step, w += step x (xᵀ dy) without the gradient ever being stored. From a row of x to the next are
+    /// <paramref name="pitch"/> floats.
     /// </summary>
-    public static void WeightGradient(float* x, int rows, int inputs, float* dy, int outputs, float* target, bool isStep, float step)
+    public static void WeightGradient(float* x, int pitch, int rows, int inputs, float* dy, int outputs, float* target, bool isStep, float step)
     {
         var work = new TileWork
         {
             A = x,
             ARow = 1,
-            AStep = inputs,
+            AStep = pitch,
             B = dy,
             BStep = outputs,
             C = target,
@@ -65,6 +66,13 @@ internal static unsafe class MatrixKernels
             Scale = step,
         };
         TileGrid.Run(work, inputs, outputs);
+    }
+
+    /// <summary>In blocks of how many rows a weight matrix is best used, so that it comes from memory once.</summary>
+    public static int BlockRows(int inputs, int outputs)
+    {
+        long row = (long)sizeof(float) * outputs;
+        return inputs * row <= CachedBytes ? inputs : (int)Math.Max(1, BlockBytes / (row * TileGrid.TileRows)) * TileGrid.TileRows;
     }
 
     /// <summary>dxᵀ[inputs, pitch] = w[inputs, outputs] dyᵀ[outputs, pitch]: the batch is the vector dimension.</summary>

@@ -19,6 +19,12 @@ public class FusedStepTests
             Layers = [new LinearSpec { Outputs = 40 }, new ReluSpec(), new LinearSpec { Outputs = 21, Bias = false }, new TanhSpec(), new LinearSpec { Outputs = 3 }],
             Loss = new MeanSquaredErrorSpec(),
         },
+        ["weights in blocks"] = new ModelSpec
+        {
+            Input = [5],
+            Layers = [new LinearSpec { Outputs = 400 }, new ReluSpec(), new LinearSpec { Outputs = 450 }, new LinearSpec { Outputs = 3 }],
+            Loss = new MeanSquaredErrorSpec(),
+        },
         ["every layer"] = Plans.EveryLayer,
     };
 

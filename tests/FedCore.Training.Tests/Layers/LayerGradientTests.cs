@@ -26,6 +26,32 @@ public class LayerGradientTests
         }
     }
 
+    // 700 KB of weights, which are worked on in several blocks.
+    [Fact]
+    public void Linear_gradients_of_many_weights_are_those_of_the_definition()
+    {
+        const int inputs = 400, outputs = 450, batch = 3;
+        using var probe = new LayerProbe(new LinearSpec { Outputs = outputs, Bias = false }, new Shape(inputs), batch);
+        RandomStream random = Draw.Stream("x");
+        float[] x = Draw.Eighths(random, probe.InputCount), w = Draw.Eighths(random, probe.ParameterCount), dy = probe.Coefficients;
+        float[] dx = new float[x.Length], dw = new float[w.Length];
+        for (int row = 0; row < batch; row++)
+        {
+            for (int i = 0; i < inputs; i++)
+            {
+                for (int o = 0; o < outputs; o++)
+                {
+                    dx[row * inputs + i] += dy[row * outputs + o] * w[i * outputs + o];
+                    dw[i * outputs + o] += x[row * inputs + i] * dy[row * outputs + o];
+                }
+            }
+        }
+
+        (float[] inputGradient, float[] parameterGradient) = probe.Gradients(x, w);
+        Assert.Equal(dx, inputGradient);
+        Assert.Equal(dw, parameterGradient);
+    }
+
     [Theory]
     [InlineData(2, 0, 1)]
     [InlineData(2, 1, 3)]

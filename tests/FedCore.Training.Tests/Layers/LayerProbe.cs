@@ -14,7 +14,6 @@ internal sealed class LayerProbe : IDisposable
     private readonly Layer _layer;
     private readonly int _batch, _inputSize, _outputSize;
     private readonly FlatVector _input, _output, _outputGradient, _inputGradient, _parameters, _gradients;
-    private readonly float[] _coefficients;
 
     public LayerProbe(LayerSpec spec, Shape input, int batch)
     {
@@ -30,7 +29,7 @@ internal sealed class LayerProbe : IDisposable
         _outputGradient = _layer.IsInPlace ? _inputGradient : new FlatVector((capacity + ExtraRows) * _outputSize);
         _parameters = new FlatVector(ParameterCount);
         _gradients = new FlatVector(ParameterCount);
-        _coefficients = Draw.Eighths(Draw.Stream("coefficients"), batch * _outputSize);
+        Coefficients = Draw.Eighths(Draw.Stream("coefficients"), batch * _outputSize);
 
         // A larger batch before, so that what it leaves in a layer's scratch memory would be seen.
         RandomStream random = Draw.Stream("before");
@@ -41,6 +40,9 @@ internal sealed class LayerProbe : IDisposable
     }
 
     public Shape Output { get; }
+
+    /// <summary>c, which is also F's gradient with respect to y.</summary>
+    public float[] Coefficients { get; }
 
     public int ParameterCount { get; }
 
@@ -61,7 +63,7 @@ internal sealed class LayerProbe : IDisposable
         Forward(input, parameters);
         _gradients.AsSpan().Fill(float.NaN);
         _inputGradient.AsSpan().Fill(float.NaN);
-        _coefficients.CopyTo(_outputGradient.AsSpan());
+        Coefficients.CopyTo(_outputGradient.AsSpan());
         Assert.False(Differentiate(_batch));
         return (_inputGradient.Slice(0, InputCount).ToArray(), _gradients.AsSpan().ToArray());
     }
@@ -101,7 +103,7 @@ internal sealed class LayerProbe : IDisposable
     {
         double sum = 0;
         float[] output = Forward(input, parameters);
-        for (int i = 0; i < output.Length; i++) sum += (double)_coefficients[i] * output[i];
+        for (int i = 0; i < output.Length; i++) sum += (double)Coefficients[i] * output[i];
         return sum;
     }
 

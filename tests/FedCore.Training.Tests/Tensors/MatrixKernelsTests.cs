@@ -17,7 +17,7 @@ public unsafe class MatrixKernelsTests
         for (int rows = 1; rows <= 40; rows++) CheckForward(rows, 1 + rows % 9, outputs, rows % 2 == 0);
     }
 
-    // 64 rows are packed; 600 inputs are more than a packed panel's 512, and with 200 outputs more than a block of weights.
+    // 64 rows are packed; 600 inputs are more than a packed panel's 512, and 1,100 with 200 outputs are worked on in blocks.
     [Theory]
     [MemberData(nameof(Columns))]
     public void Forward_stays_one_chain_across_blocks_and_packed_panels(int outputs)
@@ -45,11 +45,11 @@ public unsafe class MatrixKernelsTests
                 float[] gradient = Products.Chain(inputs, rows, outputs, a, b, (_, _) => 0);
                 Products.AssertNear(gradient, inputs, rows, outputs, a, b, (_, _) => 0);
                 using GuardedBuffer xs = new(x), dys = new(dy), target = new(inputs, outputs, outputs);
-                MatrixKernels.WeightGradient(xs.Pointer, rows, inputs, dys.Pointer, outputs, target.Pointer, isStep: false, 0);
+                MatrixKernels.WeightGradient(xs.Pointer, inputs, rows, inputs, dys.Pointer, outputs, target.Pointer, isStep: false, 0);
                 target.AssertHolds(gradient, $"gradient {inputs} x {outputs} of {rows}");
 
                 target.Fill(w);
-                MatrixKernels.WeightGradient(xs.Pointer, rows, inputs, dys.Pointer, outputs, target.Pointer, isStep: true, Step);
+                MatrixKernels.WeightGradient(xs.Pointer, inputs, rows, inputs, dys.Pointer, outputs, target.Pointer, isStep: true, Step);
                 target.AssertHolds([.. w.Zip(gradient, Moved)], $"step {inputs} x {outputs} of {rows}");
             }
         }
