@@ -12,6 +12,7 @@ namespace FedCore.Training.Engine;
 public sealed class EngineRegistry
 {
     private readonly Dictionary<Type, Func<LayerSpec, LayerSite, Layer>> _layers = [];
+    private readonly Dictionary<(Type, Type), Func<LayerSpec, LayerSpec, LayerSite, Layer>> _pairs = [];
     private readonly Dictionary<Type, Func<LossSpec, ModelPlan, Loss>> _losses = [];
     private readonly Dictionary<Type, Func<OptimizerSpec, long, Optimizer>> _optimizers = [];
 
@@ -27,6 +28,7 @@ public sealed class EngineRegistry
         .AddLayer<TanhSpec>((_, site) => new TanhLayer(site.Size))
         .AddLayer<SigmoidSpec>((_, site) => new SigmoidLayer(site.Size))
         .AddLayer<DropoutSpec>((spec, site) => new DropoutLayer(site.Size, spec.Rate, site.Capacity))
+        .AddPair<ReluSpec, MaxPool2dSpec>((_, pool, site) => new Pool2dLayer<RectifiedMaxPooling>(pool, site.Input, site.Output))
         .AddLoss<SoftmaxCrossEntropySpec>((_, model) => new SoftmaxCrossEntropyLoss(model.Label.Classes))
         .AddLoss<BinaryCrossEntropySpec>((_, _) => new BinaryCrossEntropyLoss())
         .AddLoss<MeanSquaredErrorSpec>((_, model) => new MeanSquaredErrorLoss(model.Label.Width))
@@ -40,6 +42,19 @@ public sealed class EngineRegistry
     public EngineRegistry AddLayer<TSpec>(Func<TSpec, LayerSite, Layer> create) where TSpec : LayerSpec
     {
         _layers.Add(typeof(TSpec), (spec, site) => create((TSpec)spec, site));
+        return this;
+    }
+
+    /// <summary>Says how two layers in a row are computed in one pass. The tensors of the second follow those of the first.</summary>
+    /// <typeparam name="TFirst">The first layer's type in run files.</typeparam>
+    /// <typeparam name="TSecond">The second layer's type.</typeparam>
+    /// <param name="create">Makes the arithmetic for a place in a network, from the first layer's input to the second one's output.</param>
+    /// <returns>This registry.</returns>
+    public EngineRegistry AddPair<TFirst, TSecond>(Func<TFirst, TSecond, LayerSite, Layer> create)
+        where TFirst : LayerSpec
+        where TSecond : LayerSpec
+    {
+        _pairs.Add((typeof(TFirst), typeof(TSecond)), (first, second, site) => create((TFirst)first, (TSecond)second, site));
         return this;
     }
 
@@ -64,6 +79,10 @@ public sealed class EngineRegistry
     }
 
     internal Layer Create(LayerSpec spec, LayerSite site) => Find(_layers, spec, "layer")(spec, site);
+
+    /// <summary>The arithmetic of two layers in one, or null where there is none.</summary>
+    internal Layer? CreatePair(LayerSpec first, LayerSpec second, LayerSite site) =>
+        _pairs.TryGetValue((first.GetType(), second.GetType()), out Func<LayerSpec, LayerSpec, LayerSite, Layer>? create) ? create(first, second, site) : null;
 
     internal Loss Create(LossSpec spec, ModelPlan model) => Find(_losses, spec, "loss")(spec, model);
 

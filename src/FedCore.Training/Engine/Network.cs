@@ -45,16 +45,15 @@ internal sealed class Network : IDisposable
         Labels = new float[capacity * LabelWidth];
 
         var buffers = new List<FlatVector> { Inputs };
-        _stages = new Stage[plan.Layers.Count];
+        var stages = new List<Stage>();
         long offset = 0;
         int tensor = 0;
         bool isNeeded = false;
-        _firstTrainable = plan.Layers.Count;
-        for (int i = 0; i < _stages.Length; i++)
+        int? firstTrainable = null;
+        for (int i = 0; i < plan.Layers.Count;)
         {
             PlannedLayer planned = plan.Layers[i];
-            var site = new LayerSite(planned.Input, planned.Plan.Output, capacity, NeedsInputGradient: _firstTrainable < i);
-            Layer layer = engine.Create(planned.Spec, site);
+            (Layer layer, LayerSite site, int count) = Create(plan.Layers, i, engine, capacity, firstTrainable is not null);
             FlatVector input = buffers[^1];
 
             // A layer in place overwrites its input, which the layer before it may need for its gradient; a flatten layer changes nothing.
@@ -63,19 +62,22 @@ internal sealed class Network : IDisposable
             if (output != input) buffers.Add(output);
             isNeeded = layer.NeedsOutput || (isNeeded && output == input);
             int length = 0;
-            foreach (TensorSpec spec in planned.Plan.Tensors)
+            foreach (TensorSpec spec in plan.Layers.Skip(i).Take(count).SelectMany(layer => layer.Plan.Tensors))
             {
                 if (spec.Role != TensorRole.Trainable)
                     throw FedCoreException.Configuration("engine.role", $"The embedded engine cannot train '{plan.Schema.Tensors[tensor].Name}', which is {spec.Role}.");
                 length = checked(length + (int)plan.Schema.Tensors[tensor++].Length);
             }
 
-            if (length > 0 && _firstTrainable > i) _firstTrainable = i;
-            _stages[i] = new Stage(layer, input, output, copies, checked((int)planned.Input.ElementCount), site.Size, offset, length);
+            if (length > 0) firstTrainable ??= stages.Count;
+            stages.Add(new Stage(layer, input, output, copies, checked((int)planned.Input.ElementCount), site.Size, offset, length));
             offset += length;
-            UsesRandom |= planned.Spec is DropoutSpec || !IsBuiltIn(planned.Spec);
+            i += count;
         }
 
+        _stages = [.. stages];
+        _firstTrainable = firstTrainable ?? stages.Count;
+        UsesRandom = plan.Layers.Any(layer => layer.Spec is DropoutSpec || !IsBuiltIn(layer.Spec));
         _buffers = [.. buffers];
         _gradientBuffers = [Buffer(widest), Buffer(widest)];
 
@@ -156,6 +158,18 @@ internal sealed class Network : IDisposable
         foreach (Stage stage in _stages) stage.Layer.Dispose();
         foreach (FlatVector buffer in _buffers) buffer.Dispose();
         foreach (FlatVector buffer in _gradientBuffers) buffer.Dispose();
+    }
+
+    // The arithmetic of the layer at a place, or of it and the next one where there is one for both.
+    private static (Layer Layer, LayerSite Site, int Count) Create(
+        IReadOnlyList<PlannedLayer> layers, int place, EngineRegistry engine, int capacity, bool needsInputGradient)
+    {
+        PlannedLayer first = layers[place];
+        var site = new LayerSite(first.Input, first.Plan.Output, capacity, needsInputGradient);
+        if (place + 1 == layers.Count) return (engine.Create(first.Spec, site), site, 1);
+        PlannedLayer second = layers[place + 1];
+        var both = new LayerSite(first.Input, second.Plan.Output, capacity, needsInputGradient);
+        return engine.CreatePair(first.Spec, second.Spec, both) is { } pair ? (pair, both, 2) : (engine.Create(first.Spec, site), site, 1);
     }
 
     private Span<float> Parameters(Stage stage) => _parameters.Slice(stage.Offset, stage.Length);

@@ -13,10 +13,7 @@ internal sealed class ReluLayer(int size) : Layer
         Span<float> values = output[..(pass.Batch * size)];
         int i = 0;
         for (; i + Vector512<float>.Count <= values.Length; i += Vector512<float>.Count)
-        {
-            Vector512<float> x = Vector512.Create(values[i..]);
-            Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), Vector512<float>.Zero, x).CopyTo(values[i..]);
-        }
+            Rectify(Vector512.Create<float>(values[i..])).CopyTo(values[i..]);
 
         for (; i < values.Length; i++)
             if (values[i] < 0) values[i] = 0;
@@ -37,6 +34,10 @@ internal sealed class ReluLayer(int size) : Layer
             if (!(output[i] > 0)) gradient[i] = 0;
         return false;
     }
+
+    /// <summary>max(x, 0), or x where it is not a number.</summary>
+    public static Vector512<float> Rectify(Vector512<float> x) =>
+        Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), Vector512<float>.Zero, x);
 }
 
 /// <summary>tanh(x); its derivative is 1 - y².</summary>

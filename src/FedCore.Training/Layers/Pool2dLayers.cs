@@ -8,6 +8,9 @@ namespace FedCore.Training.Layers;
 /// <summary>What a pooling layer does with the pixels of a window, for 16 channels at once.</summary>
 internal interface IPooling
 {
+    /// <summary>Whether the gradient depends on the output.</summary>
+    static abstract bool NeedsOutput { get; }
+
     /// <summary>Takes one more pixel into the output.</summary>
     static abstract Vector512<float> Gather(Vector512<float> sum, Vector512<float> x);
 
@@ -25,7 +28,7 @@ internal sealed unsafe class Pool2dLayer<TPooling> : Layer
     private const int Lanes = 16;
 
     private readonly int _height, _width, _channels, _outHeight, _outWidth, _step;
-    private readonly bool _overlaps;
+    private readonly bool _overlaps, _covers;
 
     // From a window's first pixel to each of its pixels.
     private readonly int[] _places;
@@ -36,10 +39,11 @@ internal sealed unsafe class Pool2dLayer<TPooling> : Layer
         (_outHeight, _outWidth, _step) = (output[0], output[1], spec.EffectiveStride);
         int size = spec.Size;
         _overlaps = _step < size;
+        _covers = _step == size && _outHeight * size == _height && _outWidth * size == _width;
         _places = [.. Enumerable.Range(0, size * size).Select(place => (place / size * _width + place % size) * _channels)];
     }
 
-    public override bool NeedsOutput => typeof(TPooling) == typeof(MaxPooling);
+    public override bool NeedsOutput => TPooling.NeedsOutput;
 
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
@@ -63,7 +67,9 @@ internal sealed unsafe class Pool2dLayer<TPooling> : Layer
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient)
     {
         if (inputGradient.IsEmpty) return false;
-        inputGradient[..(pass.Batch * _height * _width * _channels)].Clear();
+
+        // Windows side by side write every pixel's gradient.
+        if (!_covers) inputGradient[..(pass.Batch * _height * _width * _channels)].Clear();
         fixed (float* x = input, y = output, dy = outputGradient, dx = inputGradient)
         {
             for (int o = 0; o < pass.Batch * _outHeight * _outWidth; o++)
@@ -111,6 +117,8 @@ internal sealed unsafe class Pool2dLayer<TPooling> : Layer
 /// <summary>The largest value of each window; among equals the first, row by row, gets the gradient, as in PyTorch. What is not a number stays so.</summary>
 internal readonly struct MaxPooling : IPooling
 {
+    public static bool NeedsOutput => true;
+
     public static Vector512<float> Gather(Vector512<float> sum, Vector512<float> x) =>
         Vector512.ConditionalSelect(Vector512.GreaterThan(x, sum) | ~Vector512.Equals(x, x), x, sum);
 
@@ -124,9 +132,27 @@ internal readonly struct MaxPooling : IPooling
     }
 }
 
+/// <summary>The largest value of each window of max(x, 0), which is max(the largest value, 0): the pixels need no pass of their own.</summary>
+internal readonly struct RectifiedMaxPooling : IPooling
+{
+    public static bool NeedsOutput => true;
+
+    public static Vector512<float> Gather(Vector512<float> sum, Vector512<float> x) => MaxPooling.Gather(sum, x);
+
+    public static Vector512<float> Finish(Vector512<float> sum, float pixels) => ReluLayer.Rectify(sum);
+
+    public static Vector512<float> Scatter(Vector512<float> x, Vector512<float> y, float pixels, ref Vector512<float> dy)
+    {
+        dy &= Vector512.GreaterThan(y, Vector512<float>.Zero);
+        return MaxPooling.Scatter(x, y, pixels, ref dy);
+    }
+}
+
 /// <summary>The mean of each window.</summary>
 internal readonly struct AveragePooling : IPooling
 {
+    public static bool NeedsOutput => false;
+
     public static Vector512<float> Gather(Vector512<float> sum, Vector512<float> x) => sum + x;
 
     public static Vector512<float> Finish(Vector512<float> sum, float pixels) => sum * (1 / pixels);

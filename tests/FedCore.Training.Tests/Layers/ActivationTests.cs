@@ -51,6 +51,13 @@ public class ActivationTests
         }
     }
 
+    [Fact]
+    public void Rectified_and_pooled_zeros_have_no_gradient()
+    {
+        using var probe = new LayerProbe(new MaxPool2dSpec { Size = 2 }, new Shape(4, 4, 3), 2, before: new ReluSpec());
+        Assert.All(probe.Gradients(new float[probe.InputCount], []).Input, gradient => Assert.Equal(0, gradient));
+    }
+
     private static float[] Forward(LayerSpec spec, float[] x)
     {
         using var probe = new LayerProbe(spec, new Shape(Size), 1);

@@ -15,14 +15,16 @@ internal sealed class LayerProbe : IDisposable
     private readonly int _batch, _inputSize, _outputSize;
     private readonly FlatVector _input, _output, _outputGradient, _inputGradient, _parameters, _gradients;
 
-    public LayerProbe(LayerSpec spec, Shape input, int batch)
+    public LayerProbe(LayerSpec spec, Shape input, int batch, LayerSpec? before = null)
     {
         LayerPlan plan = spec.Plan(input);
         (_batch, _inputSize, _outputSize) = (batch, (int)input.ElementCount, (int)plan.Output.ElementCount);
         Output = plan.Output;
         ParameterCount = (int)plan.Tensors.Sum(tensor => tensor.Shape.ElementCount);
         int capacity = batch + 1;
-        _layer = EngineRegistry.CreateDefault().Create(spec, new LayerSite(input, plan.Output, capacity, NeedsInputGradient: true));
+        var site = new LayerSite(input, plan.Output, capacity, NeedsInputGradient: true);
+        var engine = EngineRegistry.CreateDefault();
+        _layer = before is null ? engine.Create(spec, site) : engine.CreatePair(before, spec, site)!;
         _input = new FlatVector((capacity + ExtraRows) * _inputSize);
         _inputGradient = new FlatVector((capacity + ExtraRows) * _inputSize);
         _output = _layer.IsInPlace ? _input : new FlatVector((capacity + ExtraRows) * _outputSize);

@@ -51,6 +51,31 @@ internal sealed class ScaleLayer(int size) : Layer
     }
 }
 
+/// <summary>Two of these layers in one pass: every feature times one factor of each.</summary>
+internal sealed class TwiceScaleLayer(int size) : Layer
+{
+    public override bool NeedsOutput => false;
+
+    public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
+    {
+        for (int i = 0; i < pass.Batch * size; i++) output[i] = input[i] * pass.Parameters[i % size] * pass.Parameters[size + i % size];
+    }
+
+    public override bool Backward(
+        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient)
+    {
+        pass.Gradients.Clear();
+        for (int i = 0; i < pass.Batch * size; i++)
+        {
+            float first = pass.Parameters[i % size], second = pass.Parameters[size + i % size];
+            pass.Gradients[i % size] += outputGradient[i] * second * input[i];
+            pass.Gradients[size + i % size] += outputGradient[i] * (input[i] * first);
+        }
+
+        return false;
+    }
+}
+
 internal sealed class AbsoluteErrorLoss(double threshold) : Loss
 {
     public override int SumCount => 2;

@@ -63,6 +63,27 @@ public class OwnPartsTests
     }
 
     [Fact]
+    public void Two_own_layers_in_one_pass_have_the_tensors_of_both()
+    {
+        RunPlan plan = Plans.Of(Scale with { Layers = [new ScaleSpec(), new ScaleSpec(), new ScaleSpec()] }, registry: Names());
+        int made = 0;
+        EngineRegistry pairs = Engine().AddPair<ScaleSpec, ScaleSpec>((_, _, site) =>
+        {
+            made++;
+            return new TwiceScaleLayer(site.Size);
+        });
+        using Engine.RandomClient apart = new(plan, Engine()), together = new(plan, pairs);
+        for (int step = 0; step < 3; step++)
+        {
+            apart.Model.TrainStep(0.1f);
+            together.Model.TrainStep(0.1f);
+        }
+
+        Assert.Equal(1, made);
+        Assert.Equal(apart.Model.Parameters.AsSpan().ToArray(), together.Model.Parameters.AsSpan().ToArray());
+    }
+
+    [Fact]
     public void Own_parts_stand_in_run_files_with_their_parameters()
     {
         Registry names = Names();
