@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace FedCore.Training.Layers;
@@ -11,26 +12,20 @@ internal sealed class ReluLayer(int size) : Layer
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
         Span<float> values = output[..(pass.Batch * size)];
-        int i = 0;
-        for (; i + Vector512<float>.Count <= values.Length; i += Vector512<float>.Count)
-            Rectify(Vector512.Create<float>(values[i..])).CopyTo(values[i..]);
-
-        for (; i < values.Length; i++)
-            if (values[i] < 0) values[i] = 0;
+        Span<Vector512<float>> vectors = MemoryMarshal.Cast<float, Vector512<float>>(values);
+        foreach (ref Vector512<float> x in vectors) x = Rectify(x);
+        foreach (ref float x in values[(vectors.Length * Vector512<float>.Count)..])
+            if (x < 0) x = 0;
     }
 
     public override bool Backward(
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient)
     {
         Span<float> gradient = inputGradient[..(pass.Batch * size)];
-        int i = 0;
-        for (; i + Vector512<float>.Count <= gradient.Length; i += Vector512<float>.Count)
-        {
-            Vector512<float> active = Vector512.GreaterThan(Vector512.Create(output[i..]), Vector512<float>.Zero);
-            Vector512.ConditionalSelect(active, Vector512.Create<float>(gradient[i..]), Vector512<float>.Zero).CopyTo(gradient[i..]);
-        }
-
-        for (; i < gradient.Length; i++)
+        Span<Vector512<float>> gradients = MemoryMarshal.Cast<float, Vector512<float>>(gradient);
+        ReadOnlySpan<Vector512<float>> outputs = MemoryMarshal.Cast<float, Vector512<float>>(output)[..gradients.Length];
+        for (int i = 0; i < gradients.Length; i++) gradients[i] &= Vector512.GreaterThan(outputs[i], Vector512<float>.Zero);
+        for (int i = gradients.Length * Vector512<float>.Count; i < gradient.Length; i++)
             if (!(output[i] > 0)) gradient[i] = 0;
         return false;
     }

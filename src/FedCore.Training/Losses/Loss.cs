@@ -21,38 +21,42 @@ public abstract class Loss
 internal sealed class SoftmaxCrossEntropyLoss(int classes) : Loss
 {
     private const int Lanes = 16;
-    private readonly float[] _row = new float[classes];
+    private float[] _powers = [];
 
     public override int SumCount => 2;
 
     public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
     {
-        float scale = 1f / batch;
+        // exp(logit - largest) of the whole batch at once: the logits of one example are too few for vectors.
+        if (_powers.Length < batch * classes) _powers = new float[batch * classes];
+        Span<float> powers = _powers.AsSpan(0, batch * classes);
         for (int example = 0; example < batch; example++)
         {
             ReadOnlySpan<float> logits = outputs.Slice(example * classes, classes);
+            Span<float> row = powers.Slice(example * classes, classes);
+            float largest = logits[0];
+            foreach (float logit in logits) largest = float.MaxNative(logit, largest);
+            for (int i = 0; i < row.Length; i++) row[i] = logits[i] - largest;
             int label = (int)labels[example];
-            (float largest, int best) = Largest(logits);
-            Span<float> row = _row;
-            float labelLogit = logits[label];
-            TensorPrimitives.Subtract(logits, largest, row);
-            TensorPrimitives.Exp(row, row);
+            sums[0] -= row[label];
+
+            // The answer is the first of the largest.
+            if (row[label] == 0 && !row[..label].Contains(0)) sums[1]++;
+        }
+
+        TensorPrimitives.Exp(powers, powers);
+        float scale = 1f / batch;
+        for (int example = 0; example < batch; example++)
+        {
+            Span<float> row = powers.Slice(example * classes, classes);
             float total = Sum(row);
-            sums[0] += largest - labelLogit + MathF.Log(total);
-            if (best == label) sums[1]++;
+            sums[0] += MathF.Log(total);
             if (gradient.IsEmpty) continue;
             Span<float> target = gradient.Slice(example * classes, classes);
-            TensorPrimitives.Multiply(row, scale / total, target);
-            target[label] -= scale;
+            float factor = scale / total;
+            for (int i = 0; i < row.Length; i++) target[i] = row[i] * factor;
+            target[(int)labels[example]] -= scale;
         }
-    }
-
-    private static (float Value, int Index) Largest(ReadOnlySpan<float> values)
-    {
-        int best = 0;
-        for (int i = 1; i < values.Length; i++)
-            if (values[i] > values[best]) best = i;
-        return (values[best], best);
     }
 
     // In 16 logical lanes, so that the bits are the same for any vector width.
