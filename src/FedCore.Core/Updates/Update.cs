@@ -15,6 +15,7 @@ public sealed class Update
     private readonly double[] _scalars;
     private readonly bool[] _weighted;
     private PendingChange? _change;
+    private long _read;
     private float[]? _block;
 
     /// <summary>An update over a given buffer.</summary>
@@ -49,6 +50,12 @@ public sealed class Update
 
     /// <summary>Whether everything that was written is finite.</summary>
     public bool IsFinite { get; private set; } = true;
+
+    /// <summary>
+    /// Whether the model section's memory, trained in, holds the global model again: each of its blocks was put back when it was read, while it was in
+    /// the cache.
+    /// </summary>
+    public bool IsRestored => _change is { } change && _read == change.Length;
 
     /// <summary>Makes the update empty, for the next client.</summary>
     public void Reset()
@@ -97,7 +104,7 @@ public sealed class Update
     /// update is read, while the block is in the cache; until then neither model may change.
     /// </summary>
     /// <param name="global">The model that the client received.</param>
-    /// <param name="local">The model that it trained; its memory may be the section's own.</param>
+    /// <param name="local">The model that it trained. Its memory may be the section's own; then reading puts the global model back into it.</param>
     public void WriteModelChange(FlatVector global, FlatVector local)
     {
         ArgumentNullException.ThrowIfNull(global);
@@ -105,6 +112,7 @@ public sealed class Update
         (Section section, long start) = Layout.Find(Section.Model);
         IsFinite &= VectorBlocks.IsFinite(local, section.Length);
         _change = new PendingChange(global, local, start, section.Length, (float)Weight);
+        _read = 0;
         _weighted[IndexOf(section)] = true;
     }
 
@@ -136,9 +144,10 @@ public sealed class Update
         foreach (double value in _scalars) IsFinite &= double.IsFinite(value);
     }
 
-    /// <summary>A block of the vector sections of a completed update.</summary>
+    /// <summary>A block of the vector sections of a completed update. Blocks are read in order, each once.</summary>
     /// <param name="offset">Its first element.</param>
     /// <returns>At most <see cref="VectorBlocks.BlockLength"/> elements, valid until the next call.</returns>
+    /// <exception cref="InvalidOperationException">The model's change was read there before, or begins earlier.</exception>
     public ReadOnlySpan<float> ReadBlock(long offset)
     {
         long end = Math.Min(Layout.VectorLength, offset + VectorBlocks.BlockLength);
@@ -150,7 +159,15 @@ public sealed class Update
                 int count = (int)Math.Min(end - offset, ChangeBlockLength);
                 long within = offset - change.Start;
                 Span<float> block = (_block ??= new float[ChangeBlockLength]).AsSpan(0, count);
-                VectorBlocks.ScaledDifference(change.Local.Slice(within, count), change.Global.Slice(within, count), change.Weight, block);
+                Span<float> local = change.Local.Slice(within, count), global = change.Global.Slice(within, count);
+                VectorBlocks.ScaledDifference(local, global, change.Weight, block);
+                if (ReferenceEquals(change.Local, Values))
+                {
+                    if (within != _read) throw new InvalidOperationException($"Element {_read} of the model's change is the next to be read, not {within}.");
+                    global.CopyTo(local);
+                    _read += count;
+                }
+
                 return block;
             }
 

@@ -31,7 +31,9 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
         private readonly Update _evaluation;
         private readonly ShuffledBatches _batches = new();
         private TrainTask? _task;
-        private (ModelState Model, int Round)? _loaded;
+
+        // The global model that the parameters hold. A round is evaluated behind its end, when the model has moved.
+        private (ModelState Model, int Round, bool IsTrained)? _loaded;
 
         public Workspace(RunPlan plan, EngineRegistry engine)
         {
@@ -61,9 +63,9 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
         {
             ExampleView examples = data.Train;
             ClientTask work = task.Work;
-            (_task, ExampleCount, Steps, _loaded) = (task, examples.Count, steps, null);
+            (_task, ExampleCount, Steps) = (task, examples.Count, steps);
+            Load(task);
             _model.NetworkFor(Math.Max(EvaluationBatch, work.BatchSize == 0 ? examples.Count : Math.Min(work.BatchSize, examples.Count)));
-            _model.Parameters.CopyFrom(task.Model.Trainable, task.Model.Trainable.Length);
             _model.Begin(examples, Order(task, site, data), () => _plan.Random.Stream("dropout", task.Round, site));
             _update.Reset();
             await _plan.Definition.Strategy.CreateClientAlgorithm(work).RunAsync(this, _update, ct).ConfigureAwait(false);
@@ -73,13 +75,8 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
 
         public Update Evaluate(EvaluateTask task, ClientData data)
         {
-            if (_loaded is not { } loaded || loaded.Model != task.Model || loaded.Round != task.Round)
-            {
-                _model.NetworkFor(EvaluationBatch);
-                _model.Parameters.CopyFrom(task.Model.Trainable, task.Model.Trainable.Length);
-                _loaded = (task.Model, task.Round);
-            }
-
+            Load(task);
+            _model.NetworkFor(EvaluationBatch);
             _evaluation.Reset();
             foreach (DataSplit split in task.Splits)
                 _model.Evaluate(split == DataSplit.Test ? data.Test : data.Train, MetricLayout.Prefix(split), _evaluation);
@@ -93,6 +90,15 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             _model.Parameters.Dispose();
             _buffer.Dispose();
             _evaluation.Values.Dispose();
+        }
+
+        // Behind a client's training the parameters are those of the global model again, once its update was read.
+        private void Load(SiteTask task)
+        {
+            bool trains = task is TrainTask;
+            (ModelState, int, bool) wanted = (task.Model, task.Round, trains);
+            if (_loaded != wanted || (trains && !_update.IsRestored)) _model.Parameters.CopyFrom(task.Model.Trainable, task.Model.Trainable.Length);
+            _loaded = wanted;
         }
 
         private IBatchOrder Order(TrainTask task, string site, ClientData data)
