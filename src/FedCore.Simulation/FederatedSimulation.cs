@@ -148,8 +148,8 @@ public sealed record SimulationOptions
     /// <summary>Clients that do not finish in time.</summary>
     public Stragglers? Stragglers { get; init; }
 
-    /// <summary>Where the facts go.</summary>
-    public IRunJournal Journal { get; init; } = new InMemoryJournal();
+    /// <summary>Where the facts go, from which a run can be resumed.</summary>
+    public IRunJournal Journal { get; init; } = new NoJournal();
 
     /// <summary>Where the server's state is kept; null to keep none.</summary>
     public ICheckpointStore? Checkpoints { get; init; }

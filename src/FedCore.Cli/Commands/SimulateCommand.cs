@@ -105,7 +105,7 @@ internal static class SimulateCommand
             Devices = file.Simulation.Devices,
             Stragglers = file.Simulation.Stragglers,
             InitialModel = initial,
-            Journal = results?.Journal as IRunJournal ?? new InMemoryJournal(),
+            Journal = results?.Journal as IRunJournal ?? new NoJournal(),
             Checkpoints = results?.Checkpoints,
             Environment = results is null ? "" : FederatedSimulation.EnvironmentOf(plan, file.Simulation, data, initial),
             Progress = display,

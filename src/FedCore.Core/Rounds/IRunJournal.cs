@@ -67,3 +67,17 @@ public sealed class InMemoryJournal : IRunJournal
         return ValueTask.CompletedTask;
     }
 }
+
+/// <summary>A journal that keeps nothing, for a run that nobody will resume.</summary>
+public sealed class NoJournal : IRunJournal
+{
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<RunEvent> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    {
+        await Task.CompletedTask.ConfigureAwait(false);
+        yield break;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask AppendAsync(RunEvent fact, CancellationToken ct) => ValueTask.CompletedTask;
+}

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace FedCore.Rounds;
 
 /// <summary>What a round leaves for the record: who was asked, who answered, who was left out and why, and what it cost.</summary>
@@ -47,7 +49,8 @@ public sealed record RoundReceipt
 /// <param name="Client">Its name.</param>
 /// <param name="Outcome">What became of it.</param>
 /// <param name="Reason">Why, where it did not report.</param>
-public sealed record ClientReceipt(string Client, ClientOutcome Outcome, string? Reason = null);
+[method: JsonConstructor]
+public readonly record struct ClientReceipt(string Client, ClientOutcome Outcome, string? Reason = null);
 
 /// <summary>The result of a federated evaluation.</summary>
 public sealed record EvaluationReceipt

@@ -84,7 +84,7 @@ public static class HtmlReport
         int clients = (int)Math.Min(MaxClients, data.ClientCount);
         string[] names = [.. Enumerable.Range(0, clients).Select(client => data.NameOf(client))];
         Dictionary<string, ClientReceipt>[] byName = [.. rounds.Select(round => round.Clients.ToDictionary(client => client.Client))];
-        ClientReceipt? Find(int client, int round) => byName[round].GetValueOrDefault(names[client]);
+        ClientReceipt? Find(int client, int round) => byName[round].TryGetValue(names[client], out ClientReceipt found) ? found : null;
 
         // Of rounds that are too many to be drawn as well: a report counts where its round does.
         Dictionary<string, int> totals = state.Rounds.Where(round => round.Committed).SelectMany(round => round.Clients)
@@ -92,7 +92,7 @@ public static class HtmlReport
         string chart = SvgHeatMap.DrawClasses(
             names, [.. rounds.Select(round => round.Round)], isWide,
             (client, round) => Find(client, round) is { } found ? StyleOf(rounds[round], found) : null,
-            (client, round) => $"{names[client]}, round {rounds[round].Round}: {Find(client, round)!.Outcome.ToString().ToLowerInvariant()}",
+            (client, round) => $"{names[client]}, round {rounds[round].Round}: {Find(client, round)!.Value.Outcome.ToString().ToLowerInvariant()}",
             client => $"{totals.GetValueOrDefault(names[client])}");
         string legend = "<span class=\"key\"><i class=\"reported\"></i>in the sum</span><span class=\"key\"><i class=\"late\"></i>late</span>"
             + "<span class=\"key\"><i class=\"gone\"></i>lost, declined or refused</span><span class=\"key\"><i class=\"void\"></i>round abandoned</span>";

@@ -36,12 +36,14 @@ internal sealed class SoftmaxCrossEntropyLoss(int classes) : Loss
             Span<float> row = powers.Slice(example * classes, classes);
             float largest = logits[0];
             foreach (float logit in logits) largest = float.MaxNative(logit, largest);
-            for (int i = 0; i < row.Length; i++) row[i] = logits[i] - largest;
             int label = (int)labels[example];
-            sums[0] -= row[label];
 
             // The answer is the first of the largest.
-            if (row[label] == 0 && !row[..label].Contains(0)) sums[1]++;
+            bool isAnswer = logits[label] == largest;
+            for (int i = 0; i < label; i++) isAnswer &= logits[i] < largest;
+            if (isAnswer) sums[1]++;
+            for (int i = 0; i < row.Length; i++) row[i] = logits[i] - largest;
+            sums[0] -= row[label];
         }
 
         TensorPrimitives.Exp(powers, powers);
