@@ -43,8 +43,13 @@ public interface IClientGenerator
 /// <summary>The names of clients that have none of their own: <c>client-00042</c>.</summary>
 public static class ClientNames
 {
+    // The receipts of a long run name the same clients again and again; those of small populations share one string.
+    private static readonly string?[] First = new string?[10_000];
+
     /// <summary>A client's name.</summary>
     /// <param name="index">Its index.</param>
     /// <returns>The name; names sort like indices below a million.</returns>
-    public static string Of(long index) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"client-{index:D6}");
+    public static string Of(long index) => index >= 0 && index < First.Length ? First[index] ??= Format(index) : Format(index);
+
+    private static string Format(long index) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"client-{index:D6}");
 }

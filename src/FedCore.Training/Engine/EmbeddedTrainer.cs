@@ -65,8 +65,8 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             ClientTask work = task.Work;
             (_task, ExampleCount, Steps) = (task, examples.Count, steps);
             Load(task);
-            _model.NetworkFor(Math.Max(EvaluationBatch, work.BatchSize == 0 ? examples.Count : Math.Min(work.BatchSize, examples.Count)));
-            _model.Begin(examples, Order(task, site, data), () => _plan.Random.Stream("dropout", task.Round, site));
+            Network network = _model.NetworkFor(Math.Max(EvaluationBatch, work.BatchSize == 0 ? examples.Count : Math.Min(work.BatchSize, examples.Count)));
+            _model.Begin(examples, Order(task, site, data), network.UsesRandom ? _plan.Random.Stream("dropout", task.Round, site) : null);
             _update.Reset();
             await _plan.Definition.Strategy.CreateClientAlgorithm(work).RunAsync(this, _update, ct).ConfigureAwait(false);
             _update.Complete();

@@ -51,12 +51,12 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         return _network;
     }
 
-    /// <summary>Begins with another client.</summary>
-    public void Begin(ExampleView examples, IBatchOrder order, Func<RandomStream> random)
+    /// <summary>Begins with another client; the random numbers are for a network that uses some.</summary>
+    public void Begin(ExampleView examples, IBatchOrder order, RandomStream? random)
     {
         _examples = examples;
         _order = order;
-        _random = _network!.UsesRandom ? random() : null;
+        _random = random;
         _optimizer.Reset();
         Array.Clear(_sums);
     }

@@ -21,7 +21,7 @@ internal sealed class RandomClient : IDisposable
         Model.NetworkFor(plan.Definition.Training.BatchSize);
         var batches = new ShuffledBatches();
         batches.Reset(Examples, plan.Definition.Training.BatchSize, Draw.Stream("batches"));
-        Model.Begin(Data.Train, batches, () => Draw.Stream("dropout"));
+        Model.Begin(Data.Train, batches, Draw.Stream("dropout"));
     }
 
     public LocalModel Model { get; }

@@ -126,7 +126,7 @@ public sealed class PyTorchTests
             initial.CopyTo(_parameters.AsSpan());
             Model = new LocalModel(_plan, EngineRegistry.CreateDefault(), _parameters);
             Network = Model.NetworkFor(_batches[0].Length);
-            Model.Begin(ExampleView.All(examples), this, () => _plan.Random.Stream("dropout"));
+            Model.Begin(ExampleView.All(examples), this, _plan.Random.Stream("dropout"));
         }
 
         public LocalModel Model { get; }
