@@ -66,7 +66,7 @@ internal sealed unsafe class Conv2dLayer : Layer
             }
 
             WeightGradient(x, pass.Batch, dy, dw);
-            if (_bias) MatrixKernels.ColumnSums(dy, pass.Batch * _output.Pixels, _output.Channels, dw + KernelLength, isStep: false, 0);
+            if (_bias) MatrixKernels.ColumnSums(dy, pass.Batch * _output.Pixels, _output.Channels, dw + KernelLength, adds: false);
         }
 
         return false;

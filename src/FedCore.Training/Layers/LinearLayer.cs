@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Numerics;
@@ -42,6 +43,9 @@ internal sealed unsafe class LinearLayer : Layer
             float* target = isStep ? w : dw, dyTransposed = _transposedOutput.Pointer, dxTransposed = _transposedInput.Pointer;
             if (dx is not null) Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch);
 
+            // Scaled before it is summed: adding to a weight costs no multiplication then.
+            if (isStep) TensorPrimitives.Multiply(outputGradient[..(batch * _outputs)], pass.Step, outputGradient);
+
             // Block by block, so that the weights come from memory once: the input gradient reads them as they were in the forward pass, then they move.
             int block = MatrixKernels.BlockRows(_inputs, _outputs);
             for (int first = 0; first < _inputs; first += block)
@@ -49,11 +53,11 @@ internal sealed unsafe class LinearLayer : Layer
                 int inputs = Math.Min(block, _inputs - first);
                 nint row = (nint)first * _outputs;
                 if (dx is not null) MatrixKernels.InputGradient(w + row, inputs, _outputs, dyTransposed, batch, pitch, dxTransposed + (nint)first * pitch);
-                MatrixKernels.WeightGradient(x + first, _inputs, batch, inputs, dy, _outputs, target + row, isStep, pass.Step);
+                MatrixKernels.WeightGradient(x + first, _inputs, batch, inputs, dy, _outputs, target + row, isStep);
             }
 
             if (dx is not null) Transpose.Run(dxTransposed, pitch, _inputs, batch, dx, _inputs);
-            if (_bias) MatrixKernels.ColumnSums(dy, batch, _outputs, target + (nint)_inputs * _outputs, isStep, pass.Step);
+            if (_bias) MatrixKernels.ColumnSums(dy, batch, _outputs, target + (nint)_inputs * _outputs, isStep);
         }
 
         return isStep;

@@ -46,10 +46,10 @@ internal static unsafe class MatrixKernels
     }
 
     /// <summary>
-    /// dw[inputs, outputs] = xᵀ dy, or, with a step, w += step x (xᵀ dy) without the gradient ever being stored. From a row of x to the next are
-    /// <paramref name="pitch"/> floats.
+    /// target[inputs, outputs] = xᵀ dy, or target += xᵀ dy: with dy scaled by a step, weights move without the gradient ever being stored. From a row of
+    /// x to the next are <paramref name="pitch"/> floats.
     /// </summary>
-    public static void WeightGradient(float* x, int pitch, int rows, int inputs, float* dy, int outputs, float* target, bool isStep, float step)
+    public static void WeightGradient(float* x, int pitch, int rows, int inputs, float* dy, int outputs, float* target, bool adds)
     {
         var work = new TileWork
         {
@@ -62,8 +62,7 @@ internal static unsafe class MatrixKernels
             CRow = outputs,
             Depth = rows,
             Segments = 1,
-            Mode = isStep ? TileMode.AddScaled : TileMode.FromZero,
-            Scale = step,
+            Mode = adds ? TileMode.AddToC : TileMode.FromZero,
         };
         TileGrid.Run(work, inputs, outputs);
     }
@@ -93,8 +92,8 @@ internal static unsafe class MatrixKernels
         TileGrid.Run(work, inputs, rows);
     }
 
-    /// <summary>target[column] = Σ over rows of dy[row, column], or target += step x Σ.</summary>
-    public static void ColumnSums(float* dy, int rows, int columns, float* target, bool isStep, float step)
+    /// <summary>target[column] = Σ over rows of dy[row, column], or target += Σ.</summary>
+    public static void ColumnSums(float* dy, int rows, int columns, float* target, bool adds)
     {
         float one = 1;
         var work = new TileWork
@@ -106,8 +105,7 @@ internal static unsafe class MatrixKernels
             CRow = columns,
             Depth = rows,
             Segments = 1,
-            Mode = isStep ? TileMode.AddScaled : TileMode.FromZero,
-            Scale = step,
+            Mode = adds ? TileMode.AddToC : TileMode.FromZero,
         };
         TileGrid.Run(work, 1, columns);
     }

@@ -58,9 +58,6 @@ internal unsafe struct TileWork
 
     /// <summary>How the sums begin and end.</summary>
     public TileMode Mode;
-
-    /// <summary>The factor of <see cref="TileMode.AddScaled"/>.</summary>
-    public float Scale;
 }
 
 /// <summary>How a tile's sums begin and end.</summary>
@@ -75,8 +72,8 @@ internal enum TileMode
     /// <summary>C = C + Σ, the sum going on where C left off.</summary>
     FromC,
 
-    /// <summary>C = C + scale x Σ: a step of gradient descent.</summary>
-    AddScaled,
+    /// <summary>C = C + Σ, the sum formed by itself: a step along a scaled gradient.</summary>
+    AddToC,
 }
 
 /// <summary>A number that the compiler knows.</summary>
@@ -192,24 +189,23 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
 
         float* target = work->C;
         nint pitch = work->CRow;
-        if (work->Mode == TileMode.AddScaled)
+        if (work->Mode == TileMode.AddToC)
         {
             // All loads come before the first store: a row's last vector reaches into the next row, and a load behind a masked store would stall.
-            TVector scale = TLanes.Broadcast(work->Scale);
-            if (TRows.Value > 0) { c0 = TLanes.MultiplyAdd(scale, c0, TLanes.Load(target + 0 * pitch)); if (Wide) d0 = TLanes.MultiplyAdd(scale, d0, TLanes.Load(target + 0 * pitch + TLanes.Count)); }
-            if (TRows.Value > 1) { c1 = TLanes.MultiplyAdd(scale, c1, TLanes.Load(target + 1 * pitch)); if (Wide) d1 = TLanes.MultiplyAdd(scale, d1, TLanes.Load(target + 1 * pitch + TLanes.Count)); }
-            if (TRows.Value > 2) { c2 = TLanes.MultiplyAdd(scale, c2, TLanes.Load(target + 2 * pitch)); if (Wide) d2 = TLanes.MultiplyAdd(scale, d2, TLanes.Load(target + 2 * pitch + TLanes.Count)); }
-            if (TRows.Value > 3) { c3 = TLanes.MultiplyAdd(scale, c3, TLanes.Load(target + 3 * pitch)); if (Wide) d3 = TLanes.MultiplyAdd(scale, d3, TLanes.Load(target + 3 * pitch + TLanes.Count)); }
-            if (TRows.Value > 4) { c4 = TLanes.MultiplyAdd(scale, c4, TLanes.Load(target + 4 * pitch)); if (Wide) d4 = TLanes.MultiplyAdd(scale, d4, TLanes.Load(target + 4 * pitch + TLanes.Count)); }
-            if (TRows.Value > 5) { c5 = TLanes.MultiplyAdd(scale, c5, TLanes.Load(target + 5 * pitch)); if (Wide) d5 = TLanes.MultiplyAdd(scale, d5, TLanes.Load(target + 5 * pitch + TLanes.Count)); }
-            if (TRows.Value > 6) { c6 = TLanes.MultiplyAdd(scale, c6, TLanes.Load(target + 6 * pitch)); if (Wide) d6 = TLanes.MultiplyAdd(scale, d6, TLanes.Load(target + 6 * pitch + TLanes.Count)); }
-            if (TRows.Value > 7) { c7 = TLanes.MultiplyAdd(scale, c7, TLanes.Load(target + 7 * pitch)); if (Wide) d7 = TLanes.MultiplyAdd(scale, d7, TLanes.Load(target + 7 * pitch + TLanes.Count)); }
-            if (TRows.Value > 8) { c8 = TLanes.MultiplyAdd(scale, c8, TLanes.Load(target + 8 * pitch)); if (Wide) d8 = TLanes.MultiplyAdd(scale, d8, TLanes.Load(target + 8 * pitch + TLanes.Count)); }
-            if (TRows.Value > 9) { c9 = TLanes.MultiplyAdd(scale, c9, TLanes.Load(target + 9 * pitch)); if (Wide) d9 = TLanes.MultiplyAdd(scale, d9, TLanes.Load(target + 9 * pitch + TLanes.Count)); }
-            if (TRows.Value > 10) { c10 = TLanes.MultiplyAdd(scale, c10, TLanes.Load(target + 10 * pitch)); if (Wide) d10 = TLanes.MultiplyAdd(scale, d10, TLanes.Load(target + 10 * pitch + TLanes.Count)); }
-            if (TRows.Value > 11) { c11 = TLanes.MultiplyAdd(scale, c11, TLanes.Load(target + 11 * pitch)); if (Wide) d11 = TLanes.MultiplyAdd(scale, d11, TLanes.Load(target + 11 * pitch + TLanes.Count)); }
-            if (TRows.Value > 12) { c12 = TLanes.MultiplyAdd(scale, c12, TLanes.Load(target + 12 * pitch)); if (Wide) d12 = TLanes.MultiplyAdd(scale, d12, TLanes.Load(target + 12 * pitch + TLanes.Count)); }
-            if (TRows.Value > 13) { c13 = TLanes.MultiplyAdd(scale, c13, TLanes.Load(target + 13 * pitch)); if (Wide) d13 = TLanes.MultiplyAdd(scale, d13, TLanes.Load(target + 13 * pitch + TLanes.Count)); }
+            if (TRows.Value > 0) { c0 = TLanes.Add(c0, TLanes.Load(target + 0 * pitch)); if (Wide) d0 = TLanes.Add(d0, TLanes.Load(target + 0 * pitch + TLanes.Count)); }
+            if (TRows.Value > 1) { c1 = TLanes.Add(c1, TLanes.Load(target + 1 * pitch)); if (Wide) d1 = TLanes.Add(d1, TLanes.Load(target + 1 * pitch + TLanes.Count)); }
+            if (TRows.Value > 2) { c2 = TLanes.Add(c2, TLanes.Load(target + 2 * pitch)); if (Wide) d2 = TLanes.Add(d2, TLanes.Load(target + 2 * pitch + TLanes.Count)); }
+            if (TRows.Value > 3) { c3 = TLanes.Add(c3, TLanes.Load(target + 3 * pitch)); if (Wide) d3 = TLanes.Add(d3, TLanes.Load(target + 3 * pitch + TLanes.Count)); }
+            if (TRows.Value > 4) { c4 = TLanes.Add(c4, TLanes.Load(target + 4 * pitch)); if (Wide) d4 = TLanes.Add(d4, TLanes.Load(target + 4 * pitch + TLanes.Count)); }
+            if (TRows.Value > 5) { c5 = TLanes.Add(c5, TLanes.Load(target + 5 * pitch)); if (Wide) d5 = TLanes.Add(d5, TLanes.Load(target + 5 * pitch + TLanes.Count)); }
+            if (TRows.Value > 6) { c6 = TLanes.Add(c6, TLanes.Load(target + 6 * pitch)); if (Wide) d6 = TLanes.Add(d6, TLanes.Load(target + 6 * pitch + TLanes.Count)); }
+            if (TRows.Value > 7) { c7 = TLanes.Add(c7, TLanes.Load(target + 7 * pitch)); if (Wide) d7 = TLanes.Add(d7, TLanes.Load(target + 7 * pitch + TLanes.Count)); }
+            if (TRows.Value > 8) { c8 = TLanes.Add(c8, TLanes.Load(target + 8 * pitch)); if (Wide) d8 = TLanes.Add(d8, TLanes.Load(target + 8 * pitch + TLanes.Count)); }
+            if (TRows.Value > 9) { c9 = TLanes.Add(c9, TLanes.Load(target + 9 * pitch)); if (Wide) d9 = TLanes.Add(d9, TLanes.Load(target + 9 * pitch + TLanes.Count)); }
+            if (TRows.Value > 10) { c10 = TLanes.Add(c10, TLanes.Load(target + 10 * pitch)); if (Wide) d10 = TLanes.Add(d10, TLanes.Load(target + 10 * pitch + TLanes.Count)); }
+            if (TRows.Value > 11) { c11 = TLanes.Add(c11, TLanes.Load(target + 11 * pitch)); if (Wide) d11 = TLanes.Add(d11, TLanes.Load(target + 11 * pitch + TLanes.Count)); }
+            if (TRows.Value > 12) { c12 = TLanes.Add(c12, TLanes.Load(target + 12 * pitch)); if (Wide) d12 = TLanes.Add(d12, TLanes.Load(target + 12 * pitch + TLanes.Count)); }
+            if (TRows.Value > 13) { c13 = TLanes.Add(c13, TLanes.Load(target + 13 * pitch)); if (Wide) d13 = TLanes.Add(d13, TLanes.Load(target + 13 * pitch + TLanes.Count)); }
         }
 
         int tail = work->Tail;

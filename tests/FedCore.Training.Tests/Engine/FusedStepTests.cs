@@ -5,11 +5,13 @@ using FedCore.Models.Losses;
 namespace FedCore.Training.Tests.Engine;
 
 /// <summary>
-/// A fused step and a gradient with a step behind it have the same bits: both add up the gradient in the same chain, and both move a parameter in one
-/// rounding, w + (-rate x g).
+/// A fused step and a gradient with a step behind it do the same. The fused one scales the output's gradient before it is summed, the other the sum;
+/// with a power of two as rate both round alike, and both move a parameter in one rounding.
 /// </summary>
 public class FusedStepTests
 {
+    private const float Rate = 0.125f;
+
     private static readonly Dictionary<string, ModelSpec> Models = new()
     {
         ["linear"] = Plans.Softmax(33, 7),
@@ -37,9 +39,9 @@ public class FusedStepTests
         using RandomClient fused = new(Plans.Of(Models[model])), apart = new(Plans.Of(Models[model]));
         for (int step = 0; step < 20; step++)
         {
-            fused.Model.TrainStep(0.1f);
+            fused.Model.TrainStep(Rate);
             apart.Model.ComputeGradients();
-            apart.Model.Step(0.1f);
+            apart.Model.Step(Rate);
         }
 
         Assert.Equal(apart.Model.Parameters.AsSpan().ToArray(), fused.Model.Parameters.AsSpan().ToArray());

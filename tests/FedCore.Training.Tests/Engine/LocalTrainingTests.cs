@@ -9,7 +9,8 @@ namespace FedCore.Training.Tests.Engine;
 
 public class LocalTrainingTests
 {
-    private const float Rate = 0.1f;
+    // A power of two: a step that is scaled before it is summed rounds like one that is scaled behind.
+    private const float Rate = 0.125f;
 
     // Li et al. 2020, equation 2: the gradient of the client's objective is that of its loss plus mu (w - w_global).
     [Fact]

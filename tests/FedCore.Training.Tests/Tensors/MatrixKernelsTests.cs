@@ -6,8 +6,6 @@ namespace FedCore.Training.Tests.Tensors;
 /// <summary>The products of a dense layer against plain loops: the same bits as a chain of fused multiply-adds, and near the sum in double precision.</summary>
 public unsafe class MatrixKernelsTests
 {
-    private const float Step = -0.1f;
-
     public static TheoryData<int> Columns => [.. Products.Columns];
 
     [Theory]
@@ -33,7 +31,7 @@ public unsafe class MatrixKernelsTests
 
     [Theory]
     [MemberData(nameof(Columns))]
-    public void WeightGradient_is_the_product_over_the_batch_or_a_step_along_it(int outputs)
+    public void WeightGradient_is_the_product_over_the_batch_or_is_added(int outputs)
     {
         for (int inputs = 1; inputs <= 40; inputs++)
         {
@@ -45,12 +43,12 @@ public unsafe class MatrixKernelsTests
                 float[] gradient = Products.Chain(inputs, rows, outputs, a, b, (_, _) => 0);
                 Products.AssertNear(gradient, inputs, rows, outputs, a, b, (_, _) => 0);
                 using GuardedBuffer xs = new(x), dys = new(dy), target = new(inputs, outputs, outputs);
-                MatrixKernels.WeightGradient(xs.Pointer, inputs, rows, inputs, dys.Pointer, outputs, target.Pointer, isStep: false, 0);
+                MatrixKernels.WeightGradient(xs.Pointer, inputs, rows, inputs, dys.Pointer, outputs, target.Pointer, adds: false);
                 target.AssertHolds(gradient, $"gradient {inputs} x {outputs} of {rows}");
 
                 target.Fill(w);
-                MatrixKernels.WeightGradient(xs.Pointer, inputs, rows, inputs, dys.Pointer, outputs, target.Pointer, isStep: true, Step);
-                target.AssertHolds([.. w.Zip(gradient, Moved)], $"step {inputs} x {outputs} of {rows}");
+                MatrixKernels.WeightGradient(xs.Pointer, inputs, rows, inputs, dys.Pointer, outputs, target.Pointer, adds: true);
+                target.AssertHolds([.. w.Zip(gradient, (before, sum) => before + sum)], $"added {inputs} x {outputs} of {rows}");
             }
         }
     }
@@ -76,7 +74,7 @@ public unsafe class MatrixKernelsTests
 
     [Theory]
     [MemberData(nameof(Columns))]
-    public void ColumnSums_add_the_rows_in_order_or_step_along_the_sums(int columns)
+    public void ColumnSums_add_the_rows_in_order_or_are_added(int columns)
     {
         for (int rows = 1; rows <= 40; rows++)
         {
@@ -86,16 +84,14 @@ public unsafe class MatrixKernelsTests
             float[] sums = Products.Chain(1, rows, columns, (_, _) => 1, b, (_, _) => 0);
             Products.AssertNear(sums, 1, rows, columns, (_, _) => 1, b, (_, _) => 0);
             using GuardedBuffer dys = new(dy), target = new(1, columns, columns);
-            MatrixKernels.ColumnSums(dys.Pointer, rows, columns, target.Pointer, isStep: false, 0);
+            MatrixKernels.ColumnSums(dys.Pointer, rows, columns, target.Pointer, adds: false);
             target.AssertHolds(sums, $"{rows} x {columns}");
 
             target.Fill(w);
-            MatrixKernels.ColumnSums(dys.Pointer, rows, columns, target.Pointer, isStep: true, Step);
-            target.AssertHolds([.. w.Zip(sums, Moved)], $"step {rows} x {columns}");
+            MatrixKernels.ColumnSums(dys.Pointer, rows, columns, target.Pointer, adds: true);
+            target.AssertHolds([.. w.Zip(sums, (before, sum) => before + sum)], $"added {rows} x {columns}");
         }
     }
-
-    private static float Moved(float weight, float gradient) => MathF.FusedMultiplyAdd(Step, gradient, weight);
 
     private static void CheckForward(int rows, int inputs, int outputs, bool bias)
     {

@@ -40,7 +40,7 @@ public unsafe class TileGridTests
                 Check(lanes, gap, rows, columns, Depth, 1, TileMode.FromZero);
                 Check(lanes, gap, rows, columns, 1, 3, TileMode.FromBias);
                 Check(lanes, gap, rows, columns, 2, 2, TileMode.FromC);
-                Check(lanes, gap, rows, columns, 3, 1, TileMode.AddScaled);
+                Check(lanes, gap, rows, columns, 3, 1, TileMode.AddToC);
             }
         }
     }
@@ -72,7 +72,6 @@ public unsafe class TileGridTests
     private static void Check(Grid grid, int gap, int rows, int columns, int depth, int segments, TileMode mode)
     {
         const int segmentGap = 7;
-        const float scale = -0.3f;
         RandomStream random = Draw.Stream("tiles", rows * 1000 + columns);
         int length = depth * segments;
         float[] a = Draw.Uniform(random, segments * (depth * rows + segmentGap) + 1), b = Draw.Uniform(random, length * columns);
@@ -93,7 +92,6 @@ public unsafe class TileGridTests
             Segments = segments,
             Bias = biasMemory.Pointer,
             Mode = mode,
-            Scale = scale,
         };
         grid(&work, rows, columns);
 
@@ -107,8 +105,8 @@ public unsafe class TileGridTests
                 TileMode.FromC => before[r * columns + column],
                 _ => 0,
             });
-        if (mode == TileMode.AddScaled)
-            for (int i = 0; i < expected.Length; i++) expected[i] = MathF.FusedMultiplyAdd(scale, expected[i], before[i]);
+        if (mode == TileMode.AddToC)
+            for (int i = 0; i < expected.Length; i++) expected[i] += before[i];
         c.AssertHolds(expected, $"{rows} x {columns}, depth {depth} x {segments}, {mode}, gap {gap}");
     }
 }
