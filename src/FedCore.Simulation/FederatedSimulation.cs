@@ -133,6 +133,8 @@ public static class FederatedSimulation
 /// <summary>How a simulation is run; nothing here changes its result but the devices and the first model.</summary>
 public sealed record SimulationOptions
 {
+    private IRunJournal? _journal;
+
     /// <summary>Threads that train at once, at least 1.</summary>
     public int Threads { get; init; } = System.Environment.ProcessorCount;
 
@@ -148,8 +150,15 @@ public sealed record SimulationOptions
     /// <summary>Clients that do not finish in time.</summary>
     public Stragglers? Stragglers { get; init; }
 
-    /// <summary>Where the facts go, from which a run can be resumed.</summary>
-    public IRunJournal Journal { get; init; } = new NoJournal();
+    /// <summary>
+    /// Where the facts go, by which a run finds its checkpoints again. By default they are kept in these options where there are checkpoints, and nowhere
+    /// otherwise.
+    /// </summary>
+    public IRunJournal Journal
+    {
+        get => _journal ??= Checkpoints is null ? new NoJournal() : new InMemoryJournal();
+        init => _journal = value;
+    }
 
     /// <summary>Where the server's state is kept; null to keep none.</summary>
     public ICheckpointStore? Checkpoints { get; init; }

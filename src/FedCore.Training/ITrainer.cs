@@ -17,7 +17,7 @@ public interface ITrainer
 public interface ITrainingWorkspace : IDisposable
 {
     /// <summary>Runs the client half of the run's strategy on a client's examples.</summary>
-    /// <param name="task">The task.</param>
+    /// <param name="task">The task. All training tasks of a round carry the same model, which stands still meanwhile.</param>
     /// <param name="site">The client's name, which keys its random streams.</param>
     /// <param name="data">Its examples, at least one for training.</param>
     /// <param name="steps">How many local steps to take.</param>

@@ -99,6 +99,19 @@ public class DeterminismTests
         Assert.Equal("run.checkpoint", (await Assert.ThrowsAsync<FedCoreException>(() => ResumeAsync(folder))).Code);
     }
 
+    [Fact]
+    public async Task With_checkpoints_and_no_journal_of_ones_own_the_options_remember_how_far_a_run_was()
+    {
+        using var folder = new TemporaryFolder();
+        var trainer = new SmallRun.CountingTrainer();
+        var options = new SimulationOptions { Trainer = trainer, Checkpoints = new FileCheckpointStore(folder.Path, Plan, TimeSpan.Zero, TimeProvider.System) };
+        using SimulationResult first = await SmallRun.RunAsync(Plan, options, clients: 40);
+        int trained = trainer.Trained;
+        using SimulationResult again = await SmallRun.RunAsync(Plan, options, clients: 40);
+        Assert.Equal(trained, trainer.Trained);
+        Assert.Equal(first.Server.Model.Digest(), again.Server.Model.Digest());
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

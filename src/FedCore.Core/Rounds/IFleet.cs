@@ -33,7 +33,7 @@ public interface IFleet
 /// <param name="Round">The round it belongs to, from 1.</param>
 /// <param name="Position">The client's place in the cohort, from 0.</param>
 /// <param name="CohortSize">Number of clients that were asked.</param>
-/// <param name="Model">The global model, at the version of this round; read only.</param>
+/// <param name="Model">The global model, at the version of this round; read only, and the same until the tasks of its kind in the round are done.</param>
 /// <param name="Layout">The sections of the answer.</param>
 /// <param name="Deadline">When the answer must be there; null for no limit.</param>
 public abstract record SiteTask(int Round, int Position, int CohortSize, ModelState Model, UpdateLayout Layout, DateTimeOffset? Deadline);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using FedCore.Strategies;
 
 namespace FedCore.Rounds;
@@ -50,7 +51,7 @@ public sealed class InMemoryJournal : IRunJournal
     public IReadOnlyList<RunEvent> Facts => _facts;
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<RunEvent> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<RunEvent> ReadAsync([EnumeratorCancellation] CancellationToken ct)
     {
         await Task.CompletedTask.ConfigureAwait(false);
         foreach (RunEvent fact in _facts.ToArray())
@@ -72,7 +73,7 @@ public sealed class InMemoryJournal : IRunJournal
 public sealed class NoJournal : IRunJournal
 {
     /// <inheritdoc/>
-    public async IAsyncEnumerable<RunEvent> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<RunEvent> ReadAsync([EnumeratorCancellation] CancellationToken ct)
     {
         await Task.CompletedTask.ConfigureAwait(false);
         yield break;

@@ -52,10 +52,10 @@ public sealed class Update
     public bool IsFinite { get; private set; } = true;
 
     /// <summary>
-    /// Whether the model section's memory, trained in, holds the global model again: each of its blocks was put back when it was read, while it was in
-    /// the cache.
+    /// The model that <see cref="Values"/>, having been trained in, hold again: the one that the change was formed against. Each block is put back when it
+    /// is read, while it is in the cache. Null until all were read, and where the model was trained elsewhere.
     /// </summary>
-    public bool IsRestored => _change is { } change && _read == change.Length;
+    public FlatVector? Restored => _change is { } change && ReferenceEquals(change.Local, Values) && _read == change.Length ? change.Global : null;
 
     /// <summary>Makes the update empty, for the next client.</summary>
     public void Reset()
@@ -144,10 +144,13 @@ public sealed class Update
         foreach (double value in _scalars) IsFinite &= double.IsFinite(value);
     }
 
-    /// <summary>A block of the vector sections of a completed update. Blocks are read in order, each once.</summary>
+    /// <summary>
+    /// A block of the vector sections of a completed update. Blocks are read in order, each once: a model that was trained in the section's own memory is
+    /// gone when its change was read.
+    /// </summary>
     /// <param name="offset">Its first element.</param>
     /// <returns>At most <see cref="VectorBlocks.BlockLength"/> elements, valid until the next call.</returns>
-    /// <exception cref="InvalidOperationException">The model's change was read there before, or begins earlier.</exception>
+    /// <exception cref="InvalidOperationException">Another block is the next of a model that was trained in the section's own memory.</exception>
     public ReadOnlySpan<float> ReadBlock(long offset)
     {
         long end = Math.Min(Layout.VectorLength, offset + VectorBlocks.BlockLength);

@@ -32,8 +32,8 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
         private readonly ShuffledBatches _batches = new();
         private TrainTask? _task;
 
-        // The global model that the parameters hold. A round is evaluated behind its end, when the model has moved.
-        private (ModelState Model, int Round, bool IsTrained)? _loaded;
+        // The global model that was loaded last. The round alone does not name it: a round is evaluated behind its end, when the model has moved.
+        private (ModelState Model, int Round, bool ForTraining)? _loaded;
 
         public Workspace(RunPlan plan, EngineRegistry engine)
         {
@@ -92,12 +92,13 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             _evaluation.Values.Dispose();
         }
 
-        // Behind a client's training the parameters are those of the global model again, once its update was read.
+        // When a client's update was read, the parameters are those of the global model again, unless its strategy formed the change against another.
         private void Load(SiteTask task)
         {
             bool trains = task is TrainTask;
             (ModelState, int, bool) wanted = (task.Model, task.Round, trains);
-            if (_loaded != wanted || (trains && !_update.IsRestored)) _model.Parameters.CopyFrom(task.Model.Trainable, task.Model.Trainable.Length);
+            FlatVector global = task.Model.Trainable;
+            if (_loaded != wanted || (trains && !ReferenceEquals(_update.Restored, global))) _model.Parameters.CopyFrom(global, global.Length);
             _loaded = wanted;
         }
 

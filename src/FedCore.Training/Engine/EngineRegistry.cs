@@ -45,7 +45,10 @@ public sealed class EngineRegistry
         return this;
     }
 
-    /// <summary>Says how two layers in a row are computed in one pass. The tensors of the second follow those of the first.</summary>
+    /// <summary>
+    /// Says how two layers in a row are computed in one pass, wherever they stand so. The tensors of the second follow those of the first. Each pair of types
+    /// can be added once; ReLU before max pooling is there by default.
+    /// </summary>
     /// <typeparam name="TFirst">The first layer's type in run files.</typeparam>
     /// <typeparam name="TSecond">The second layer's type.</typeparam>
     /// <param name="create">Makes the arithmetic for a place in a network, from the first layer's input to the second one's output.</param>

@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using FedCore.Models;
-using FedCore.Models.Layers;
 using FedCore.Numerics;
 using FedCore.Training.Layers;
 using FedCore.Training.Losses;
@@ -9,7 +8,7 @@ namespace FedCore.Training.Engine;
 
 /// <summary>
 /// A model that can be evaluated and differentiated, for batches up to a capacity. Parameters and gradients are views of flat vectors; activations live
-/// in buffers of its own. Nothing is allocated after construction.
+/// in buffers of its own. In the steady state nothing is allocated.
 /// </summary>
 internal sealed class Network : IDisposable
 {
@@ -77,7 +76,7 @@ internal sealed class Network : IDisposable
 
         _stages = [.. stages];
         _firstTrainable = firstTrainable ?? stages.Count;
-        UsesRandom = plan.Layers.Any(layer => layer.Spec is DropoutSpec || !IsBuiltIn(layer.Spec));
+        UsesRandom = stages.Exists(stage => stage.Layer is DropoutLayer || stage.Layer.GetType().Assembly != typeof(Network).Assembly);
         _buffers = [.. buffers];
         _gradientBuffers = [Buffer(widest), Buffer(widest)];
 
@@ -175,8 +174,6 @@ internal sealed class Network : IDisposable
     private Span<float> Parameters(Stage stage) => _parameters.Slice(stage.Offset, stage.Length);
 
     private static Span<float> Rows(FlatVector buffer, int batch, int size) => buffer.Slice(0, (batch + ExtraRows) * size);
-
-    private static bool IsBuiltIn(LayerSpec spec) => spec.GetType().Assembly == typeof(LayerSpec).Assembly;
 
     private sealed record Stage(
         Layer Layer, FlatVector Input, FlatVector Output, bool Copies, int InputSize, int OutputSize, long Offset, int Length)

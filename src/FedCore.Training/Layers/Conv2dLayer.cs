@@ -8,13 +8,16 @@ namespace FedCore.Training.Layers;
 
 /// <summary>
 /// Direct convolution over images of height x width x channels: no image is unrolled. The pixels at one place of several images are the rows of a product
-/// of a strided matrix with the kernel, in as many segments as the kernel has rows. They share what part of the kernel lies inside the image, so nothing
-/// is multiplied by the zeros around it.
+/// of a strided matrix with the kernel, in as many segments as the kernel has rows inside the image. They share what part of the kernel lies inside, so
+/// nothing is multiplied by the zeros around it.
 /// </summary>
 internal sealed unsafe class Conv2dLayer : Layer
 {
-    // With fewer images the pixels of an image's row are the rows of the product, and with fewer channels the kernel's columns are.
-    private const int FewRows = 6;
+    // With fewer channels the kernel's columns are rows of the weight gradient's product too.
+    private const int FewChannels = 6;
+
+    // With fewer images in a band the pixels of an image's row are the rows of the product.
+    private static readonly int FewImages = Math.Min(6, TileGrid.TileRows - 1);
 
     private readonly Image _input, _output;
     private readonly int _kernel, _stride, _padding;
@@ -35,7 +38,7 @@ internal sealed unsafe class Conv2dLayer : Layer
         _output = new Image(output[0], output[1], output[2]);
         (_kernel, _stride, _padding, _bias) = (spec.Kernel, spec.Stride, spec.Padding, spec.Bias);
         _padded = _input with { Width = _input.Width + 2 * _padding };
-        if (_padding > 0 && _input.Channels < FewRows) _paddedInput = new FlatVector(capacity * _padded.Length);
+        if (_padding > 0 && _input.Channels < FewChannels) _paddedInput = new FlatVector(capacity * _padded.Length);
         if (!needsInputGradient) return;
         _spread = _output with { Height = (_output.Height - 1) * _stride + 1, Width = (_output.Width - 1) * _stride + 1 };
         if (_stride > 1) _spreadGradient = new FlatVector(capacity * _spread.Length);
@@ -95,9 +98,9 @@ internal sealed unsafe class Conv2dLayer : Layer
                 {
                     Overlap columns = Overlap.At(column, stride, padding, _kernel, from.Width);
                     int width = 1;
-                    if (images < FewRows)
+                    if (images < FewImages)
                     {
-                        while (column + width < to.Width && Overlap.At(column + width, stride, padding, _kernel, from.Width).Covers(columns)) width++;
+                        while (column + width < to.Width && Overlap.At(column + width, stride, padding, _kernel, from.Width).MeetsTheSameAs(columns)) width++;
                     }
 
                     int pixel = row * to.Width + column;
@@ -138,7 +141,7 @@ internal sealed unsafe class Conv2dLayer : Layer
     // dw[i, j, channel, :] = Σ over images, rows and columns of x[n, r stride + i - padding, c stride + j - padding, channel] dy[n, r, c, :].
     private void WeightGradient(float* x, int batch, float* dy, float* dw)
     {
-        // Either the channels are the rows of the product, for each column of the kernel, or the kernel's columns are with them.
+        // The channels are the rows of the product, for each column of the kernel; or, where all columns meet the same outputs, all of them together.
         (Image from, int padding) = _paddedInput is null ? (_input, _padding) : (_padded, 0);
         if (_paddedInput is not null) x = Pad(x, batch);
         int together = padding > 0 ? 1 : _kernel;
@@ -238,6 +241,6 @@ internal sealed unsafe class Conv2dLayer : Layer
         }
 
         /// <summary>Whether the same places of the kernel lie inside.</summary>
-        public bool Covers(Overlap other) => First == other.First && Count == other.Count;
+        public bool MeetsTheSameAs(Overlap other) => First == other.First && Count == other.Count;
     }
 }

@@ -132,7 +132,7 @@ internal readonly struct MaxPooling : IPooling
     }
 }
 
-/// <summary>The largest value of each window of max(x, 0), which is max(the largest value, 0): the pixels need no pass of their own.</summary>
+/// <summary>The largest value of each window of max(x, 0), which is max(the largest value, 0) but for the sign of a zero.</summary>
 internal readonly struct RectifiedMaxPooling : IPooling
 {
     public static bool NeedsOutput => true;

@@ -27,9 +27,12 @@ internal sealed class SoftmaxCrossEntropyLoss(int classes) : Loss
 
     public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
     {
-        // exp(logit - largest) of the whole batch at once: the logits of one example are too few for vectors.
-        if (_powers.Length < batch * classes) _powers = new float[batch * classes];
-        Span<float> powers = _powers.AsSpan(0, batch * classes);
+        // exp(logit - largest) of the whole batch at once: the logits of one example are too few for vectors. Whole vectors, so that each number has the
+        // same bits in any batch.
+        int length = batch * classes, padded = (length + Lanes - 1) / Lanes * Lanes;
+        if (_powers.Length < padded) _powers = new float[padded];
+        Span<float> powers = _powers.AsSpan(0, padded);
+        powers[length..].Clear();
         for (int example = 0; example < batch; example++)
         {
             ReadOnlySpan<float> logits = outputs.Slice(example * classes, classes);

@@ -8,7 +8,7 @@ namespace FedCore.Training.Tensors;
 /// </summary>
 internal static unsafe class MatrixKernels
 {
-    // A weight matrix up to the first size stays in the second-level cache as a whole; a larger one is worked on in blocks of the second.
+    // A weight matrix up to the first size stays in a second-level cache of 1 MB as a whole; a larger one is worked on in blocks of the second.
     private const int CachedBytes = 640 * 1024, BlockBytes = 128 * 1024;
 
     // From this many rows on, copying a panel of B into consecutive memory pays.

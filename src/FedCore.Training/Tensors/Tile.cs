@@ -17,7 +17,7 @@ internal unsafe struct TileWork
     /// <summary>From A[r, s, k] to A[r, s, k + 1].</summary>
     public nint AStep;
 
-    /// <summary>From behind the last k of a segment to the first of the next.</summary>
+    /// <summary>In A, from behind the last k of a segment to the first of the next.</summary>
     public nint ASegment;
 
     /// <summary>B[0, 0, first column].</summary>
@@ -26,7 +26,7 @@ internal unsafe struct TileWork
     /// <summary>From B[s, k] to B[s, k + 1].</summary>
     public nint BStep;
 
-    /// <summary>From behind the last k of a segment to the first of the next.</summary>
+    /// <summary>In B, from behind the last k of a segment to the first of the next.</summary>
     public nint BSegment;
 
     /// <summary>C[0, first column].</summary>
@@ -50,7 +50,7 @@ internal unsafe struct TileWork
     /// </summary>
     public bool RowsTouch;
 
-    /// <summary>How many floats behind each row of C may be written over, because their turn is still to come.</summary>
+    /// <summary>How many floats behind each row of C may be written over, because their turn is still to come and they are not read before.</summary>
     public nint Slack;
 
     /// <summary>What the sums begin with when <see cref="Mode"/> is <see cref="TileMode.FromBias"/>: a vector per column.</summary>

@@ -46,7 +46,15 @@ public class UpdateTests
         apart.WriteModelChange(global, local);
         shared.Complete();
         apart.Complete();
+        Assert.Null(shared.Restored);
         Assert.Equal(ReadAll(apart), ReadAll(shared));
+
+        // Reading put the global model back, in the update's own memory only.
+        Assert.Same(global, shared.Restored);
+        Assert.Equal(global.AsSpan().ToArray(), own.Slice(0, length).ToArray());
+        Assert.Throws<InvalidOperationException>(() => _ = shared.ReadBlock(0).Length);
+        Assert.Null(apart.Restored);
+        Assert.NotEqual(global.AsSpan().ToArray(), local.AsSpan().ToArray());
     }
 
     [Fact]

@@ -84,6 +84,17 @@ public class OwnPartsTests
     }
 
     [Fact]
+    public void Own_arithmetic_for_layers_that_are_there_already_is_given_random_numbers()
+    {
+        RunPlan plan = Plans.Of(Plans.Softmax(2, 2) with { Layers = [new ReluSpec(), new TanhSpec(), new LinearSpec { Outputs = 2 }] });
+        var engine = EngineRegistry.CreateDefault().AddPair<ReluSpec, TanhSpec>((_, _, site) => new ScaleLayer(site.Size));
+        using Numerics.FlatVector parameters = new(plan.Model.Schema.TrainableCount), gradients = new(plan.Model.Schema.TrainableCount);
+        using Network own = new(plan.Model, engine, 1, parameters, gradients), standard = new(plan.Model, EngineRegistry.CreateDefault(), 1, parameters, gradients);
+        Assert.True(own.UsesRandom);
+        Assert.False(standard.UsesRandom);
+    }
+
+    [Fact]
     public void Own_parts_stand_in_run_files_with_their_parameters()
     {
         Registry names = Names();
