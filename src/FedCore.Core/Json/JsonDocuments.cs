@@ -153,6 +153,7 @@ public static class JsonDocuments
         (JsonObject map, string key) => map[key],
         (JsonArray list, int index) when index >= 0 && index < list.Count => list[index],
         (JsonArray list, int index) => throw SetFault(assignment, $"there is no entry [{index}]; the list has {list.Count}"),
+        (JsonArray, string key) => throw SetFault(assignment, $"'{key}' is no entry of a list; an index is written as in layers[0]"),
         _ => throw SetFault(assignment, $"'{step}' does not lead anywhere in {node.GetValueKind().ToString().ToLowerInvariant()}"),
     };
 

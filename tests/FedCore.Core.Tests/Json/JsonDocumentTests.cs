@@ -108,7 +108,7 @@ public class JsonDocumentTests
     [InlineData("a.c[0=1", "an index is written as in layers[0]")]
     [InlineData("a.c[0]d=1", "an index is written as in layers[0]")]
     [InlineData("a.c[99999999999]=1", "an index is written as in layers[0]")]
-    [InlineData("a.c.d=1", "'d' does not lead anywhere in array")]
+    [InlineData("a.c.d=1", "'d' is no entry of a list; an index is written as in layers[0]")]
     [InlineData("a.b.x=1", "'x' does not lead anywhere in number")]
     [InlineData("a[0]=1", "'0' does not lead anywhere in object")]
     [InlineData("x[0]=1", "there is nothing at 'x'")]
