@@ -35,6 +35,12 @@ internal unsafe struct TileWork
     /// <summary>From C[r] to C[r + 1].</summary>
     public nint CRow;
 
+    /// <summary>Where a row of the tile is a pair of rows: in B, from the columns for the first to those for the second.</summary>
+    public nint BPair;
+
+    /// <summary>The same in C.</summary>
+    public nint CPair;
+
     /// <summary>Number of k in a segment.</summary>
     public int Depth;
 
@@ -96,7 +102,7 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileWork* work)
     {
-        nint row = work->ARow, row2 = 2 * row, step = work->AStep, bStep = work->BStep;
+        nint row = work->ARow, row2 = 2 * row, step = work->AStep, bStep = work->BStep, bPair = work->BPair, pair = work->CPair;
         float* a0 = work->A, a3 = a0 + 3 * row, a6 = a0 + 6 * row, a9 = a0 + 9 * row, a12 = a0 + 12 * row;
         float* b = work->B;
         TVector c0 = TLanes.Zero, d0 = TLanes.Zero;
@@ -115,7 +121,7 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         TVector c13 = TLanes.Zero, d13 = TLanes.Zero;
         if (work->Mode == TileMode.FromBias)
         {
-            TVector first = TLanes.Load(work->Bias), second = Wide ? TLanes.Load(work->Bias + TLanes.Count) : default;
+            TVector first = TLanes.Load(work->Bias, bPair), second = Wide ? TLanes.Load(work->Bias + TLanes.Count, bPair) : default;
             c0 = first; d0 = second;
             c1 = first; d1 = second;
             c2 = first; d2 = second;
@@ -135,41 +141,41 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         {
             float* c = work->C;
             nint next = work->CRow;
-            if (TRows.Value > 0) { c0 = TLanes.Load(c + 0 * next); if (Wide) d0 = TLanes.Load(c + 0 * next + TLanes.Count); }
-            if (TRows.Value > 1) { c1 = TLanes.Load(c + 1 * next); if (Wide) d1 = TLanes.Load(c + 1 * next + TLanes.Count); }
-            if (TRows.Value > 2) { c2 = TLanes.Load(c + 2 * next); if (Wide) d2 = TLanes.Load(c + 2 * next + TLanes.Count); }
-            if (TRows.Value > 3) { c3 = TLanes.Load(c + 3 * next); if (Wide) d3 = TLanes.Load(c + 3 * next + TLanes.Count); }
-            if (TRows.Value > 4) { c4 = TLanes.Load(c + 4 * next); if (Wide) d4 = TLanes.Load(c + 4 * next + TLanes.Count); }
-            if (TRows.Value > 5) { c5 = TLanes.Load(c + 5 * next); if (Wide) d5 = TLanes.Load(c + 5 * next + TLanes.Count); }
-            if (TRows.Value > 6) { c6 = TLanes.Load(c + 6 * next); if (Wide) d6 = TLanes.Load(c + 6 * next + TLanes.Count); }
-            if (TRows.Value > 7) { c7 = TLanes.Load(c + 7 * next); if (Wide) d7 = TLanes.Load(c + 7 * next + TLanes.Count); }
-            if (TRows.Value > 8) { c8 = TLanes.Load(c + 8 * next); if (Wide) d8 = TLanes.Load(c + 8 * next + TLanes.Count); }
-            if (TRows.Value > 9) { c9 = TLanes.Load(c + 9 * next); if (Wide) d9 = TLanes.Load(c + 9 * next + TLanes.Count); }
-            if (TRows.Value > 10) { c10 = TLanes.Load(c + 10 * next); if (Wide) d10 = TLanes.Load(c + 10 * next + TLanes.Count); }
-            if (TRows.Value > 11) { c11 = TLanes.Load(c + 11 * next); if (Wide) d11 = TLanes.Load(c + 11 * next + TLanes.Count); }
-            if (TRows.Value > 12) { c12 = TLanes.Load(c + 12 * next); if (Wide) d12 = TLanes.Load(c + 12 * next + TLanes.Count); }
-            if (TRows.Value > 13) { c13 = TLanes.Load(c + 13 * next); if (Wide) d13 = TLanes.Load(c + 13 * next + TLanes.Count); }
+            if (TRows.Value > 0) { c0 = TLanes.Load(c + 0 * next, pair); if (Wide) d0 = TLanes.Load(c + 0 * next + TLanes.Count, pair); }
+            if (TRows.Value > 1) { c1 = TLanes.Load(c + 1 * next, pair); if (Wide) d1 = TLanes.Load(c + 1 * next + TLanes.Count, pair); }
+            if (TRows.Value > 2) { c2 = TLanes.Load(c + 2 * next, pair); if (Wide) d2 = TLanes.Load(c + 2 * next + TLanes.Count, pair); }
+            if (TRows.Value > 3) { c3 = TLanes.Load(c + 3 * next, pair); if (Wide) d3 = TLanes.Load(c + 3 * next + TLanes.Count, pair); }
+            if (TRows.Value > 4) { c4 = TLanes.Load(c + 4 * next, pair); if (Wide) d4 = TLanes.Load(c + 4 * next + TLanes.Count, pair); }
+            if (TRows.Value > 5) { c5 = TLanes.Load(c + 5 * next, pair); if (Wide) d5 = TLanes.Load(c + 5 * next + TLanes.Count, pair); }
+            if (TRows.Value > 6) { c6 = TLanes.Load(c + 6 * next, pair); if (Wide) d6 = TLanes.Load(c + 6 * next + TLanes.Count, pair); }
+            if (TRows.Value > 7) { c7 = TLanes.Load(c + 7 * next, pair); if (Wide) d7 = TLanes.Load(c + 7 * next + TLanes.Count, pair); }
+            if (TRows.Value > 8) { c8 = TLanes.Load(c + 8 * next, pair); if (Wide) d8 = TLanes.Load(c + 8 * next + TLanes.Count, pair); }
+            if (TRows.Value > 9) { c9 = TLanes.Load(c + 9 * next, pair); if (Wide) d9 = TLanes.Load(c + 9 * next + TLanes.Count, pair); }
+            if (TRows.Value > 10) { c10 = TLanes.Load(c + 10 * next, pair); if (Wide) d10 = TLanes.Load(c + 10 * next + TLanes.Count, pair); }
+            if (TRows.Value > 11) { c11 = TLanes.Load(c + 11 * next, pair); if (Wide) d11 = TLanes.Load(c + 11 * next + TLanes.Count, pair); }
+            if (TRows.Value > 12) { c12 = TLanes.Load(c + 12 * next, pair); if (Wide) d12 = TLanes.Load(c + 12 * next + TLanes.Count, pair); }
+            if (TRows.Value > 13) { c13 = TLanes.Load(c + 13 * next, pair); if (Wide) d13 = TLanes.Load(c + 13 * next + TLanes.Count, pair); }
         }
 
         for (int segment = work->Segments; segment > 0; segment--)
         {
             for (int k = work->Depth; k > 0; k--)
             {
-                TVector b0 = TLanes.Load(b), b1 = Wide ? TLanes.Load(b + TLanes.Count) : default, x;
-                if (TRows.Value > 0) { x = TLanes.Broadcast(*a0); c0 = TLanes.MultiplyAdd(x, b0, c0); if (Wide) d0 = TLanes.MultiplyAdd(x, b1, d0); }
-                if (TRows.Value > 1) { x = TLanes.Broadcast(a0[row]); c1 = TLanes.MultiplyAdd(x, b0, c1); if (Wide) d1 = TLanes.MultiplyAdd(x, b1, d1); }
-                if (TRows.Value > 2) { x = TLanes.Broadcast(a0[row2]); c2 = TLanes.MultiplyAdd(x, b0, c2); if (Wide) d2 = TLanes.MultiplyAdd(x, b1, d2); }
-                if (TRows.Value > 3) { x = TLanes.Broadcast(*a3); c3 = TLanes.MultiplyAdd(x, b0, c3); if (Wide) d3 = TLanes.MultiplyAdd(x, b1, d3); }
-                if (TRows.Value > 4) { x = TLanes.Broadcast(a3[row]); c4 = TLanes.MultiplyAdd(x, b0, c4); if (Wide) d4 = TLanes.MultiplyAdd(x, b1, d4); }
-                if (TRows.Value > 5) { x = TLanes.Broadcast(a3[row2]); c5 = TLanes.MultiplyAdd(x, b0, c5); if (Wide) d5 = TLanes.MultiplyAdd(x, b1, d5); }
-                if (TRows.Value > 6) { x = TLanes.Broadcast(*a6); c6 = TLanes.MultiplyAdd(x, b0, c6); if (Wide) d6 = TLanes.MultiplyAdd(x, b1, d6); }
-                if (TRows.Value > 7) { x = TLanes.Broadcast(a6[row]); c7 = TLanes.MultiplyAdd(x, b0, c7); if (Wide) d7 = TLanes.MultiplyAdd(x, b1, d7); }
-                if (TRows.Value > 8) { x = TLanes.Broadcast(a6[row2]); c8 = TLanes.MultiplyAdd(x, b0, c8); if (Wide) d8 = TLanes.MultiplyAdd(x, b1, d8); }
-                if (TRows.Value > 9) { x = TLanes.Broadcast(*a9); c9 = TLanes.MultiplyAdd(x, b0, c9); if (Wide) d9 = TLanes.MultiplyAdd(x, b1, d9); }
-                if (TRows.Value > 10) { x = TLanes.Broadcast(a9[row]); c10 = TLanes.MultiplyAdd(x, b0, c10); if (Wide) d10 = TLanes.MultiplyAdd(x, b1, d10); }
-                if (TRows.Value > 11) { x = TLanes.Broadcast(a9[row2]); c11 = TLanes.MultiplyAdd(x, b0, c11); if (Wide) d11 = TLanes.MultiplyAdd(x, b1, d11); }
-                if (TRows.Value > 12) { x = TLanes.Broadcast(*a12); c12 = TLanes.MultiplyAdd(x, b0, c12); if (Wide) d12 = TLanes.MultiplyAdd(x, b1, d12); }
-                if (TRows.Value > 13) { x = TLanes.Broadcast(a12[row]); c13 = TLanes.MultiplyAdd(x, b0, c13); if (Wide) d13 = TLanes.MultiplyAdd(x, b1, d13); }
+                TVector b0 = TLanes.Load(b, bPair), b1 = Wide ? TLanes.Load(b + TLanes.Count, bPair) : default, x;
+                if (TRows.Value > 0) { x = TLanes.Broadcast(a0); c0 = TLanes.MultiplyAdd(x, b0, c0); if (Wide) d0 = TLanes.MultiplyAdd(x, b1, d0); }
+                if (TRows.Value > 1) { x = TLanes.Broadcast(a0 + row); c1 = TLanes.MultiplyAdd(x, b0, c1); if (Wide) d1 = TLanes.MultiplyAdd(x, b1, d1); }
+                if (TRows.Value > 2) { x = TLanes.Broadcast(a0 + row2); c2 = TLanes.MultiplyAdd(x, b0, c2); if (Wide) d2 = TLanes.MultiplyAdd(x, b1, d2); }
+                if (TRows.Value > 3) { x = TLanes.Broadcast(a3); c3 = TLanes.MultiplyAdd(x, b0, c3); if (Wide) d3 = TLanes.MultiplyAdd(x, b1, d3); }
+                if (TRows.Value > 4) { x = TLanes.Broadcast(a3 + row); c4 = TLanes.MultiplyAdd(x, b0, c4); if (Wide) d4 = TLanes.MultiplyAdd(x, b1, d4); }
+                if (TRows.Value > 5) { x = TLanes.Broadcast(a3 + row2); c5 = TLanes.MultiplyAdd(x, b0, c5); if (Wide) d5 = TLanes.MultiplyAdd(x, b1, d5); }
+                if (TRows.Value > 6) { x = TLanes.Broadcast(a6); c6 = TLanes.MultiplyAdd(x, b0, c6); if (Wide) d6 = TLanes.MultiplyAdd(x, b1, d6); }
+                if (TRows.Value > 7) { x = TLanes.Broadcast(a6 + row); c7 = TLanes.MultiplyAdd(x, b0, c7); if (Wide) d7 = TLanes.MultiplyAdd(x, b1, d7); }
+                if (TRows.Value > 8) { x = TLanes.Broadcast(a6 + row2); c8 = TLanes.MultiplyAdd(x, b0, c8); if (Wide) d8 = TLanes.MultiplyAdd(x, b1, d8); }
+                if (TRows.Value > 9) { x = TLanes.Broadcast(a9); c9 = TLanes.MultiplyAdd(x, b0, c9); if (Wide) d9 = TLanes.MultiplyAdd(x, b1, d9); }
+                if (TRows.Value > 10) { x = TLanes.Broadcast(a9 + row); c10 = TLanes.MultiplyAdd(x, b0, c10); if (Wide) d10 = TLanes.MultiplyAdd(x, b1, d10); }
+                if (TRows.Value > 11) { x = TLanes.Broadcast(a9 + row2); c11 = TLanes.MultiplyAdd(x, b0, c11); if (Wide) d11 = TLanes.MultiplyAdd(x, b1, d11); }
+                if (TRows.Value > 12) { x = TLanes.Broadcast(a12); c12 = TLanes.MultiplyAdd(x, b0, c12); if (Wide) d12 = TLanes.MultiplyAdd(x, b1, d12); }
+                if (TRows.Value > 13) { x = TLanes.Broadcast(a12 + row); c13 = TLanes.MultiplyAdd(x, b0, c13); if (Wide) d13 = TLanes.MultiplyAdd(x, b1, d13); }
                 a0 += step;
                 if (TRows.Value > 3) a3 += step;
                 if (TRows.Value > 6) a6 += step;
@@ -192,69 +198,69 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         if (work->Mode == TileMode.AddToC)
         {
             // All loads come before the first store: a row's last vector reaches into the next row, and a load behind a masked store would stall.
-            if (TRows.Value > 0) { c0 = TLanes.Add(c0, TLanes.Load(target + 0 * pitch)); if (Wide) d0 = TLanes.Add(d0, TLanes.Load(target + 0 * pitch + TLanes.Count)); }
-            if (TRows.Value > 1) { c1 = TLanes.Add(c1, TLanes.Load(target + 1 * pitch)); if (Wide) d1 = TLanes.Add(d1, TLanes.Load(target + 1 * pitch + TLanes.Count)); }
-            if (TRows.Value > 2) { c2 = TLanes.Add(c2, TLanes.Load(target + 2 * pitch)); if (Wide) d2 = TLanes.Add(d2, TLanes.Load(target + 2 * pitch + TLanes.Count)); }
-            if (TRows.Value > 3) { c3 = TLanes.Add(c3, TLanes.Load(target + 3 * pitch)); if (Wide) d3 = TLanes.Add(d3, TLanes.Load(target + 3 * pitch + TLanes.Count)); }
-            if (TRows.Value > 4) { c4 = TLanes.Add(c4, TLanes.Load(target + 4 * pitch)); if (Wide) d4 = TLanes.Add(d4, TLanes.Load(target + 4 * pitch + TLanes.Count)); }
-            if (TRows.Value > 5) { c5 = TLanes.Add(c5, TLanes.Load(target + 5 * pitch)); if (Wide) d5 = TLanes.Add(d5, TLanes.Load(target + 5 * pitch + TLanes.Count)); }
-            if (TRows.Value > 6) { c6 = TLanes.Add(c6, TLanes.Load(target + 6 * pitch)); if (Wide) d6 = TLanes.Add(d6, TLanes.Load(target + 6 * pitch + TLanes.Count)); }
-            if (TRows.Value > 7) { c7 = TLanes.Add(c7, TLanes.Load(target + 7 * pitch)); if (Wide) d7 = TLanes.Add(d7, TLanes.Load(target + 7 * pitch + TLanes.Count)); }
-            if (TRows.Value > 8) { c8 = TLanes.Add(c8, TLanes.Load(target + 8 * pitch)); if (Wide) d8 = TLanes.Add(d8, TLanes.Load(target + 8 * pitch + TLanes.Count)); }
-            if (TRows.Value > 9) { c9 = TLanes.Add(c9, TLanes.Load(target + 9 * pitch)); if (Wide) d9 = TLanes.Add(d9, TLanes.Load(target + 9 * pitch + TLanes.Count)); }
-            if (TRows.Value > 10) { c10 = TLanes.Add(c10, TLanes.Load(target + 10 * pitch)); if (Wide) d10 = TLanes.Add(d10, TLanes.Load(target + 10 * pitch + TLanes.Count)); }
-            if (TRows.Value > 11) { c11 = TLanes.Add(c11, TLanes.Load(target + 11 * pitch)); if (Wide) d11 = TLanes.Add(d11, TLanes.Load(target + 11 * pitch + TLanes.Count)); }
-            if (TRows.Value > 12) { c12 = TLanes.Add(c12, TLanes.Load(target + 12 * pitch)); if (Wide) d12 = TLanes.Add(d12, TLanes.Load(target + 12 * pitch + TLanes.Count)); }
-            if (TRows.Value > 13) { c13 = TLanes.Add(c13, TLanes.Load(target + 13 * pitch)); if (Wide) d13 = TLanes.Add(d13, TLanes.Load(target + 13 * pitch + TLanes.Count)); }
+            if (TRows.Value > 0) { c0 = TLanes.Add(c0, TLanes.Load(target + 0 * pitch, pair)); if (Wide) d0 = TLanes.Add(d0, TLanes.Load(target + 0 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 1) { c1 = TLanes.Add(c1, TLanes.Load(target + 1 * pitch, pair)); if (Wide) d1 = TLanes.Add(d1, TLanes.Load(target + 1 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 2) { c2 = TLanes.Add(c2, TLanes.Load(target + 2 * pitch, pair)); if (Wide) d2 = TLanes.Add(d2, TLanes.Load(target + 2 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 3) { c3 = TLanes.Add(c3, TLanes.Load(target + 3 * pitch, pair)); if (Wide) d3 = TLanes.Add(d3, TLanes.Load(target + 3 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 4) { c4 = TLanes.Add(c4, TLanes.Load(target + 4 * pitch, pair)); if (Wide) d4 = TLanes.Add(d4, TLanes.Load(target + 4 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 5) { c5 = TLanes.Add(c5, TLanes.Load(target + 5 * pitch, pair)); if (Wide) d5 = TLanes.Add(d5, TLanes.Load(target + 5 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 6) { c6 = TLanes.Add(c6, TLanes.Load(target + 6 * pitch, pair)); if (Wide) d6 = TLanes.Add(d6, TLanes.Load(target + 6 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 7) { c7 = TLanes.Add(c7, TLanes.Load(target + 7 * pitch, pair)); if (Wide) d7 = TLanes.Add(d7, TLanes.Load(target + 7 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 8) { c8 = TLanes.Add(c8, TLanes.Load(target + 8 * pitch, pair)); if (Wide) d8 = TLanes.Add(d8, TLanes.Load(target + 8 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 9) { c9 = TLanes.Add(c9, TLanes.Load(target + 9 * pitch, pair)); if (Wide) d9 = TLanes.Add(d9, TLanes.Load(target + 9 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 10) { c10 = TLanes.Add(c10, TLanes.Load(target + 10 * pitch, pair)); if (Wide) d10 = TLanes.Add(d10, TLanes.Load(target + 10 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 11) { c11 = TLanes.Add(c11, TLanes.Load(target + 11 * pitch, pair)); if (Wide) d11 = TLanes.Add(d11, TLanes.Load(target + 11 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 12) { c12 = TLanes.Add(c12, TLanes.Load(target + 12 * pitch, pair)); if (Wide) d12 = TLanes.Add(d12, TLanes.Load(target + 12 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 13) { c13 = TLanes.Add(c13, TLanes.Load(target + 13 * pitch, pair)); if (Wide) d13 = TLanes.Add(d13, TLanes.Load(target + 13 * pitch + TLanes.Count, pair)); }
         }
 
         int tail = work->Tail;
         if (tail == 0 || work->RowsTouch)
         {
-            if (TRows.Value > 1) StoreWhole(target, c0, d0);
-            if (TRows.Value == 1) StoreFirst(target, c0, d0, tail);
-            if (TRows.Value > 2) StoreWhole(target + 1 * pitch, c1, d1);
-            if (TRows.Value == 2) StoreFirst(target + 1 * pitch, c1, d1, tail);
-            if (TRows.Value > 3) StoreWhole(target + 2 * pitch, c2, d2);
-            if (TRows.Value == 3) StoreFirst(target + 2 * pitch, c2, d2, tail);
-            if (TRows.Value > 4) StoreWhole(target + 3 * pitch, c3, d3);
-            if (TRows.Value == 4) StoreFirst(target + 3 * pitch, c3, d3, tail);
-            if (TRows.Value > 5) StoreWhole(target + 4 * pitch, c4, d4);
-            if (TRows.Value == 5) StoreFirst(target + 4 * pitch, c4, d4, tail);
-            if (TRows.Value > 6) StoreWhole(target + 5 * pitch, c5, d5);
-            if (TRows.Value == 6) StoreFirst(target + 5 * pitch, c5, d5, tail);
-            if (TRows.Value > 7) StoreWhole(target + 6 * pitch, c6, d6);
-            if (TRows.Value == 7) StoreFirst(target + 6 * pitch, c6, d6, tail);
-            if (TRows.Value > 8) StoreWhole(target + 7 * pitch, c7, d7);
-            if (TRows.Value == 8) StoreFirst(target + 7 * pitch, c7, d7, tail);
-            if (TRows.Value > 9) StoreWhole(target + 8 * pitch, c8, d8);
-            if (TRows.Value == 9) StoreFirst(target + 8 * pitch, c8, d8, tail);
-            if (TRows.Value > 10) StoreWhole(target + 9 * pitch, c9, d9);
-            if (TRows.Value == 10) StoreFirst(target + 9 * pitch, c9, d9, tail);
-            if (TRows.Value > 11) StoreWhole(target + 10 * pitch, c10, d10);
-            if (TRows.Value == 11) StoreFirst(target + 10 * pitch, c10, d10, tail);
-            if (TRows.Value > 12) StoreWhole(target + 11 * pitch, c11, d11);
-            if (TRows.Value == 12) StoreFirst(target + 11 * pitch, c11, d11, tail);
-            if (TRows.Value > 13) StoreWhole(target + 12 * pitch, c12, d12);
-            if (TRows.Value == 13) StoreFirst(target + 12 * pitch, c12, d12, tail);
-            if (TRows.Value == 14) StoreFirst(target + 13 * pitch, c13, d13, tail);
+            if (TRows.Value > 1) StoreWhole(target, pair, c0, d0);
+            if (TRows.Value == 1) StoreFirst(target, pair, c0, d0, tail);
+            if (TRows.Value > 2) StoreWhole(target + 1 * pitch, pair, c1, d1);
+            if (TRows.Value == 2) StoreFirst(target + 1 * pitch, pair, c1, d1, tail);
+            if (TRows.Value > 3) StoreWhole(target + 2 * pitch, pair, c2, d2);
+            if (TRows.Value == 3) StoreFirst(target + 2 * pitch, pair, c2, d2, tail);
+            if (TRows.Value > 4) StoreWhole(target + 3 * pitch, pair, c3, d3);
+            if (TRows.Value == 4) StoreFirst(target + 3 * pitch, pair, c3, d3, tail);
+            if (TRows.Value > 5) StoreWhole(target + 4 * pitch, pair, c4, d4);
+            if (TRows.Value == 5) StoreFirst(target + 4 * pitch, pair, c4, d4, tail);
+            if (TRows.Value > 6) StoreWhole(target + 5 * pitch, pair, c5, d5);
+            if (TRows.Value == 6) StoreFirst(target + 5 * pitch, pair, c5, d5, tail);
+            if (TRows.Value > 7) StoreWhole(target + 6 * pitch, pair, c6, d6);
+            if (TRows.Value == 7) StoreFirst(target + 6 * pitch, pair, c6, d6, tail);
+            if (TRows.Value > 8) StoreWhole(target + 7 * pitch, pair, c7, d7);
+            if (TRows.Value == 8) StoreFirst(target + 7 * pitch, pair, c7, d7, tail);
+            if (TRows.Value > 9) StoreWhole(target + 8 * pitch, pair, c8, d8);
+            if (TRows.Value == 9) StoreFirst(target + 8 * pitch, pair, c8, d8, tail);
+            if (TRows.Value > 10) StoreWhole(target + 9 * pitch, pair, c9, d9);
+            if (TRows.Value == 10) StoreFirst(target + 9 * pitch, pair, c9, d9, tail);
+            if (TRows.Value > 11) StoreWhole(target + 10 * pitch, pair, c10, d10);
+            if (TRows.Value == 11) StoreFirst(target + 10 * pitch, pair, c10, d10, tail);
+            if (TRows.Value > 12) StoreWhole(target + 11 * pitch, pair, c11, d11);
+            if (TRows.Value == 12) StoreFirst(target + 11 * pitch, pair, c11, d11, tail);
+            if (TRows.Value > 13) StoreWhole(target + 12 * pitch, pair, c12, d12);
+            if (TRows.Value == 13) StoreFirst(target + 12 * pitch, pair, c12, d12, tail);
+            if (TRows.Value == 14) StoreFirst(target + 13 * pitch, pair, c13, d13, tail);
         }
         else
         {
-            if (TRows.Value > 0) StoreFirst(target, c0, d0, tail);
-            if (TRows.Value > 1) StoreFirst(target + 1 * pitch, c1, d1, tail);
-            if (TRows.Value > 2) StoreFirst(target + 2 * pitch, c2, d2, tail);
-            if (TRows.Value > 3) StoreFirst(target + 3 * pitch, c3, d3, tail);
-            if (TRows.Value > 4) StoreFirst(target + 4 * pitch, c4, d4, tail);
-            if (TRows.Value > 5) StoreFirst(target + 5 * pitch, c5, d5, tail);
-            if (TRows.Value > 6) StoreFirst(target + 6 * pitch, c6, d6, tail);
-            if (TRows.Value > 7) StoreFirst(target + 7 * pitch, c7, d7, tail);
-            if (TRows.Value > 8) StoreFirst(target + 8 * pitch, c8, d8, tail);
-            if (TRows.Value > 9) StoreFirst(target + 9 * pitch, c9, d9, tail);
-            if (TRows.Value > 10) StoreFirst(target + 10 * pitch, c10, d10, tail);
-            if (TRows.Value > 11) StoreFirst(target + 11 * pitch, c11, d11, tail);
-            if (TRows.Value > 12) StoreFirst(target + 12 * pitch, c12, d12, tail);
-            if (TRows.Value > 13) StoreFirst(target + 13 * pitch, c13, d13, tail);
+            if (TRows.Value > 0) StoreFirst(target, pair, c0, d0, tail);
+            if (TRows.Value > 1) StoreFirst(target + 1 * pitch, pair, c1, d1, tail);
+            if (TRows.Value > 2) StoreFirst(target + 2 * pitch, pair, c2, d2, tail);
+            if (TRows.Value > 3) StoreFirst(target + 3 * pitch, pair, c3, d3, tail);
+            if (TRows.Value > 4) StoreFirst(target + 4 * pitch, pair, c4, d4, tail);
+            if (TRows.Value > 5) StoreFirst(target + 5 * pitch, pair, c5, d5, tail);
+            if (TRows.Value > 6) StoreFirst(target + 6 * pitch, pair, c6, d6, tail);
+            if (TRows.Value > 7) StoreFirst(target + 7 * pitch, pair, c7, d7, tail);
+            if (TRows.Value > 8) StoreFirst(target + 8 * pitch, pair, c8, d8, tail);
+            if (TRows.Value > 9) StoreFirst(target + 9 * pitch, pair, c9, d9, tail);
+            if (TRows.Value > 10) StoreFirst(target + 10 * pitch, pair, c10, d10, tail);
+            if (TRows.Value > 11) StoreFirst(target + 11 * pitch, pair, c11, d11, tail);
+            if (TRows.Value > 12) StoreFirst(target + 12 * pitch, pair, c12, d12, tail);
+            if (TRows.Value > 13) StoreFirst(target + 13 * pitch, pair, c13, d13, tail);
         }
     }
 
@@ -265,22 +271,22 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreWhole(float* target, TVector first, TVector second)
+    private static void StoreWhole(float* target, nint pair, TVector first, TVector second)
     {
-        TLanes.Store(target, first);
-        if (Wide) TLanes.Store(target + TLanes.Count, second);
+        TLanes.Store(target, pair, first);
+        if (Wide) TLanes.Store(target + TLanes.Count, pair, second);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreFirst(float* target, TVector first, TVector second, int tail)
+    private static void StoreFirst(float* target, nint pair, TVector first, TVector second, int tail)
     {
         if (tail == 0)
         {
-            StoreWhole(target, first, second);
+            StoreWhole(target, pair, first, second);
         }
         else if (Wide)
         {
-            TLanes.Store(target, first);
+            TLanes.Store(target, pair, first);
             TLanes.StoreFirst(target + TLanes.Count, second, tail);
         }
         else

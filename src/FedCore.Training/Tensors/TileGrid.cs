@@ -21,13 +21,65 @@ internal static unsafe class TileGrid
     /// <param name="columns">Columns of C.</param>
     public static void Run(TileWork work, int rows, int columns)
     {
-        if (Vector512.IsHardwareAccelerated) Grid<Vector512<float>, Lanes512>.Run(&work, rows, columns);
-        else if (Vector256.IsHardwareAccelerated) Grid<Vector256<float>, Lanes256>.Run(&work, rows, columns);
-        else Grid<Vector128<float>, Lanes128>.Run(&work, rows, columns);
+        if (Vector512.IsHardwareAccelerated) Run<Vector512<float>, Lanes512, PairedLanes512>(&work, rows, columns);
+        else if (Vector256.IsHardwareAccelerated) Run<Vector256<float>, Lanes256, PairedLanes256>(&work, rows, columns);
+        else Run<Vector128<float>, Lanes128, PairedLanes128>(&work, rows, columns);
     }
 
     /// <summary>The same with vectors of a given width.</summary>
-    internal static class Grid<TVector, TLanes>
+    internal static void Run<TVector, TLanes, TPairs>(TileWork* work, int rows, int columns)
+        where TVector : struct
+        where TLanes : struct, ILanes<TVector>
+        where TPairs : struct, ILanes<TVector>
+    {
+        if (work->ARow == 1 && columns % TLanes.Count == TPairs.Count && rows > 1) InPairs<TVector, TLanes, TPairs>(*work, rows, columns);
+        else Grid<TVector, TLanes>.Run(work, rows, columns);
+    }
+
+    // Where half a vector's columns are left over, the halves of two neighbouring rows share a vector, if the numbers of A for them lie side by side. Rows of
+    // C that touch begin on a vector's boundary and in the middle of one by turns: which half is left over is chosen so that all others are aligned.
+    private static void InPairs<TVector, TLanes, TPairs>(in TileWork all, int rows, int columns)
+        where TVector : struct
+        where TLanes : struct, ILanes<TVector>
+        where TPairs : struct, ILanes<TVector>
+    {
+        int pairs = rows / 2, half = TPairs.Count, whole = columns - half;
+        bool isAligned = (nuint)all.C % (nuint)(TLanes.Count * sizeof(float)) == 0;
+        TileWork every = all;
+        every.ARow *= 2;
+        every.CRow *= 2;
+        if (whole > 0)
+        {
+            for (int row = 0; row < 2; row++)
+            {
+                TileWork work = every;
+                work.A += row;
+                work.C += row * all.CRow;
+                if ((row == 1) == isAligned) Skip(ref work, half);
+                Grid<TVector, TLanes>.Run(&work, pairs, whole);
+            }
+        }
+
+        int first = isAligned ? whole : 0, second = whole - first;
+        Skip(ref every, first);
+        every.BPair = second - first;
+        every.CPair = second - first + all.CRow;
+        Grid<TVector, TPairs>.Run(&every, pairs, half);
+        if (2 * pairs == rows) return;
+        TileWork last = all;
+        last.A += 2 * pairs;
+        last.C += 2 * pairs * all.CRow;
+        Grid<TVector, TLanes>.Run(&last, 1, columns);
+    }
+
+    private static void Skip(ref TileWork work, int columns)
+    {
+        work.B += columns;
+        work.C += columns;
+        work.Bias += columns;
+    }
+
+    private static class Grid<TVector, TLanes>
         where TVector : struct
         where TLanes : struct, ILanes<TVector>
     {

@@ -9,19 +9,20 @@ internal sealed unsafe class GuardedBuffer : IDisposable
     private static readonly float Guard = BitConverter.Int32BitsToSingle(unchecked((int)0xFFC0_BEEF));
 
     private readonly FlatVector _memory;
-    private readonly int _rows, _columns, _pitch;
+    private readonly int _rows, _columns, _pitch, _start;
 
-    public GuardedBuffer(int rows, int columns, int pitch)
+    /// <summary>Rows that begin so many floats behind a boundary of 64 bytes.</summary>
+    public GuardedBuffer(int rows, int columns, int pitch, int offset = 0)
     {
-        (_rows, _columns, _pitch) = (rows, columns, pitch);
-        _memory = new FlatVector((long)rows * pitch + 2 * Margin);
+        (_rows, _columns, _pitch, _start) = (rows, columns, pitch, Margin + offset);
+        _memory = new FlatVector((long)rows * pitch + offset + 2 * Margin);
         Clear();
     }
 
     public GuardedBuffer(float[] values)
-        : this(1, values.Length, values.Length) => values.CopyTo(_memory.Slice(Margin, values.Length));
+        : this(1, values.Length, values.Length) => values.CopyTo(_memory.Slice(_start, values.Length));
 
-    public float* Pointer => _memory.Pointer + Margin;
+    public float* Pointer => _memory.Pointer + _start;
 
     public void Clear() => _memory.AsSpan().Fill(Guard);
 
@@ -41,12 +42,12 @@ internal sealed unsafe class GuardedBuffer : IDisposable
         }
 
         int written = Bits(_memory.AsSpan()).IndexOfAnyExcept(BitConverter.SingleToInt32Bits(Guard));
-        if (written >= 0) Assert.Fail($"{what}: element {written - Margin} behind the first was written, in rows of {_columns} with pitch {_pitch}");
+        if (written >= 0) Assert.Fail($"{what}: element {written - _start} behind the first was written, in rows of {_columns} with pitch {_pitch}");
     }
 
     public void Dispose() => _memory.Dispose();
 
-    private Span<float> Row(int row) => _memory.Slice(Margin + (long)row * _pitch, _columns);
+    private Span<float> Row(int row) => _memory.Slice(_start + (long)row * _pitch, _columns);
 
     private static ReadOnlySpan<int> Bits(ReadOnlySpan<float> values) => System.Runtime.InteropServices.MemoryMarshal.Cast<float, int>(values);
 }

@@ -3,8 +3,8 @@ namespace FedCore.Training.Tests.Tensors;
 /// <summary>Products as plain loops: as chains of fused multiply-adds in the order of k, which is what the kernels promise, and in double precision.</summary>
 internal static class Products
 {
-    // The shapes that matter: one vector of each width, one less, one more, two of them, and tails.
-    public static readonly int[] Columns = [1, 3, 7, 8, 10, 15, 16, 17, 31, 32, 33, 47, 200];
+    // The shapes that matter: one vector of each width, one less, one more, two of them, tails, and tails of half a vector.
+    public static readonly int[] Columns = [1, 3, 7, 8, 10, 12, 15, 16, 17, 24, 31, 32, 33, 47, 200];
 
     public delegate float Element(int row, int k);
 
