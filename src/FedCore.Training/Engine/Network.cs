@@ -111,7 +111,7 @@ internal sealed class Network : IDisposable
         foreach (Stage stage in _stages)
         {
             if (stage.Copies) stage.Input.Slice(0, batch * stage.InputSize).CopyTo(stage.Output.AsSpan());
-            var pass = new LayerPass(batch, training, Parameters(stage), default, 0, random);
+            var pass = new LayerPass(batch, training, Parameters(stage), default, isStep: false, random);
             stage.Layer.Forward(pass, Rows(stage.Source, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize));
         }
     }
@@ -127,9 +127,11 @@ internal sealed class Network : IDisposable
     {
         int current = 0;
         Stage last = _stages[^1];
-        _loss.Evaluate(
-            Rows(last.Output, batch, last.OutputSize), Labels.AsSpan(0, batch * LabelWidth), batch,
-            Rows(_gradientBuffers[current], batch, last.OutputSize), sums);
+        Span<float> lossGradient = Rows(_gradientBuffers[current], batch, last.OutputSize);
+        _loss.Evaluate(Rows(last.Output, batch, last.OutputSize), Labels.AsSpan(0, batch * LabelWidth), batch, lossGradient, sums);
+
+        // All that follows is linear in it, so a step is a factor here, where the numbers are fewest, and a sum in the parameters.
+        if (step != 0) TensorPrimitives.Multiply(lossGradient[..(batch * last.OutputSize)], step, lossGradient);
         for (int i = _stages.Length - 1; i >= _firstTrainable; i--)
         {
             Stage stage = _stages[i];
@@ -145,10 +147,10 @@ internal sealed class Network : IDisposable
             }
 
             Span<float> parameters = Parameters(stage), gradients = _gradients.Slice(stage.Offset, stage.Length);
-            var pass = new LayerPass(batch, training: true, parameters, gradients, step, random);
+            var pass = new LayerPass(batch, training: true, parameters, gradients, step != 0, random);
             bool moved = stage.Layer.Backward(
                 pass, Rows(stage.Source, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize), outputGradient, inputGradient);
-            if (step != 0 && !moved && stage.Length > 0) TensorPrimitives.FusedMultiplyAdd(gradients, step, parameters, parameters);
+            if (step != 0 && !moved && stage.Length > 0) TensorPrimitives.Add(parameters, gradients, parameters);
         }
     }
 

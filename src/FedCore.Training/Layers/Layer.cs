@@ -22,8 +22,8 @@ public abstract class Layer : IDisposable
     public abstract void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output);
 
     /// <summary>
-    /// Computes the gradients of a batch: those of the layer's parameters, and of its inputs where somebody needs them. With a step
-    /// (<see cref="LayerPass.Step"/> not 0) a layer may move its parameters by step x gradient instead of storing the gradient, and then returns true.
+    /// Computes the gradients of a batch: those of the layer's parameters, and of its inputs where somebody needs them. In a step
+    /// (<see cref="LayerPass.IsStep"/>) a layer may add the gradient to its parameters at once instead of storing it, and then returns true.
     /// </summary>
     /// <param name="pass">The batch, the layer's parameters and the place of their gradients.</param>
     /// <param name="input">The inputs.</param>
@@ -54,10 +54,10 @@ public abstract class Layer : IDisposable
 /// <param name="training">Whether this is training, where dropout drops.</param>
 /// <param name="parameters">The layer's tensors, one behind the other.</param>
 /// <param name="gradients">The place of their gradients.</param>
-/// <param name="step">Minus the learning rate for a fused step, or 0.</param>
+/// <param name="isStep">Whether all gradients are multiplied by minus the learning rate, from the loss on, and the parameters are to be moved by them.</param>
 /// <param name="random">Random numbers, for training.</param>
 public readonly ref struct LayerPass(
-    int batch, bool training, Span<float> parameters, Span<float> gradients, float step, RandomStream? random)
+    int batch, bool training, Span<float> parameters, Span<float> gradients, bool isStep, RandomStream? random)
 {
     /// <summary>Number of examples, at least 1.</summary>
     public int Batch { get; } = batch;
@@ -71,8 +71,8 @@ public readonly ref struct LayerPass(
     /// <summary>The place of their gradients.</summary>
     public Span<float> Gradients { get; } = gradients;
 
-    /// <summary>Minus the learning rate for a fused step, or 0.</summary>
-    public float Step { get; } = step;
+    /// <summary>Whether all gradients are multiplied by minus the learning rate, from the loss on, and the parameters are to be moved by them.</summary>
+    public bool IsStep { get; } = isStep;
 
     /// <summary>Random numbers, for training.</summary>
     public RandomStream? Random { get; } = random;

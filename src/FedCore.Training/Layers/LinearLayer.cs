@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Numerics;
@@ -36,15 +35,12 @@ internal sealed unsafe class LinearLayer : Layer
     public override bool Backward(
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient)
     {
-        bool isStep = pass.Step != 0;
+        bool isStep = pass.IsStep;
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
             int batch = pass.Batch, pitch = Pitch(batch);
             float* target = isStep ? w : dw, dyTransposed = _transposedOutput.Pointer, dxTransposed = _transposedInput.Pointer;
             if (dx is not null) Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch);
-
-            // Scaled before it is summed: adding to a weight costs no multiplication then.
-            if (isStep) TensorPrimitives.Multiply(outputGradient[..(batch * _outputs)], pass.Step, outputGradient);
 
             // Block by block, so that the weights come from memory once: the input gradient reads them as they were in the forward pass, then they move.
             int block = MatrixKernels.BlockRows(_inputs, _outputs);

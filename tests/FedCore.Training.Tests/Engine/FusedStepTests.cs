@@ -5,7 +5,7 @@ using FedCore.Models.Losses;
 namespace FedCore.Training.Tests.Engine;
 
 /// <summary>
-/// A fused step and a gradient with a step behind it do the same. The fused one scales the output's gradient before it is summed, the other the sum;
+/// A fused step and a gradient with a step behind it do the same. The fused one multiplies the loss's gradient by the rate, the other that of the parameters;
 /// with a power of two as rate both round alike, and both move a parameter in one rounding.
 /// </summary>
 public class FusedStepTests

@@ -45,7 +45,7 @@ internal static class SeparateLayers
 
         return gradients[..(int)parameters.Length];
 
-        LayerPass Pass(int begin, int length) => new(batch, true, parameters.Slice(begin, length), gradients.AsSpan(begin, length), 0, random);
+        LayerPass Pass(int begin, int length) => new(batch, true, parameters.Slice(begin, length), gradients.AsSpan(begin, length), isStep: false, random);
     }
 
     private static float[] Room(int size, int batch) => new float[(batch + ExtraRows) * size + Readable];

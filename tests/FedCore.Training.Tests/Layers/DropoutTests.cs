@@ -37,8 +37,8 @@ public class DropoutTests
         using Layer layer = Make(0.5);
         var random = Draw.Stream("mask");
         float[] first = [.. Enumerable.Repeat(1f, Size)], second = [.. first];
-        layer.Forward(new LayerPass(1, true, default, default, 0, random), first, first);
-        layer.Forward(new LayerPass(1, true, default, default, 0, random), second, second);
+        layer.Forward(new LayerPass(1, true, default, default, isStep: false, random), first, first);
+        layer.Forward(new LayerPass(1, true, default, default, isStep: false, random), second, second);
 
         // Two independent masks of rate 1/2 differ in half of the places.
         int different = first.Zip(second).Count(pair => pair.First != pair.Second);
@@ -49,7 +49,7 @@ public class DropoutTests
     {
         using Layer layer = Make(rate);
         float[] values = [.. Enumerable.Repeat(1f, Size)];
-        layer.Forward(new LayerPass(1, training, default, default, 0, Draw.Stream("mask")), values, values);
+        layer.Forward(new LayerPass(1, training, default, default, isStep: false, Draw.Stream("mask")), values, values);
         return values;
     }
 

@@ -116,5 +116,5 @@ internal sealed class LayerProbe : IDisposable
         _outputGradient.Slice(0, (batch + ExtraRows) * _outputSize), _inputGradient.Slice(0, (batch + ExtraRows) * _inputSize));
 
     // A new stream each time: dropout draws the same mask.
-    private LayerPass Pass(int batch) => new(batch, training: true, _parameters.AsSpan(), _gradients.AsSpan(), 0, Draw.Stream("dropout"));
+    private LayerPass Pass(int batch) => new(batch, training: true, _parameters.AsSpan(), _gradients.AsSpan(), isStep: false, Draw.Stream("dropout"));
 }
