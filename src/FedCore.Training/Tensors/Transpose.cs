@@ -1,10 +1,11 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace FedCore.Training.Tensors;
 
-/// <summary>Matrix transposition in 4 x 4 blocks.</summary>
+/// <summary>Matrix transposition in blocks of 4 columns and 8 or 4 rows.</summary>
 internal static unsafe class Transpose
 {
     /// <summary>
@@ -20,18 +21,44 @@ internal static unsafe class Transpose
     public static void Run(float* source, nint sourcePitch, int rows, int columns, float* target, nint targetPitch)
     {
         int r = 0;
+        if (Avx.IsSupported)
+        {
+            for (; r + 8 <= rows; r += 8)
+            {
+                float* s = source + r * sourcePitch;
+                float* t = target + r;
+                for (int c = 0; c < columns; c += 4) EightRows(s + c, sourcePitch, t + c * targetPitch, targetPitch);
+            }
+        }
+
         for (; r + 4 <= rows || (r < rows && r + 4 <= targetPitch); r += 4)
         {
             float* s = source + r * sourcePitch;
             float* t = target + r;
-            for (int c = 0; c < columns; c += 4) Block(s + c, sourcePitch, t + c * targetPitch, targetPitch);
+            for (int c = 0; c < columns; c += 4) FourRows(s + c, sourcePitch, t + c * targetPitch, targetPitch);
         }
 
         for (; r < rows; r++)
             for (int c = 0; c < columns; c++) target[c * targetPitch + r] = source[r * sourcePitch + c];
     }
 
-    private static void Block(float* s, nint sourcePitch, float* t, nint targetPitch)
+    // Two blocks of four rows, one in the lower and one in the upper halves of the vectors.
+    private static void EightRows(float* s, nint sourcePitch, float* t, nint targetPitch)
+    {
+        Vector256<float> r0 = Halves(s, sourcePitch), r1 = Halves(s + sourcePitch, sourcePitch);
+        Vector256<float> r2 = Halves(s + 2 * sourcePitch, sourcePitch), r3 = Halves(s + 3 * sourcePitch, sourcePitch);
+        Vector256<double> a = Avx.UnpackLow(r0, r1).AsDouble(), b = Avx.UnpackLow(r2, r3).AsDouble();
+        Vector256<double> c = Avx.UnpackHigh(r0, r1).AsDouble(), d = Avx.UnpackHigh(r2, r3).AsDouble();
+        Avx.UnpackLow(a, b).AsSingle().Store(t);
+        Avx.UnpackHigh(a, b).AsSingle().Store(t + targetPitch);
+        Avx.UnpackLow(c, d).AsSingle().Store(t + 2 * targetPitch);
+        Avx.UnpackHigh(c, d).AsSingle().Store(t + 3 * targetPitch);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Halves(float* row, nint pitch) => Vector256.Create(Vector128.Load(row), Vector128.Load(row + 4 * pitch));
+
+    private static void FourRows(float* s, nint sourcePitch, float* t, nint targetPitch)
     {
         Vector128<float> r0 = Vector128.Load(s), r1 = Vector128.Load(s + sourcePitch);
         Vector128<float> r2 = Vector128.Load(s + 2 * sourcePitch), r3 = Vector128.Load(s + 3 * sourcePitch);
