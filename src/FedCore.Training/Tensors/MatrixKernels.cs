@@ -24,6 +24,15 @@ internal static unsafe class MatrixKernels
             return;
         }
 
+        // A few columns that leave a vector half empty are better computed with the rows as vectors, where these are whole.
+        int rest = outputs % TileGrid.VectorLength, whole = outputs;
+        if (rest > 0 && rest % 4 == 0 && 2 * rest <= TileGrid.VectorLength && rows % TileGrid.VectorLength == 0)
+        {
+            whole = outputs - rest;
+            ForwardTransposed(x, rows, inputs, w + whole, outputs, rest, bias is null ? null : bias + whole, y + whole);
+            if (whole == 0) return;
+        }
+
         int block = BlockRows(inputs, outputs);
         for (int k = 0; k < inputs; k += block)
         {
@@ -41,8 +50,37 @@ internal static unsafe class MatrixKernels
                 Bias = bias,
                 Mode = k > 0 ? TileMode.FromC : bias is null ? TileMode.FromZero : TileMode.FromBias,
             };
-            TileGrid.Run(work, rows, outputs);
+            TileGrid.Run(work, rows, whole);
         }
+    }
+
+    // Some columns of w [inputs, outputs] and y: yᵀ[columns, rows] = bias + wᵀ xᵀ, where x is transposed block by block.
+    private static void ForwardTransposed(float* x, int rows, int inputs, float* w, int outputs, int columns, float* bias, float* y)
+    {
+        const int block = 128;
+        float* transposed = PackBuffer.Pointer((block + columns) * rows), result = transposed + block * rows;
+        for (int column = 0; column < columns; column++) new Span<float>(result + column * rows, rows).Fill(bias is null ? 0 : bias[column]);
+        for (int k = 0; k < inputs; k += block)
+        {
+            int depth = Math.Min(block, inputs - k);
+            Transpose.Run(x + k, inputs, rows, depth, transposed, rows);
+            var work = new TileWork
+            {
+                A = w + (nint)k * outputs,
+                ARow = 1,
+                AStep = outputs,
+                B = transposed,
+                BStep = rows,
+                C = result,
+                CRow = rows,
+                Depth = depth,
+                Segments = 1,
+                Mode = TileMode.FromC,
+            };
+            TileGrid.Run(work, columns, rows);
+        }
+
+        Transpose.Run(result, rows, columns, rows, y, outputs);
     }
 
     /// <summary>
