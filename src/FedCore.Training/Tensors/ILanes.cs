@@ -16,8 +16,8 @@ internal unsafe interface ILanes<TVector>
 
     static abstract TVector Zero { get; }
 
-    /// <summary>Numbers of a row of B or C; where a vector holds two rows, the second one's lie so many floats behind the first one's.</summary>
-    static abstract TVector Load(float* source, nint pair);
+    /// <summary>Numbers of a row of B.</summary>
+    static abstract TVector Load(float* source);
 
     /// <summary>The number at this place in every lane; where a vector holds two rows, it and the next one by turns.</summary>
     static abstract TVector Broadcast(float* source);
@@ -27,8 +27,11 @@ internal unsafe interface ILanes<TVector>
     /// <summary>a b + c in one rounding.</summary>
     static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
 
-    /// <summary>The reverse of <see cref="Load"/>.</summary>
-    static abstract void Store(float* target, nint pair, TVector value);
+    /// <summary>Numbers of a row of C; where a vector holds two rows, the second one's lie so many floats behind the first one's.</summary>
+    static abstract TVector LoadRow(float* source, nint pair);
+
+    /// <summary>The reverse of <see cref="LoadRow"/>.</summary>
+    static abstract void StoreRow(float* target, nint pair, TVector value);
 
     /// <summary>Stores the first lanes only; the memory behind them is neither written nor, where the hardware can, read.</summary>
     static abstract void StoreFirst(float* target, TVector value, int count);
@@ -44,7 +47,7 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> Zero => Vector512<float>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(float* source, nint pair) => Vector512.Load(source);
+    public static Vector512<float> Load(float* source) => Vector512.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Broadcast(float* source) => Vector512.Create(*source);
@@ -56,7 +59,10 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* target, nint pair, Vector512<float> value) => value.Store(target);
+    public static Vector512<float> LoadRow(float* source, nint pair) => Vector512.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreRow(float* target, nint pair, Vector512<float> value) => value.Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFirst(float* target, Vector512<float> value, int count)
@@ -77,7 +83,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> Zero => Vector256<float>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load(float* source, nint pair) => Vector256.Load(source);
+    public static Vector256<float> Load(float* source) => Vector256.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Broadcast(float* source) => Vector256.Create(*source);
@@ -89,7 +95,10 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* target, nint pair, Vector256<float> value) => value.Store(target);
+    public static Vector256<float> LoadRow(float* source, nint pair) => Vector256.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreRow(float* target, nint pair, Vector256<float> value) => value.Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFirst(float* target, Vector256<float> value, int count)
@@ -111,7 +120,7 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> Zero => Vector128<float>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Load(float* source, nint pair) => Vector128.Load(source);
+    public static Vector128<float> Load(float* source) => Vector128.Load(source);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Broadcast(float* source) => Vector128.Create(*source);
@@ -123,7 +132,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* target, nint pair, Vector128<float> value) => value.Store(target);
+    public static Vector128<float> LoadRow(float* source, nint pair) => Vector128.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreRow(float* target, nint pair, Vector128<float> value) => value.Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFirst(float* target, Vector128<float> value, int count)

@@ -1,5 +1,3 @@
-using FedCore.Numerics;
-
 namespace FedCore.Training.Tensors;
 
 /// <summary>
@@ -58,7 +56,7 @@ internal static unsafe class MatrixKernels
     private static void ForwardTransposed(float* x, int rows, int inputs, float* w, int outputs, int columns, float* bias, float* y)
     {
         const int block = 128;
-        float* transposed = PackBuffer.Pointer((block + columns) * rows), result = transposed + block * rows;
+        float* transposed = Scratch.Panel((block + columns) * rows), result = transposed + block * rows;
         for (int column = 0; column < columns; column++) new Span<float>(result + column * rows, rows).Fill(bias is null ? 0 : bias[column]);
         for (int k = 0; k < inputs; k += block)
         {
@@ -152,7 +150,7 @@ internal static unsafe class MatrixKernels
     private static void MultiplyPacked(float* a, int rows, int depth, float* b, int columns, float* bias, float* c)
     {
         int panel = TileGrid.TileColumns;
-        float* packed = PackBuffer.Pointer(PackDepth * panel);
+        float* packed = Scratch.Panel(PackDepth * panel);
         for (int k = 0; k < depth; k += PackDepth)
         {
             int height = Math.Min(PackDepth, depth - k);
@@ -182,18 +180,5 @@ internal static unsafe class MatrixKernels
                 TileGrid.Run(work, rows, width);
             }
         }
-    }
-}
-
-/// <summary>A thread's memory for packed panels.</summary>
-internal static unsafe class PackBuffer
-{
-    [ThreadStatic]
-    private static FlatVector? _buffer;
-
-    public static float* Pointer(int length)
-    {
-        if (_buffer is null || _buffer.Length < length) _buffer = new FlatVector(length);
-        return _buffer.Pointer;
     }
 }

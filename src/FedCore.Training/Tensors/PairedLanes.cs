@@ -26,18 +26,28 @@ internal readonly unsafe struct PairedLanes512 : ILanes<Vector512<float>>
     public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) => Vector512.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Load(float* source, nint pair)
+    public static Vector512<float> Load(float* source) => Vector512.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadRow(float* source, nint pair)
     {
-        Vector512<float> rows = Vector512.Create(Vector256.Load(source), Vector256.Load(source + pair));
+        Vector512<float> rows = pair == Count ? Vector512.Load(source) : Vector512.Create(Vector256.Load(source), Vector256.Load(source + pair));
         return Vector512.Shuffle(rows, Vector512.Create(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* target, nint pair, Vector512<float> value)
+    public static void StoreRow(float* target, nint pair, Vector512<float> value)
     {
         Vector512<float> rows = Vector512.Shuffle(value, Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
-        rows.GetLower().Store(target);
-        rows.GetUpper().Store(target + pair);
+        if (pair == Count)
+        {
+            rows.Store(target);
+        }
+        else
+        {
+            rows.GetLower().Store(target);
+            rows.GetUpper().Store(target + pair);
+        }
     }
 
     public static void StoreFirst(float* target, Vector512<float> value, int count) => throw new UnreachableException("Halves are always stored whole.");
@@ -62,18 +72,28 @@ internal readonly unsafe struct PairedLanes256 : ILanes<Vector256<float>>
     public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) => Vector256.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load(float* source, nint pair)
+    public static Vector256<float> Load(float* source) => Vector256.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadRow(float* source, nint pair)
     {
-        Vector256<float> rows = Vector256.Create(Vector128.Load(source), Vector128.Load(source + pair));
+        Vector256<float> rows = pair == Count ? Vector256.Load(source) : Vector256.Create(Vector128.Load(source), Vector128.Load(source + pair));
         return Vector256.Shuffle(rows, Vector256.Create(0, 4, 1, 5, 2, 6, 3, 7));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* target, nint pair, Vector256<float> value)
+    public static void StoreRow(float* target, nint pair, Vector256<float> value)
     {
         Vector256<float> rows = Vector256.Shuffle(value, Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7));
-        rows.GetLower().Store(target);
-        rows.GetUpper().Store(target + pair);
+        if (pair == Count)
+        {
+            rows.Store(target);
+        }
+        else
+        {
+            rows.GetLower().Store(target);
+            rows.GetUpper().Store(target + pair);
+        }
     }
 
     public static void StoreFirst(float* target, Vector256<float> value, int count) => throw new UnreachableException("Halves are always stored whole.");
@@ -98,18 +118,28 @@ internal readonly unsafe struct PairedLanes128 : ILanes<Vector128<float>>
     public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) => Vector128.FusedMultiplyAdd(a, b, c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Load(float* source, nint pair)
+    public static Vector128<float> Load(float* source) => Vector128.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadRow(float* source, nint pair)
     {
-        Vector128<float> rows = Vector128.Create(Vector64.Load(source), Vector64.Load(source + pair));
+        Vector128<float> rows = pair == Count ? Vector128.Load(source) : Vector128.Create(Vector64.Load(source), Vector64.Load(source + pair));
         return Vector128.Shuffle(rows, Vector128.Create(0, 2, 1, 3));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(float* target, nint pair, Vector128<float> value)
+    public static void StoreRow(float* target, nint pair, Vector128<float> value)
     {
         Vector128<float> rows = Vector128.Shuffle(value, Vector128.Create(0, 2, 1, 3));
-        rows.GetLower().Store(target);
-        rows.GetUpper().Store(target + pair);
+        if (pair == Count)
+        {
+            rows.Store(target);
+        }
+        else
+        {
+            rows.GetLower().Store(target);
+            rows.GetUpper().Store(target + pair);
+        }
     }
 
     public static void StoreFirst(float* target, Vector128<float> value, int count) => throw new UnreachableException("Halves are always stored whole.");

@@ -35,10 +35,7 @@ internal unsafe struct TileWork
     /// <summary>From C[r] to C[r + 1].</summary>
     public nint CRow;
 
-    /// <summary>Where a row of the tile is a pair of rows: in B, from the columns for the first to those for the second.</summary>
-    public nint BPair;
-
-    /// <summary>The same in C.</summary>
+    /// <summary>Where a row of the tile is a pair of rows: in C, from the first one's columns to the second one's.</summary>
     public nint CPair;
 
     /// <summary>Number of k in a segment.</summary>
@@ -102,7 +99,7 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileWork* work)
     {
-        nint row = work->ARow, row2 = 2 * row, step = work->AStep, bStep = work->BStep, bPair = work->BPair, pair = work->CPair;
+        nint row = work->ARow, row2 = 2 * row, step = work->AStep, bStep = work->BStep, pair = work->CPair;
         float* a0 = work->A, a3 = a0 + 3 * row, a6 = a0 + 6 * row, a9 = a0 + 9 * row, a12 = a0 + 12 * row;
         float* b = work->B;
         TVector c0 = TLanes.Zero, d0 = TLanes.Zero;
@@ -121,7 +118,7 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         TVector c13 = TLanes.Zero, d13 = TLanes.Zero;
         if (work->Mode == TileMode.FromBias)
         {
-            TVector first = TLanes.Load(work->Bias, bPair), second = Wide ? TLanes.Load(work->Bias + TLanes.Count, bPair) : default;
+            TVector first = TLanes.Load(work->Bias), second = Wide ? TLanes.Load(work->Bias + TLanes.Count) : default;
             c0 = first; d0 = second;
             c1 = first; d1 = second;
             c2 = first; d2 = second;
@@ -141,27 +138,27 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         {
             float* c = work->C;
             nint next = work->CRow;
-            if (TRows.Value > 0) { c0 = TLanes.Load(c + 0 * next, pair); if (Wide) d0 = TLanes.Load(c + 0 * next + TLanes.Count, pair); }
-            if (TRows.Value > 1) { c1 = TLanes.Load(c + 1 * next, pair); if (Wide) d1 = TLanes.Load(c + 1 * next + TLanes.Count, pair); }
-            if (TRows.Value > 2) { c2 = TLanes.Load(c + 2 * next, pair); if (Wide) d2 = TLanes.Load(c + 2 * next + TLanes.Count, pair); }
-            if (TRows.Value > 3) { c3 = TLanes.Load(c + 3 * next, pair); if (Wide) d3 = TLanes.Load(c + 3 * next + TLanes.Count, pair); }
-            if (TRows.Value > 4) { c4 = TLanes.Load(c + 4 * next, pair); if (Wide) d4 = TLanes.Load(c + 4 * next + TLanes.Count, pair); }
-            if (TRows.Value > 5) { c5 = TLanes.Load(c + 5 * next, pair); if (Wide) d5 = TLanes.Load(c + 5 * next + TLanes.Count, pair); }
-            if (TRows.Value > 6) { c6 = TLanes.Load(c + 6 * next, pair); if (Wide) d6 = TLanes.Load(c + 6 * next + TLanes.Count, pair); }
-            if (TRows.Value > 7) { c7 = TLanes.Load(c + 7 * next, pair); if (Wide) d7 = TLanes.Load(c + 7 * next + TLanes.Count, pair); }
-            if (TRows.Value > 8) { c8 = TLanes.Load(c + 8 * next, pair); if (Wide) d8 = TLanes.Load(c + 8 * next + TLanes.Count, pair); }
-            if (TRows.Value > 9) { c9 = TLanes.Load(c + 9 * next, pair); if (Wide) d9 = TLanes.Load(c + 9 * next + TLanes.Count, pair); }
-            if (TRows.Value > 10) { c10 = TLanes.Load(c + 10 * next, pair); if (Wide) d10 = TLanes.Load(c + 10 * next + TLanes.Count, pair); }
-            if (TRows.Value > 11) { c11 = TLanes.Load(c + 11 * next, pair); if (Wide) d11 = TLanes.Load(c + 11 * next + TLanes.Count, pair); }
-            if (TRows.Value > 12) { c12 = TLanes.Load(c + 12 * next, pair); if (Wide) d12 = TLanes.Load(c + 12 * next + TLanes.Count, pair); }
-            if (TRows.Value > 13) { c13 = TLanes.Load(c + 13 * next, pair); if (Wide) d13 = TLanes.Load(c + 13 * next + TLanes.Count, pair); }
+            if (TRows.Value > 0) { c0 = TLanes.LoadRow(c + 0 * next, pair); if (Wide) d0 = TLanes.LoadRow(c + 0 * next + TLanes.Count, pair); }
+            if (TRows.Value > 1) { c1 = TLanes.LoadRow(c + 1 * next, pair); if (Wide) d1 = TLanes.LoadRow(c + 1 * next + TLanes.Count, pair); }
+            if (TRows.Value > 2) { c2 = TLanes.LoadRow(c + 2 * next, pair); if (Wide) d2 = TLanes.LoadRow(c + 2 * next + TLanes.Count, pair); }
+            if (TRows.Value > 3) { c3 = TLanes.LoadRow(c + 3 * next, pair); if (Wide) d3 = TLanes.LoadRow(c + 3 * next + TLanes.Count, pair); }
+            if (TRows.Value > 4) { c4 = TLanes.LoadRow(c + 4 * next, pair); if (Wide) d4 = TLanes.LoadRow(c + 4 * next + TLanes.Count, pair); }
+            if (TRows.Value > 5) { c5 = TLanes.LoadRow(c + 5 * next, pair); if (Wide) d5 = TLanes.LoadRow(c + 5 * next + TLanes.Count, pair); }
+            if (TRows.Value > 6) { c6 = TLanes.LoadRow(c + 6 * next, pair); if (Wide) d6 = TLanes.LoadRow(c + 6 * next + TLanes.Count, pair); }
+            if (TRows.Value > 7) { c7 = TLanes.LoadRow(c + 7 * next, pair); if (Wide) d7 = TLanes.LoadRow(c + 7 * next + TLanes.Count, pair); }
+            if (TRows.Value > 8) { c8 = TLanes.LoadRow(c + 8 * next, pair); if (Wide) d8 = TLanes.LoadRow(c + 8 * next + TLanes.Count, pair); }
+            if (TRows.Value > 9) { c9 = TLanes.LoadRow(c + 9 * next, pair); if (Wide) d9 = TLanes.LoadRow(c + 9 * next + TLanes.Count, pair); }
+            if (TRows.Value > 10) { c10 = TLanes.LoadRow(c + 10 * next, pair); if (Wide) d10 = TLanes.LoadRow(c + 10 * next + TLanes.Count, pair); }
+            if (TRows.Value > 11) { c11 = TLanes.LoadRow(c + 11 * next, pair); if (Wide) d11 = TLanes.LoadRow(c + 11 * next + TLanes.Count, pair); }
+            if (TRows.Value > 12) { c12 = TLanes.LoadRow(c + 12 * next, pair); if (Wide) d12 = TLanes.LoadRow(c + 12 * next + TLanes.Count, pair); }
+            if (TRows.Value > 13) { c13 = TLanes.LoadRow(c + 13 * next, pair); if (Wide) d13 = TLanes.LoadRow(c + 13 * next + TLanes.Count, pair); }
         }
 
         for (int segment = work->Segments; segment > 0; segment--)
         {
             for (int k = work->Depth; k > 0; k--)
             {
-                TVector b0 = TLanes.Load(b, bPair), b1 = Wide ? TLanes.Load(b + TLanes.Count, bPair) : default, x;
+                TVector b0 = TLanes.Load(b), b1 = Wide ? TLanes.Load(b + TLanes.Count) : default, x;
                 if (TRows.Value > 0) { x = TLanes.Broadcast(a0); c0 = TLanes.MultiplyAdd(x, b0, c0); if (Wide) d0 = TLanes.MultiplyAdd(x, b1, d0); }
                 if (TRows.Value > 1) { x = TLanes.Broadcast(a0 + row); c1 = TLanes.MultiplyAdd(x, b0, c1); if (Wide) d1 = TLanes.MultiplyAdd(x, b1, d1); }
                 if (TRows.Value > 2) { x = TLanes.Broadcast(a0 + row2); c2 = TLanes.MultiplyAdd(x, b0, c2); if (Wide) d2 = TLanes.MultiplyAdd(x, b1, d2); }
@@ -198,20 +195,20 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         if (work->Mode == TileMode.AddToC)
         {
             // All loads come before the first store: a row's last vector reaches into the next row, and a load behind a masked store would stall.
-            if (TRows.Value > 0) { c0 = TLanes.Add(c0, TLanes.Load(target + 0 * pitch, pair)); if (Wide) d0 = TLanes.Add(d0, TLanes.Load(target + 0 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 1) { c1 = TLanes.Add(c1, TLanes.Load(target + 1 * pitch, pair)); if (Wide) d1 = TLanes.Add(d1, TLanes.Load(target + 1 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 2) { c2 = TLanes.Add(c2, TLanes.Load(target + 2 * pitch, pair)); if (Wide) d2 = TLanes.Add(d2, TLanes.Load(target + 2 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 3) { c3 = TLanes.Add(c3, TLanes.Load(target + 3 * pitch, pair)); if (Wide) d3 = TLanes.Add(d3, TLanes.Load(target + 3 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 4) { c4 = TLanes.Add(c4, TLanes.Load(target + 4 * pitch, pair)); if (Wide) d4 = TLanes.Add(d4, TLanes.Load(target + 4 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 5) { c5 = TLanes.Add(c5, TLanes.Load(target + 5 * pitch, pair)); if (Wide) d5 = TLanes.Add(d5, TLanes.Load(target + 5 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 6) { c6 = TLanes.Add(c6, TLanes.Load(target + 6 * pitch, pair)); if (Wide) d6 = TLanes.Add(d6, TLanes.Load(target + 6 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 7) { c7 = TLanes.Add(c7, TLanes.Load(target + 7 * pitch, pair)); if (Wide) d7 = TLanes.Add(d7, TLanes.Load(target + 7 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 8) { c8 = TLanes.Add(c8, TLanes.Load(target + 8 * pitch, pair)); if (Wide) d8 = TLanes.Add(d8, TLanes.Load(target + 8 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 9) { c9 = TLanes.Add(c9, TLanes.Load(target + 9 * pitch, pair)); if (Wide) d9 = TLanes.Add(d9, TLanes.Load(target + 9 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 10) { c10 = TLanes.Add(c10, TLanes.Load(target + 10 * pitch, pair)); if (Wide) d10 = TLanes.Add(d10, TLanes.Load(target + 10 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 11) { c11 = TLanes.Add(c11, TLanes.Load(target + 11 * pitch, pair)); if (Wide) d11 = TLanes.Add(d11, TLanes.Load(target + 11 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 12) { c12 = TLanes.Add(c12, TLanes.Load(target + 12 * pitch, pair)); if (Wide) d12 = TLanes.Add(d12, TLanes.Load(target + 12 * pitch + TLanes.Count, pair)); }
-            if (TRows.Value > 13) { c13 = TLanes.Add(c13, TLanes.Load(target + 13 * pitch, pair)); if (Wide) d13 = TLanes.Add(d13, TLanes.Load(target + 13 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 0) { c0 = TLanes.Add(c0, TLanes.LoadRow(target + 0 * pitch, pair)); if (Wide) d0 = TLanes.Add(d0, TLanes.LoadRow(target + 0 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 1) { c1 = TLanes.Add(c1, TLanes.LoadRow(target + 1 * pitch, pair)); if (Wide) d1 = TLanes.Add(d1, TLanes.LoadRow(target + 1 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 2) { c2 = TLanes.Add(c2, TLanes.LoadRow(target + 2 * pitch, pair)); if (Wide) d2 = TLanes.Add(d2, TLanes.LoadRow(target + 2 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 3) { c3 = TLanes.Add(c3, TLanes.LoadRow(target + 3 * pitch, pair)); if (Wide) d3 = TLanes.Add(d3, TLanes.LoadRow(target + 3 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 4) { c4 = TLanes.Add(c4, TLanes.LoadRow(target + 4 * pitch, pair)); if (Wide) d4 = TLanes.Add(d4, TLanes.LoadRow(target + 4 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 5) { c5 = TLanes.Add(c5, TLanes.LoadRow(target + 5 * pitch, pair)); if (Wide) d5 = TLanes.Add(d5, TLanes.LoadRow(target + 5 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 6) { c6 = TLanes.Add(c6, TLanes.LoadRow(target + 6 * pitch, pair)); if (Wide) d6 = TLanes.Add(d6, TLanes.LoadRow(target + 6 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 7) { c7 = TLanes.Add(c7, TLanes.LoadRow(target + 7 * pitch, pair)); if (Wide) d7 = TLanes.Add(d7, TLanes.LoadRow(target + 7 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 8) { c8 = TLanes.Add(c8, TLanes.LoadRow(target + 8 * pitch, pair)); if (Wide) d8 = TLanes.Add(d8, TLanes.LoadRow(target + 8 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 9) { c9 = TLanes.Add(c9, TLanes.LoadRow(target + 9 * pitch, pair)); if (Wide) d9 = TLanes.Add(d9, TLanes.LoadRow(target + 9 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 10) { c10 = TLanes.Add(c10, TLanes.LoadRow(target + 10 * pitch, pair)); if (Wide) d10 = TLanes.Add(d10, TLanes.LoadRow(target + 10 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 11) { c11 = TLanes.Add(c11, TLanes.LoadRow(target + 11 * pitch, pair)); if (Wide) d11 = TLanes.Add(d11, TLanes.LoadRow(target + 11 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 12) { c12 = TLanes.Add(c12, TLanes.LoadRow(target + 12 * pitch, pair)); if (Wide) d12 = TLanes.Add(d12, TLanes.LoadRow(target + 12 * pitch + TLanes.Count, pair)); }
+            if (TRows.Value > 13) { c13 = TLanes.Add(c13, TLanes.LoadRow(target + 13 * pitch, pair)); if (Wide) d13 = TLanes.Add(d13, TLanes.LoadRow(target + 13 * pitch + TLanes.Count, pair)); }
         }
 
         int tail = work->Tail;
@@ -273,8 +270,8 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreWhole(float* target, nint pair, TVector first, TVector second)
     {
-        TLanes.Store(target, pair, first);
-        if (Wide) TLanes.Store(target + TLanes.Count, pair, second);
+        TLanes.StoreRow(target, pair, first);
+        if (Wide) TLanes.StoreRow(target + TLanes.Count, pair, second);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -286,7 +283,7 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         }
         else if (Wide)
         {
-            TLanes.Store(target, pair, first);
+            TLanes.StoreRow(target, pair, first);
             TLanes.StoreFirst(target + TLanes.Count, second, tail);
         }
         else

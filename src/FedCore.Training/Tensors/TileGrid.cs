@@ -62,14 +62,30 @@ internal static unsafe class TileGrid
 
         int first = isAligned ? whole : 0, second = whole - first;
         Skip(ref every, first);
-        every.BPair = second - first;
         every.CPair = second - first + all.CRow;
+        Interleave<TVector, TLanes, TPairs>(ref every, second - first);
         Grid<TVector, TPairs>.Run(&every, pairs, half);
         if (2 * pairs == rows) return;
         TileWork last = all;
         last.A += 2 * pairs;
         last.C += 2 * pairs * all.CRow;
         Grid<TVector, TLanes>.Run(&last, 1, columns);
+    }
+
+    // Copies B and the bias with the columns for a pair's first row and those for its second by turns.
+    private static void Interleave<TVector, TLanes, TPairs>(ref TileWork work, nint pair)
+        where TVector : struct
+        where TLanes : struct, ILanes<TVector>
+        where TPairs : struct, ILanes<TVector>
+    {
+        float* target = Scratch.Halves((1 + work.Segments * work.Depth) * TLanes.Count), b = work.B;
+        if (work.Mode == TileMode.FromBias) TLanes.StoreRow(target, 0, TPairs.LoadRow(work.Bias, pair));
+        work.Bias = target;
+        work.B = target += TLanes.Count;
+        for (int segment = 0; segment < work.Segments; segment++, b += work.BSegment)
+            for (int k = 0; k < work.Depth; k++, b += work.BStep, target += TLanes.Count) TLanes.StoreRow(target, 0, TPairs.LoadRow(b, pair));
+        work.BStep = TLanes.Count;
+        work.BSegment = 0;
     }
 
     private static void Skip(ref TileWork work, int columns)
