@@ -11,6 +11,11 @@ namespace FedCore.Numerics;
 public sealed class RandomKeys
 {
     private const int MaxStackName = 256;
+
+    // A hash object that is used again costs less than a new one; streams are made for every client of every round.
+    [ThreadStatic]
+    private static IncrementalHash? _hash;
+
     private readonly byte[] _root;
 
     /// <summary>Derives the root.</summary>
@@ -43,7 +48,9 @@ public sealed class RandomKeys
         BinaryPrimitives.WriteInt32LittleEndian(message[40..], siteLength);
         int length = 44 + siteLength + Encoding.UTF8.GetBytes(purpose, message[(44 + siteLength)..]);
         Span<byte> key = stackalloc byte[32];
-        SHA256.HashData(message[..length], key);
+        IncrementalHash hash = _hash ??= IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(message[..length]);
+        hash.GetHashAndReset(key);
         return new RandomStream(key);
     }
 }

@@ -84,16 +84,17 @@ public static class VectorBlocks
         // Without its sign, a float is finite if and only if its bits, as a number, are below those of infinity.
         const int infinity = 0x7F800000;
         ReadOnlySpan<int> bits = MemoryMarshal.Cast<float, int>(values);
+        ref int start = ref MemoryMarshal.GetReference(bits);
         Vector512<int> largest0 = default, largest1 = default, magnitude = Vector512.Create(int.MaxValue);
-        int i = 0;
-        for (; i + 32 <= bits.Length; i += 32)
+        nuint i = 0, length = (nuint)bits.Length;
+        for (; i + 32 <= length; i += 32)
         {
-            largest0 = Vector512.Max(largest0, Vector512.Create(bits[i..]) & magnitude);
-            largest1 = Vector512.Max(largest1, Vector512.Create(bits[(i + 16)..]) & magnitude);
+            largest0 = Vector512.Max(largest0, Vector512.LoadUnsafe(ref start, i) & magnitude);
+            largest1 = Vector512.Max(largest1, Vector512.LoadUnsafe(ref start, i + 16) & magnitude);
         }
 
         bool finite = Vector512.LessThanAll(Vector512.Max(largest0, largest1), Vector512.Create(infinity));
-        for (; i < bits.Length; i++) finite &= (bits[i] & int.MaxValue) < infinity;
+        for (int j = (int)i; j < bits.Length; j++) finite &= (bits[j] & int.MaxValue) < infinity;
         return finite;
     }
 

@@ -66,8 +66,9 @@ public sealed class Update
         IsFinite = true;
 
         // The model section may be the memory that is trained in, so it keeps what is there.
-        foreach (Section section in Layout.Sections)
+        for (int i = 0; i < Layout.Sections.Count; i++)
         {
+            Section section = Layout.Sections[i];
             if (!section.IsVector || section.Name == Section.Model) continue;
             for (long offset = 0; offset < section.Length; offset += VectorBlocks.BlockLength)
                 Vector(section.Name, offset, (int)Math.Min(VectorBlocks.BlockLength, section.Length - offset)).Clear();
