@@ -31,6 +31,8 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
     public static RunFile Load(string path, IEnumerable<string> assignments, Registry registry)
     {
         ArgumentNullException.ThrowIfNull(assignments);
+        if (Directory.Exists(path))
+            throw FedCoreException.Configuration("run.file", $"The run file '{Shown.Of(path, 400)}' is a folder. Name the file in it, such as {Shown.Of(System.IO.Path.Combine(path, "run.json"), 400)}.");
         string text;
         try
         {

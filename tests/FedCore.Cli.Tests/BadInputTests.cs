@@ -48,6 +48,7 @@ public class BadInputTests
         { ["simulate", "{hospitals}", "--data", "absent-folder"], 3, ["absent-folder", "--data"] },
         { ["data", "get", "imagenet"], 3, ["imagenet", "mnist"] },
         { ["simulate", ""], 3, ["''", "cannot be read"] },
+        { ["simulate", "."], 3, ["'.'", "is a folder", "run.json"] },
     };
 
     [Theory]
