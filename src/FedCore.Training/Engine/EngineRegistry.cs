@@ -19,7 +19,7 @@ public sealed class EngineRegistry
     /// <summary>A registry that holds what the embedded engine brings along.</summary>
     /// <returns>A new registry.</returns>
     public static EngineRegistry CreateDefault() => new EngineRegistry()
-        .AddLayer<LinearSpec>((spec, site) => new LinearLayer(spec, site.Input, site.Capacity))
+        .AddLayer<LinearSpec>((spec, site) => new LinearLayer(spec, site.Input))
         .AddLayer<Conv2dSpec>((spec, site) => new Conv2dLayer(spec, site.Input, site.Output, site.Capacity, site.NeedsInputGradient))
         .AddLayer<MaxPool2dSpec>((spec, site) => new Pool2dLayer<MaxPooling>(spec, site.Input, site.Output))
         .AddLayer<AveragePool2dSpec>((spec, site) => new Pool2dLayer<AveragePooling>(spec, site.Input, site.Output))

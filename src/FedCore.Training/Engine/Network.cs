@@ -3,6 +3,7 @@ using FedCore.Models;
 using FedCore.Numerics;
 using FedCore.Training.Layers;
 using FedCore.Training.Losses;
+using FedCore.Training.Tensors;
 
 namespace FedCore.Training.Engine;
 
@@ -12,8 +13,8 @@ namespace FedCore.Training.Engine;
 /// </summary>
 internal sealed class Network : IDisposable
 {
-    // Layers may read and write three rows beyond a batch.
-    private const int ExtraRows = 3;
+    // Layers may read and write so many rows beyond a batch.
+    private const int ExtraRows = Transpose.ExtraRows;
 
     private readonly Stage[] _stages;
     private readonly FlatVector[] _buffers;

@@ -1,6 +1,5 @@
 using FedCore.Models;
 using FedCore.Models.Layers;
-using FedCore.Numerics;
 using FedCore.Training.Tensors;
 
 namespace FedCore.Training.Layers;
@@ -11,17 +10,12 @@ internal sealed unsafe class LinearLayer : Layer
     private readonly int _inputs;
     private readonly int _outputs;
     private readonly bool _bias;
-    private readonly FlatVector _transposedOutput;
-    private readonly FlatVector _transposedInput;
 
-    public LinearLayer(LinearSpec spec, Shape input, int capacity)
+    public LinearLayer(LinearSpec spec, Shape input)
     {
         _inputs = input[0];
         _outputs = spec.Outputs;
         _bias = spec.Bias;
-        int pitch = Pitch(capacity);
-        _transposedOutput = new FlatVector((long)(_outputs + 3) * pitch);
-        _transposedInput = new FlatVector((long)(_inputs + 3) * pitch);
     }
 
     public override bool NeedsOutput => false;
@@ -39,8 +33,14 @@ internal sealed unsafe class LinearLayer : Layer
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
             int batch = pass.Batch, pitch = Pitch(batch);
-            float* target = isStep ? w : dw, dyTransposed = _transposedOutput.Pointer, dxTransposed = _transposedInput.Pointer;
-            if (dx is not null) Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch);
+            float* target = isStep ? w : dw, dyTransposed = null, dxTransposed = null;
+            if (dx is not null)
+            {
+                int outputs = _outputs + Transpose.ExtraRows, inputs = _inputs + Transpose.ExtraRows;
+                dyTransposed = Scratch.Panel((long)(outputs + inputs) * pitch);
+                dxTransposed = dyTransposed + (nint)outputs * pitch;
+                Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch);
+            }
 
             // Block by block, so that the weights come from memory once: the input gradient reads them as they were in the forward pass, then they move.
             int block = MatrixKernels.BlockRows(_inputs, _outputs);
@@ -57,13 +57,6 @@ internal sealed unsafe class LinearLayer : Layer
         }
 
         return isStep;
-    }
-
-    protected override void Dispose(bool disposing)
-    {
-        _transposedInput.Dispose();
-        _transposedOutput.Dispose();
-        base.Dispose(disposing);
     }
 
     private static int Pitch(int batch) => (batch + 15) / 16 * 16;

@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
+using FedCore.Training.Tensors;
 
 namespace FedCore.Training.Losses;
 
@@ -9,75 +11,74 @@ public abstract class Loss
     public abstract int SumCount { get; }
 
     /// <summary>Adds up the losses and metrics of a batch and, where it is wanted, computes the gradient of the batch's mean loss.</summary>
-    /// <param name="outputs">The model's outputs, [batch, width].</param>
+    /// <param name="outputs">The model's outputs, [batch, width]. Like a layer's, the memory has room for three more rows and 64 readable bytes behind.</param>
     /// <param name="labels">The labels, [batch, label width].</param>
     /// <param name="batch">Number of examples, at least 1.</param>
-    /// <param name="gradient">Receives the gradient, [batch, width]; empty where it is not wanted. It may be the memory of the outputs.</param>
+    /// <param name="gradient">Receives the gradient, [batch, width], with room for three more rows; empty where it is not wanted. It may be the memory of the
+    /// outputs.</param>
     /// <param name="sums">The sums, to be added to.</param>
     public abstract void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums);
 }
 
 /// <summary>Softmax and cross-entropy: -log p(label), with the gradient p - onehot(label). The second sum counts right answers.</summary>
-internal sealed class SoftmaxCrossEntropyLoss(int classes) : Loss
+/// <remarks>The classes of one example are too few for vectors, so there is one row per class with the examples of the batch as lanes. Each number is
+/// computed in one lane, so it has the same bits in any batch and for any vector width.</remarks>
+internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes) : Loss
 {
-    private const int Lanes = 16;
-    private float[] _powers = [];
+    private static int Lanes => Vector512<float>.Count;
 
     public override int SumCount => 2;
 
     public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
     {
-        // exp(logit - largest) of the whole batch at once: the logits of one example are too few for vectors. Whole vectors, so that each number has the
-        // same bits in any batch.
-        int length = batch * classes, padded = (length + Lanes - 1) / Lanes * Lanes;
-        if (_powers.Length < padded) _powers = new float[padded];
-        Span<float> powers = _powers.AsSpan(0, padded);
-        powers[length..].Clear();
+        int room = (batch + Transpose.ExtraRows) * classes;
+        ArgumentOutOfRangeException.ThrowIfLessThan(outputs.Length, room, nameof(outputs));
+        if (!gradient.IsEmpty) ArgumentOutOfRangeException.ThrowIfLessThan(gradient.Length, room, nameof(gradient));
+        int pitch = (batch + Lanes - 1) / Lanes * Lanes, count = checked((classes + Transpose.ExtraRows) * pitch);
+        float* powers = Scratch.Panel(count + 3L * pitch), totals = powers + count, largests = totals + pitch, answers = largests + pitch;
+        fixed (float* logits = outputs) Transpose.Run(logits, classes, batch, classes, powers, pitch);
+        for (int lane = 0; lane < batch; lane += Lanes) SubtractLargest(powers + lane, pitch, largests + lane, answers + lane);
+        var all = new Span<float>(powers, classes * pitch);
+        TensorPrimitives.Exp(all, all);
+        for (int lane = 0; lane < batch; lane += Lanes) Normalize(powers + lane, pitch, totals + lane, 1f / batch);
+        var logs = new Span<float>(totals, pitch);
+        TensorPrimitives.Log(logs, logs);
         for (int example = 0; example < batch; example++)
         {
-            ReadOnlySpan<float> logits = outputs.Slice(example * classes, classes);
-            Span<float> row = powers.Slice(example * classes, classes);
-            float largest = logits[0];
-            foreach (float logit in logits) largest = float.MaxNative(logit, largest);
             int label = (int)labels[example];
-
-            // The answer is the first of the largest.
-            bool isAnswer = logits[label] == largest;
-            for (int i = 0; i < label; i++) isAnswer &= logits[i] < largest;
-            if (isAnswer) sums[1]++;
-            for (int i = 0; i < row.Length; i++) row[i] = logits[i] - largest;
-            sums[0] -= row[label];
+            sums[0] += logs[example] - (outputs[example * classes + label] - largests[example]);
+            if (answers[example] == label) sums[1]++;
         }
 
-        TensorPrimitives.Exp(powers, powers);
-        float scale = 1f / batch;
-        for (int example = 0; example < batch; example++)
-        {
-            Span<float> row = powers.Slice(example * classes, classes);
-            float total = Sum(row);
-            sums[0] += MathF.Log(total);
-            if (gradient.IsEmpty) continue;
-            Span<float> target = gradient.Slice(example * classes, classes);
-            float factor = scale / total;
-            for (int i = 0; i < row.Length; i++) target[i] = row[i] * factor;
-            target[(int)labels[example]] -= scale;
-        }
+        if (gradient.IsEmpty) return;
+        fixed (float* target = gradient) Transpose.Run(powers, pitch, classes, batch, target, classes);
+        for (int example = 0; example < batch; example++) gradient[example * classes + (int)labels[example]] -= 1f / batch;
     }
 
-    // In 16 logical lanes, so that the bits are the same for any vector width.
-    private static float Sum(ReadOnlySpan<float> values)
+    // The answer is the first of the largest; -1, which is no class, where the first logit is not a number.
+    private void SubtractLargest(float* logits, int pitch, float* largests, float* answers)
     {
-        if (values.Length <= Lanes)
+        Vector512<float> largest = Vector512.Load(logits);
+        Vector512<float> answer = Vector512.ConditionalSelect(Vector512.Equals(largest, largest), Vector512<float>.Zero, Vector512.Create(-1f));
+        for (int i = 1; i < classes; i++)
         {
-            float sum = 0;
-            foreach (float value in values) sum += value;
-            return sum;
+            Vector512<float> logit = Vector512.Load(logits + i * pitch), isLarger = Vector512.GreaterThan(logit, largest);
+            largest = Vector512.ConditionalSelect(isLarger, logit, largest);
+            answer = Vector512.ConditionalSelect(isLarger, Vector512.Create((float)i), answer);
         }
 
-        Span<float> lanes = stackalloc float[Lanes];
-        lanes.Clear();
-        for (int i = 0; i < values.Length; i++) lanes[i % Lanes] += values[i];
-        return Sum(lanes);
+        largest.Store(largests);
+        answer.Store(answers);
+        for (int i = 0; i < classes; i++) (Vector512.Load(logits + i * pitch) - largest).Store(logits + i * pitch);
+    }
+
+    private void Normalize(float* powers, int pitch, float* totals, float scale)
+    {
+        Vector512<float> total = Vector512<float>.Zero;
+        for (int i = 0; i < classes; i++) total += Vector512.Load(powers + i * pitch);
+        total.Store(totals);
+        Vector512<float> factor = Vector512.Create(scale) / total;
+        for (int i = 0; i < classes; i++) (Vector512.Load(powers + i * pitch) * factor).Store(powers + i * pitch);
     }
 }
 

@@ -22,9 +22,9 @@ internal static unsafe class MatrixKernels
             return;
         }
 
-        // A few columns that leave a vector half empty are better computed with the rows as vectors, where these are whole.
+        // A few columns that leave a quarter of a vector empty, or more, are better computed with the rows as vectors, where these are whole.
         int rest = outputs % TileGrid.VectorLength, whole = outputs;
-        if (rest > 0 && rest % 4 == 0 && 2 * rest <= TileGrid.VectorLength && rows % TileGrid.VectorLength == 0)
+        if (rest > 0 && 4 * rest <= 3 * TileGrid.VectorLength && rows % TileGrid.VectorLength == 0 && (rest % 4 == 0 || rest == outputs))
         {
             whole = outputs - rest;
             ForwardTransposed(x, rows, inputs, w + whole, outputs, rest, bias is null ? null : bias + whole, y + whole);

@@ -9,12 +9,12 @@ internal static unsafe class Scratch
     private static FlatVector? _panel, _halves;
 
     /// <summary>For a panel of an operand of a product.</summary>
-    public static float* Panel(int length) => Pointer(ref _panel, length);
+    public static float* Panel(long length) => Pointer(ref _panel, length);
 
     /// <summary>For the halves of vectors that share one; a product over a panel may need it.</summary>
-    public static float* Halves(int length) => Pointer(ref _halves, length);
+    public static float* Halves(long length) => Pointer(ref _halves, length);
 
-    private static float* Pointer(ref FlatVector? buffer, int length)
+    private static float* Pointer(ref FlatVector? buffer, long length)
     {
         if (buffer is null || buffer.Length < length) buffer = new FlatVector(length);
         return buffer.Pointer;

@@ -26,12 +26,12 @@ public class LossTests
     {
         (Loss loss, LabelPlan plan) = Make(name, width);
         var random = Draw.Stream("outputs");
-        float[] outputs = [.. Draw.Uniform(random, Batch * width).Select(v => 3 * v)], labels = Draw.Uniform(random, Batch * plan.Width);
+        float[] outputs = Room([.. Draw.Uniform(random, Batch * width).Select(v => 3 * v)], width), labels = Draw.Uniform(random, Batch * plan.Width);
         if (plan.Classes > 0)
             for (int i = 0; i < labels.Length; i++) labels[i] = random.NextInt32(plan.Classes);
         float[] gradient = new float[outputs.Length];
         loss.Evaluate(outputs, labels, Batch, gradient, new double[loss.SumCount]);
-        for (int i = 0; i < outputs.Length; i++)
+        for (int i = 0; i < Batch * width; i++)
         {
             float value = outputs[i];
             outputs[i] = value + H;
@@ -92,16 +92,53 @@ public class LossTests
         float[] outputs = new float[width];
         outputs[^1] = float.NaN;
         double[] sums = new double[loss.SumCount];
-        loss.Evaluate(outputs, new float[plan.Width], 1, default, sums);
+        loss.Evaluate(Room(outputs, width), new float[plan.Width], 1, default, sums);
         Assert.True(double.IsNaN(sums[0]));
+    }
+
+    [Fact]
+    public void Logits_of_which_none_is_a_number_answer_no_class() =>
+        Assert.Equal(0, Evaluate("softmaxCrossEntropy", 3, [float.NaN, float.NaN, float.NaN], [0])[1]);
+
+    [Fact]
+    public void Of_equal_logits_the_first_is_the_answer()
+    {
+        Assert.Equal(1, Evaluate("softmaxCrossEntropy", 4, [0, 2, 1, 2], [1])[1]);
+        Assert.Equal(0, Evaluate("softmaxCrossEntropy", 4, [0, 2, 1, 2], [3])[1]);
+    }
+
+    // Powers of two, so that the mean's factor rounds nothing: a part of a vector of examples, and two vectors.
+    [Theory]
+    [InlineData(8)]
+    [InlineData(32)]
+    public void Softmax_cross_entropy_of_an_example_has_the_same_bits_in_any_batch(int batch)
+    {
+        const int width = 10;
+        var random = Draw.Stream("outputs");
+        float[] outputs = [.. Draw.Uniform(random, batch * width).Select(v => 3 * v)], labels = new float[batch];
+        for (int i = 0; i < batch; i++) labels[i] = random.NextInt32(width);
+        (Loss loss, _) = Make("softmaxCrossEntropy", width);
+        float[] together = Room(new float[batch * width], width), alone = Room(new float[width], width);
+        double[] sums = new double[2], sum = new double[2];
+        loss.Evaluate(Room(outputs, width), labels, batch, together, sums);
+        for (int i = 0; i < batch; i++)
+        {
+            loss.Evaluate(Room(outputs[(i * width)..((i + 1) * width)], width), [labels[i]], 1, alone, sum);
+            for (int c = 0; c < width; c++) Assert.Equal(alone[c] / batch, together[i * width + c]);
+        }
+
+        Assert.Equal(sum, sums);
     }
 
     private static double[] Evaluate(string name, int width, float[] outputs, float[] labels)
     {
         double[] sums = new double[2];
-        Make(name, width).Loss.Evaluate(outputs, labels, outputs.Length / width, default, sums);
+        Make(name, width).Loss.Evaluate(Room(outputs, width), labels, outputs.Length / width, default, sums);
         return sums;
     }
+
+    // With room for three more rows, as a loss may expect it; what stands there must not matter.
+    private static float[] Room(float[] rows, int width) => [.. rows, .. Enumerable.Repeat(float.NaN, 3 * width + 16)];
 
     private static double MeanLoss(Loss loss, float[] outputs, float[] labels)
     {

@@ -20,6 +20,7 @@ public unsafe class TransposeTests
     {
         for (int rows = 1; rows <= 21; rows++)
             for (int columns = 1; columns <= 21; columns++) Check(rows, columns, sourcePitch: columns + gap, targetPitch: rows + gap);
+        Check(33, 50, sourcePitch: 50 + gap, targetPitch: 33 + gap);
     }
 
     private static void Check(int rows, int columns, int sourcePitch, int targetPitch)
