@@ -85,6 +85,8 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
     private sealed class Reader(SimulatedFleet fleet, ITrainingWorkspace workspace) : IUpdateReader
     {
+        private ITrainingWorkspace? _workspace = workspace;
+
         public Update Update { get; set; } = null!;
 
         public int Contributors => 1;
@@ -93,6 +95,10 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
         public ReadOnlySpan<float> Read(long offset) => Update.ReadBlock(offset);
 
-        public void Dispose() => fleet._workspaces.Push(workspace);
+        // Whoever disposes twice must not hand the workspace to two threads.
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _workspace, null) is { } workspace) fleet._workspaces.Push(workspace);
+        }
     }
 }

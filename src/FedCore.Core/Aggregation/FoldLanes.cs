@@ -70,9 +70,9 @@ internal sealed class FoldLanes : IDisposable
         if (_layout.VectorLength == 0) return;
 
         // A lane of one update whose turn it is already needs no vector of its own.
-        bool isDirect = lane.End - lane.Begin == 1 && TryEnterTotal(lane.Index);
-        FlatVector target = isDirect ? _total! : lane.Vector ??= _pool.Rent(_layout.VectorLength);
-        bool isFirst = isDirect ? !_hasTotal : !lane.HasVector;
+        lane.IsMerging = lane.End - lane.Begin == 1 && TryEnterTotal(lane.Index);
+        FlatVector target = lane.IsMerging ? _total! : lane.Vector ??= _pool.Rent(_layout.VectorLength);
+        bool isFirst = lane.IsMerging ? !_hasTotal : !lane.HasVector;
         for (long offset = 0; offset < _layout.VectorLength;)
         {
             ReadOnlySpan<float> chunk = reader.Read(offset);
@@ -83,22 +83,24 @@ internal sealed class FoldLanes : IDisposable
             offset += chunk.Length;
         }
 
-        if (isDirect)
-        {
-            _hasTotal = true;
-            LeaveTotal();
-        }
-        else
-        {
-            lane.HasVector = true;
-        }
+        if (lane.IsMerging) _hasTotal = true;
+        else lane.HasVector = true;
     }
 
     /// <summary>Ends a lane: it is added to the total as soon as those before it are.</summary>
     public void Complete(Lane lane)
     {
-        lock (_lock) _done.Add(lane.Index, lane);
-        while (TryTakeMergeable() is { } ready)
+        Lane? ready = lane;
+        if (!lane.IsMerging)
+        {
+            lock (_lock)
+            {
+                _done.Add(lane.Index, lane);
+                ready = NextToMerge();
+            }
+        }
+
+        while (ready is not null)
         {
             FlatVector? vector = ready.Vector;
             if (vector is not null)
@@ -116,6 +118,7 @@ internal sealed class FoldLanes : IDisposable
                 _merged++;
                 _merging = false;
                 Wake();
+                ready = NextToMerge();
             }
         }
     }
@@ -167,19 +170,12 @@ internal sealed class FoldLanes : IDisposable
         return true;
     }
 
-    private void LeaveTotal()
+    // Under the lock.
+    private Lane? NextToMerge()
     {
-        lock (_lock) _merging = false;
-    }
-
-    private Lane? TryTakeMergeable()
-    {
-        lock (_lock)
-        {
-            if (_merging || !_done.Remove(_merged, out Lane? lane)) return null;
-            _merging = true;
-            return lane;
-        }
+        if (_merging || !_done.Remove(_merged, out Lane? lane)) return null;
+        _merging = true;
+        return lane;
     }
 
     private void Wake()
@@ -204,6 +200,9 @@ internal sealed class FoldLanes : IDisposable
         public FlatVector? Vector { get; set; }
 
         public bool HasVector { get; set; }
+
+        /// <summary>Whether its update went straight to the total, which the lane holds until it is completed.</summary>
+        public bool IsMerging { get; set; }
 
         public int Contributors { get; set; }
     }

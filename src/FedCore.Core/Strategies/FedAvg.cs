@@ -12,6 +12,8 @@ namespace FedCore.Strategies;
 /// </summary>
 public class FedAvg : IStrategy
 {
+    private static readonly LocalTraining Standard = new();
+
     /// <summary>The mean change is multiplied by this before it is added to the model; 1 replaces the model by the mean of the clients' models.</summary>
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double ServerLearningRate { get; init; } = 1;
@@ -27,7 +29,7 @@ public class FedAvg : IStrategy
     }
 
     /// <inheritdoc/>
-    public virtual IClientAlgorithm CreateClientAlgorithm(ClientTask task) => new LocalTraining();
+    public virtual IClientAlgorithm CreateClientAlgorithm(ClientTask task) => Standard;
 
     /// <inheritdoc/>
     public void Apply(UpdateSum sum, RoundContext round, ServerState state)
