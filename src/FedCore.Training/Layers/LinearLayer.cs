@@ -34,6 +34,9 @@ internal sealed unsafe class LinearLayer : Layer
         {
             int batch = pass.Batch, pitch = Pitch(batch);
             float* target = isStep ? w : dw, dyTransposed = null, dxTransposed = null;
+
+            // First, while dy is in the cache.
+            if (_bias) MatrixKernels.ColumnSums(dy, batch, _outputs, target + (nint)_inputs * _outputs, isStep);
             if (dx is not null)
             {
                 int outputs = _outputs + Transpose.ExtraRows, inputs = _inputs + Transpose.ExtraRows;
@@ -53,7 +56,6 @@ internal sealed unsafe class LinearLayer : Layer
             }
 
             if (dx is not null) Transpose.Run(dxTransposed, pitch, _inputs, batch, dx, _inputs);
-            if (_bias) MatrixKernels.ColumnSums(dy, batch, _outputs, target + (nint)_inputs * _outputs, isStep);
         }
 
         return isStep;
