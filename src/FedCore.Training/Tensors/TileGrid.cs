@@ -99,6 +99,8 @@ internal static unsafe class TileGrid
         where TVector : struct
         where TLanes : struct, ILanes<TVector>
     {
+        // One copy for all callers, so that the processor learns one chain of branches.
+        [MethodImpl(MethodImplOptions.NoInlining)]
         public static void Run(TileWork* work, int rows, int columns)
         {
             // Tiles of nearly equal height: 32 rows are 11 + 11 + 10, not 14 + 14 + 4.
