@@ -99,7 +99,7 @@ internal static unsafe class TileGrid
         where TVector : struct
         where TLanes : struct, ILanes<TVector>
     {
-        // One copy for all callers, so that the processor learns one chain of branches.
+        // One copy for all callers, whatever the profile of the process says.
         [MethodImpl(MethodImplOptions.NoInlining)]
         public static void Run(TileWork* work, int rows, int columns)
         {
