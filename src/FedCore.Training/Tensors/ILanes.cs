@@ -33,6 +33,9 @@ internal unsafe interface ILanes<TVector>
     /// <summary>The reverse of <see cref="LoadRow"/>.</summary>
     static abstract void StoreRow(float* target, nint pair, TVector value);
 
+    /// <summary>Adds to numbers of a row of C.</summary>
+    static abstract void AddToRow(float* target, nint pair, TVector value);
+
     /// <summary>Stores the first lanes only; the memory behind them is neither written nor, where the hardware can, read.</summary>
     static abstract void StoreFirst(float* target, TVector value, int count);
 }
@@ -63,6 +66,9 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreRow(float* target, nint pair, Vector512<float> value) => value.Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddToRow(float* target, nint pair, Vector512<float> value) => (value + Vector512.Load(target)).Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFirst(float* target, Vector512<float> value, int count)
@@ -101,6 +107,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static void StoreRow(float* target, nint pair, Vector256<float> value) => value.Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddToRow(float* target, nint pair, Vector256<float> value) => (value + Vector256.Load(target)).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFirst(float* target, Vector256<float> value, int count)
     {
         Vector256<float> mask = Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle();
@@ -136,6 +145,9 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreRow(float* target, nint pair, Vector128<float> value) => value.Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddToRow(float* target, nint pair, Vector128<float> value) => (value + Vector128.Load(target)).Store(target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreFirst(float* target, Vector128<float> value, int count)

@@ -38,7 +38,7 @@ internal readonly unsafe struct PairedLanes512 : ILanes<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreRow(float* target, nint pair, Vector512<float> value)
     {
-        Vector512<float> rows = Vector512.Shuffle(value, Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+        Vector512<float> rows = InRows(value);
         if (pair == Count)
         {
             rows.Store(target);
@@ -50,7 +50,25 @@ internal readonly unsafe struct PairedLanes512 : ILanes<Vector512<float>>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddToRow(float* target, nint pair, Vector512<float> value)
+    {
+        Vector512<float> rows = InRows(value);
+        if (pair == Count)
+        {
+            (rows + Vector512.Load(target)).Store(target);
+        }
+        else
+        {
+            (rows.GetLower() + Vector256.Load(target)).Store(target);
+            (rows.GetUpper() + Vector256.Load(target + pair)).Store(target + pair);
+        }
+    }
+
     public static void StoreFirst(float* target, Vector512<float> value, int count) => throw new UnreachableException("Halves are always stored whole.");
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> InRows(Vector512<float> value) => Vector512.Shuffle(value, Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
 }
 
 /// <summary>2 rows x 4 columns: AVX2.</summary>
@@ -84,7 +102,7 @@ internal readonly unsafe struct PairedLanes256 : ILanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreRow(float* target, nint pair, Vector256<float> value)
     {
-        Vector256<float> rows = Vector256.Shuffle(value, Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7));
+        Vector256<float> rows = InRows(value);
         if (pair == Count)
         {
             rows.Store(target);
@@ -96,7 +114,25 @@ internal readonly unsafe struct PairedLanes256 : ILanes<Vector256<float>>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddToRow(float* target, nint pair, Vector256<float> value)
+    {
+        Vector256<float> rows = InRows(value);
+        if (pair == Count)
+        {
+            (rows + Vector256.Load(target)).Store(target);
+        }
+        else
+        {
+            (rows.GetLower() + Vector128.Load(target)).Store(target);
+            (rows.GetUpper() + Vector128.Load(target + pair)).Store(target + pair);
+        }
+    }
+
     public static void StoreFirst(float* target, Vector256<float> value, int count) => throw new UnreachableException("Halves are always stored whole.");
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> InRows(Vector256<float> value) => Vector256.Shuffle(value, Vector256.Create(0, 2, 4, 6, 1, 3, 5, 7));
 }
 
 /// <summary>2 rows x 2 columns: NEON, and whatever else there is.</summary>
@@ -130,7 +166,7 @@ internal readonly unsafe struct PairedLanes128 : ILanes<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreRow(float* target, nint pair, Vector128<float> value)
     {
-        Vector128<float> rows = Vector128.Shuffle(value, Vector128.Create(0, 2, 1, 3));
+        Vector128<float> rows = InRows(value);
         if (pair == Count)
         {
             rows.Store(target);
@@ -142,5 +178,23 @@ internal readonly unsafe struct PairedLanes128 : ILanes<Vector128<float>>
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddToRow(float* target, nint pair, Vector128<float> value)
+    {
+        Vector128<float> rows = InRows(value);
+        if (pair == Count)
+        {
+            (rows + Vector128.Load(target)).Store(target);
+        }
+        else
+        {
+            (rows.GetLower() + Vector64.Load(target)).Store(target);
+            (rows.GetUpper() + Vector64.Load(target + pair)).Store(target + pair);
+        }
+    }
+
     public static void StoreFirst(float* target, Vector128<float> value, int count) => throw new UnreachableException("Halves are always stored whole.");
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> InRows(Vector128<float> value) => Vector128.Shuffle(value, Vector128.Create(0, 2, 1, 3));
 }

@@ -96,12 +96,16 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
     where TRows : struct, IConstant
     where TColumns : struct, IConstant
 {
+    /// <summary>Computes one tile.</summary>
+    /// <param name="work">Strides, depth, bias and mode.</param>
+    /// <param name="a0">A[0, 0, 0] of the tile. What differs between neighbouring tiles is handed over in registers: they are too short to wait for memory.</param>
+    /// <param name="b">B[0, 0, first column].</param>
+    /// <param name="target">C[0, first column].</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Run(TileWork* work)
+    public static void Run(TileWork* work, float* a0, float* b, float* target)
     {
-        nint row = work->ARow, row2 = 2 * row, step = work->AStep, bStep = work->BStep, pair = work->CPair;
-        float* a0 = work->A, a3 = a0 + 3 * row, a6 = a0 + 6 * row, a9 = a0 + 9 * row, a12 = a0 + 12 * row;
-        float* b = work->B;
+        nint row = work->ARow, row2 = 2 * row, step = work->AStep, bStep = work->BStep, pitch = work->CRow, pair = work->CPair;
+        float* a3 = a0 + 3 * row, a6 = a0 + 6 * row, a9 = a0 + 9 * row, a12 = a0 + 12 * row;
         TVector c0 = TLanes.Zero, d0 = TLanes.Zero;
         TVector c1 = TLanes.Zero, d1 = TLanes.Zero;
         TVector c2 = TLanes.Zero, d2 = TLanes.Zero;
@@ -118,7 +122,8 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         TVector c13 = TLanes.Zero, d13 = TLanes.Zero;
         if (work->Mode == TileMode.FromBias)
         {
-            TVector first = TLanes.Load(work->Bias), second = Wide ? TLanes.Load(work->Bias + TLanes.Count) : default;
+            float* bias = work->Bias + (b - work->B);
+            TVector first = TLanes.Load(bias), second = Wide ? TLanes.Load(bias + TLanes.Count) : default;
             c0 = first; d0 = second;
             c1 = first; d1 = second;
             c2 = first; d2 = second;
@@ -136,22 +141,20 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
         }
         else if (work->Mode == TileMode.FromC)
         {
-            float* c = work->C;
-            nint next = work->CRow;
-            if (TRows.Value > 0) { c0 = TLanes.LoadRow(c + 0 * next, pair); if (Wide) d0 = TLanes.LoadRow(c + 0 * next + TLanes.Count, pair); }
-            if (TRows.Value > 1) { c1 = TLanes.LoadRow(c + 1 * next, pair); if (Wide) d1 = TLanes.LoadRow(c + 1 * next + TLanes.Count, pair); }
-            if (TRows.Value > 2) { c2 = TLanes.LoadRow(c + 2 * next, pair); if (Wide) d2 = TLanes.LoadRow(c + 2 * next + TLanes.Count, pair); }
-            if (TRows.Value > 3) { c3 = TLanes.LoadRow(c + 3 * next, pair); if (Wide) d3 = TLanes.LoadRow(c + 3 * next + TLanes.Count, pair); }
-            if (TRows.Value > 4) { c4 = TLanes.LoadRow(c + 4 * next, pair); if (Wide) d4 = TLanes.LoadRow(c + 4 * next + TLanes.Count, pair); }
-            if (TRows.Value > 5) { c5 = TLanes.LoadRow(c + 5 * next, pair); if (Wide) d5 = TLanes.LoadRow(c + 5 * next + TLanes.Count, pair); }
-            if (TRows.Value > 6) { c6 = TLanes.LoadRow(c + 6 * next, pair); if (Wide) d6 = TLanes.LoadRow(c + 6 * next + TLanes.Count, pair); }
-            if (TRows.Value > 7) { c7 = TLanes.LoadRow(c + 7 * next, pair); if (Wide) d7 = TLanes.LoadRow(c + 7 * next + TLanes.Count, pair); }
-            if (TRows.Value > 8) { c8 = TLanes.LoadRow(c + 8 * next, pair); if (Wide) d8 = TLanes.LoadRow(c + 8 * next + TLanes.Count, pair); }
-            if (TRows.Value > 9) { c9 = TLanes.LoadRow(c + 9 * next, pair); if (Wide) d9 = TLanes.LoadRow(c + 9 * next + TLanes.Count, pair); }
-            if (TRows.Value > 10) { c10 = TLanes.LoadRow(c + 10 * next, pair); if (Wide) d10 = TLanes.LoadRow(c + 10 * next + TLanes.Count, pair); }
-            if (TRows.Value > 11) { c11 = TLanes.LoadRow(c + 11 * next, pair); if (Wide) d11 = TLanes.LoadRow(c + 11 * next + TLanes.Count, pair); }
-            if (TRows.Value > 12) { c12 = TLanes.LoadRow(c + 12 * next, pair); if (Wide) d12 = TLanes.LoadRow(c + 12 * next + TLanes.Count, pair); }
-            if (TRows.Value > 13) { c13 = TLanes.LoadRow(c + 13 * next, pair); if (Wide) d13 = TLanes.LoadRow(c + 13 * next + TLanes.Count, pair); }
+            if (TRows.Value > 0) { c0 = TLanes.LoadRow(target + 0 * pitch, pair); if (Wide) d0 = TLanes.LoadRow(target + 0 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 1) { c1 = TLanes.LoadRow(target + 1 * pitch, pair); if (Wide) d1 = TLanes.LoadRow(target + 1 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 2) { c2 = TLanes.LoadRow(target + 2 * pitch, pair); if (Wide) d2 = TLanes.LoadRow(target + 2 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 3) { c3 = TLanes.LoadRow(target + 3 * pitch, pair); if (Wide) d3 = TLanes.LoadRow(target + 3 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 4) { c4 = TLanes.LoadRow(target + 4 * pitch, pair); if (Wide) d4 = TLanes.LoadRow(target + 4 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 5) { c5 = TLanes.LoadRow(target + 5 * pitch, pair); if (Wide) d5 = TLanes.LoadRow(target + 5 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 6) { c6 = TLanes.LoadRow(target + 6 * pitch, pair); if (Wide) d6 = TLanes.LoadRow(target + 6 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 7) { c7 = TLanes.LoadRow(target + 7 * pitch, pair); if (Wide) d7 = TLanes.LoadRow(target + 7 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 8) { c8 = TLanes.LoadRow(target + 8 * pitch, pair); if (Wide) d8 = TLanes.LoadRow(target + 8 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 9) { c9 = TLanes.LoadRow(target + 9 * pitch, pair); if (Wide) d9 = TLanes.LoadRow(target + 9 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 10) { c10 = TLanes.LoadRow(target + 10 * pitch, pair); if (Wide) d10 = TLanes.LoadRow(target + 10 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 11) { c11 = TLanes.LoadRow(target + 11 * pitch, pair); if (Wide) d11 = TLanes.LoadRow(target + 11 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 12) { c12 = TLanes.LoadRow(target + 12 * pitch, pair); if (Wide) d12 = TLanes.LoadRow(target + 12 * pitch + TLanes.Count, pair); }
+            if (TRows.Value > 13) { c13 = TLanes.LoadRow(target + 13 * pitch, pair); if (Wide) d13 = TLanes.LoadRow(target + 13 * pitch + TLanes.Count, pair); }
         }
 
         for (int segment = work->Segments; segment > 0; segment--)
@@ -190,10 +193,29 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
             b += work->BSegment;
         }
 
-        float* target = work->C;
-        nint pitch = work->CRow;
+        int tail = work->Tail;
         if (work->Mode == TileMode.AddToC)
         {
+            // Stores by turns with loads take half the time of stores in a row.
+            if (tail == 0)
+            {
+                if (TRows.Value > 0) { TLanes.AddToRow(target + 0 * pitch, pair, c0); if (Wide) TLanes.AddToRow(target + 0 * pitch + TLanes.Count, pair, d0); }
+                if (TRows.Value > 1) { TLanes.AddToRow(target + 1 * pitch, pair, c1); if (Wide) TLanes.AddToRow(target + 1 * pitch + TLanes.Count, pair, d1); }
+                if (TRows.Value > 2) { TLanes.AddToRow(target + 2 * pitch, pair, c2); if (Wide) TLanes.AddToRow(target + 2 * pitch + TLanes.Count, pair, d2); }
+                if (TRows.Value > 3) { TLanes.AddToRow(target + 3 * pitch, pair, c3); if (Wide) TLanes.AddToRow(target + 3 * pitch + TLanes.Count, pair, d3); }
+                if (TRows.Value > 4) { TLanes.AddToRow(target + 4 * pitch, pair, c4); if (Wide) TLanes.AddToRow(target + 4 * pitch + TLanes.Count, pair, d4); }
+                if (TRows.Value > 5) { TLanes.AddToRow(target + 5 * pitch, pair, c5); if (Wide) TLanes.AddToRow(target + 5 * pitch + TLanes.Count, pair, d5); }
+                if (TRows.Value > 6) { TLanes.AddToRow(target + 6 * pitch, pair, c6); if (Wide) TLanes.AddToRow(target + 6 * pitch + TLanes.Count, pair, d6); }
+                if (TRows.Value > 7) { TLanes.AddToRow(target + 7 * pitch, pair, c7); if (Wide) TLanes.AddToRow(target + 7 * pitch + TLanes.Count, pair, d7); }
+                if (TRows.Value > 8) { TLanes.AddToRow(target + 8 * pitch, pair, c8); if (Wide) TLanes.AddToRow(target + 8 * pitch + TLanes.Count, pair, d8); }
+                if (TRows.Value > 9) { TLanes.AddToRow(target + 9 * pitch, pair, c9); if (Wide) TLanes.AddToRow(target + 9 * pitch + TLanes.Count, pair, d9); }
+                if (TRows.Value > 10) { TLanes.AddToRow(target + 10 * pitch, pair, c10); if (Wide) TLanes.AddToRow(target + 10 * pitch + TLanes.Count, pair, d10); }
+                if (TRows.Value > 11) { TLanes.AddToRow(target + 11 * pitch, pair, c11); if (Wide) TLanes.AddToRow(target + 11 * pitch + TLanes.Count, pair, d11); }
+                if (TRows.Value > 12) { TLanes.AddToRow(target + 12 * pitch, pair, c12); if (Wide) TLanes.AddToRow(target + 12 * pitch + TLanes.Count, pair, d12); }
+                if (TRows.Value > 13) { TLanes.AddToRow(target + 13 * pitch, pair, c13); if (Wide) TLanes.AddToRow(target + 13 * pitch + TLanes.Count, pair, d13); }
+                return;
+            }
+
             // All loads come before the first store: a row's last vector reaches into the next row, and a load behind a masked store would stall.
             if (TRows.Value > 0) { c0 = TLanes.Add(c0, TLanes.LoadRow(target + 0 * pitch, pair)); if (Wide) d0 = TLanes.Add(d0, TLanes.LoadRow(target + 0 * pitch + TLanes.Count, pair)); }
             if (TRows.Value > 1) { c1 = TLanes.Add(c1, TLanes.LoadRow(target + 1 * pitch, pair)); if (Wide) d1 = TLanes.Add(d1, TLanes.LoadRow(target + 1 * pitch + TLanes.Count, pair)); }
@@ -211,7 +233,6 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
             if (TRows.Value > 13) { c13 = TLanes.Add(c13, TLanes.LoadRow(target + 13 * pitch, pair)); if (Wide) d13 = TLanes.Add(d13, TLanes.LoadRow(target + 13 * pitch + TLanes.Count, pair)); }
         }
 
-        int tail = work->Tail;
         if (tail == 0 || work->RowsTouch)
         {
             if (TRows.Value > 1) StoreWhole(target, pair, c0, d0);

@@ -17,8 +17,8 @@ internal static unsafe class TileGrid
 
     /// <summary>Computes C of any number of rows and columns. A, B and C of the work are those of row 0 and column 0.</summary>
     /// <param name="work">Operands, strides and mode; the columns' tail is set here.</param>
-    /// <param name="rows">Rows of C.</param>
-    /// <param name="columns">Columns of C.</param>
+    /// <param name="rows">Rows of C, at least 1.</param>
+    /// <param name="columns">Columns of C, at least 1.</param>
     public static void Run(TileWork work, int rows, int columns)
     {
         if (Vector512.IsHardwareAccelerated) Run<Vector512<float>, Lanes512, PairedLanes512>(&work, rows, columns);
@@ -104,52 +104,66 @@ internal static unsafe class TileGrid
         public static void Run(TileWork* work, int rows, int columns)
         {
             // Tiles of nearly equal height: 32 rows are 11 + 11 + 10, not 14 + 14 + 4.
-            int bands = (rows + TLanes.MaxRows - 1) / TLanes.MaxRows;
-            float* a = work->A, b = work->B, c = work->C, bias = work->Bias;
+            int bands = (rows + TLanes.MaxRows - 1) / TLanes.MaxRows, height = rows / bands, taller = rows - bands * height;
             int width = columns > TLanes.Count ? 2 * TLanes.Count : TLanes.Count;
             work->RowsTouch = work->CRow == columns && columns <= width && width <= 2 * columns;
-            for (int band = 0, row = 0; band < bands; band++)
-            {
-                int height = (rows - row + bands - band - 1) / (bands - band);
-                work->A = a + row * work->ARow;
-                for (int column = 0; column < columns; column += 2 * TLanes.Count)
-                {
-                    int left = columns - column;
-                    work->B = b + column;
-                    work->C = c + row * work->CRow + column;
-                    work->Bias = bias + column;
-                    bool wide = left > TLanes.Count;
-                    int tail = left >= 2 * TLanes.Count ? 0 : left % TLanes.Count;
-                    work->Tail = work->Slack < TLanes.Count - tail ? tail : 0;
-                    if (wide) RunTile<Constant2>(work, height);
-                    else RunTile<Constant1>(work, height);
-                }
+            if (taller > 0) Bands(work, 0, height + 1, taller, columns);
+            Bands(work, taller * (height + 1), height, bands - taller, columns);
+        }
 
-                row += height;
+        private static void Bands(TileWork* work, int row, int height, int bands, int columns)
+        {
+            float* a = work->A + row * work->ARow, c = work->C + row * work->CRow;
+            switch (height)
+            {
+                case 1: Bands<Constant1>(work, a, c, bands, columns); break;
+                case 2: Bands<Constant2>(work, a, c, bands, columns); break;
+                case 3: Bands<Constant3>(work, a, c, bands, columns); break;
+                case 4: Bands<Constant4>(work, a, c, bands, columns); break;
+                case 5: Bands<Constant5>(work, a, c, bands, columns); break;
+                case 6: Bands<Constant6>(work, a, c, bands, columns); break;
+                case 7: Bands<Constant7>(work, a, c, bands, columns); break;
+                case 8: Bands<Constant8>(work, a, c, bands, columns); break;
+                case 9: Bands<Constant9>(work, a, c, bands, columns); break;
+                case 10: Bands<Constant10>(work, a, c, bands, columns); break;
+                case 11: Bands<Constant11>(work, a, c, bands, columns); break;
+                case 12: Bands<Constant12>(work, a, c, bands, columns); break;
+                case 13: Bands<Constant13>(work, a, c, bands, columns); break;
+                case 14: Bands<Constant14>(work, a, c, bands, columns); break;
+                default: throw new ArgumentOutOfRangeException(nameof(height));
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void RunTile<TColumns>(TileWork* work, int rows)
-            where TColumns : struct, IConstant
+        // Bands of equal height. A tile is so short that a wrong guess at the end of each band would be felt: one loop goes over all tiles of full width,
+        // and the pointers move on to the next band without a branch.
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private static void Bands<TRows>(TileWork* work, float* a, float* c, int bands, int columns)
+            where TRows : struct, IConstant
         {
-            switch (rows)
+            int width = 2 * TLanes.Count, rest = columns % width, whole = columns - rest;
+            nint aBand = TRows.Value * work->ARow, cBand = TRows.Value * work->CRow;
+            float* b = work->B, end = b + whole, aRest = a, cRest = c + whole;
+            work->Tail = 0;
+            for (int tiles = bands * (whole / width); tiles > 0; tiles--)
             {
-                case 1: Tile<TVector, TLanes, Constant1, TColumns>.Run(work); break;
-                case 2: Tile<TVector, TLanes, Constant2, TColumns>.Run(work); break;
-                case 3: Tile<TVector, TLanes, Constant3, TColumns>.Run(work); break;
-                case 4: Tile<TVector, TLanes, Constant4, TColumns>.Run(work); break;
-                case 5: Tile<TVector, TLanes, Constant5, TColumns>.Run(work); break;
-                case 6: Tile<TVector, TLanes, Constant6, TColumns>.Run(work); break;
-                case 7: Tile<TVector, TLanes, Constant7, TColumns>.Run(work); break;
-                case 8: Tile<TVector, TLanes, Constant8, TColumns>.Run(work); break;
-                case 9: Tile<TVector, TLanes, Constant9, TColumns>.Run(work); break;
-                case 10: Tile<TVector, TLanes, Constant10, TColumns>.Run(work); break;
-                case 11: Tile<TVector, TLanes, Constant11, TColumns>.Run(work); break;
-                case 12: Tile<TVector, TLanes, Constant12, TColumns>.Run(work); break;
-                case 13: Tile<TVector, TLanes, Constant13, TColumns>.Run(work); break;
-                case 14: Tile<TVector, TLanes, Constant14, TColumns>.Run(work); break;
-                default: throw new ArgumentOutOfRangeException(nameof(rows));
+                Tile<TVector, TLanes, TRows, Constant2>.Run(work, a, b, c);
+                b += width;
+                c += width;
+                nint isLast = (nint)(end - b - 1) >> 63;
+                a += isLast & aBand;
+                b -= isLast & whole;
+                c += isLast & (cBand - whole);
+            }
+
+            if (rest == 0) return;
+            int tail = rest % TLanes.Count;
+            if (work->Slack < TLanes.Count - tail) work->Tail = tail;
+            for (; bands > 0; bands--)
+            {
+                if (rest > TLanes.Count) Tile<TVector, TLanes, TRows, Constant2>.Run(work, aRest, end, cRest);
+                else Tile<TVector, TLanes, TRows, Constant1>.Run(work, aRest, end, cRest);
+                aRest += aBand;
+                cRest += cBand;
             }
         }
     }
