@@ -24,15 +24,15 @@ internal sealed class ReluLayer(int size) : Layer
         Span<float> gradient = inputGradient[..(pass.Batch * size)];
         Span<Vector512<float>> gradients = MemoryMarshal.Cast<float, Vector512<float>>(gradient);
         ReadOnlySpan<Vector512<float>> outputs = MemoryMarshal.Cast<float, Vector512<float>>(output)[..gradients.Length];
-        for (int i = 0; i < gradients.Length; i++) gradients[i] &= Vector512.GreaterThan(outputs[i], Vector512<float>.Zero);
+        for (int i = 0; i < gradients.Length; i++)
+            gradients[i] = Vector512.ConditionalSelect(Vector512.GreaterThan(outputs[i], Vector512<float>.Zero), gradients[i], Vector512<float>.Zero);
         for (int i = gradients.Length * Vector512<float>.Count; i < gradient.Length; i++)
             if (!(output[i] > 0)) gradient[i] = 0;
         return false;
     }
 
-    /// <summary>max(x, 0), or x where it is not a number.</summary>
-    public static Vector512<float> Rectify(Vector512<float> x) =>
-        Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512<float>.Zero), Vector512<float>.Zero, x);
+    /// <summary>max(x, 0), or x where it is not a number: x86 then answers the second operand, Arm the one that is no number.</summary>
+    public static Vector512<float> Rectify(Vector512<float> x) => Vector512.MaxNative(Vector512<float>.Zero, x);
 }
 
 /// <summary>tanh(x); its derivative is 1 - y².</summary>
