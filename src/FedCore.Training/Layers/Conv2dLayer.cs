@@ -208,7 +208,11 @@ internal sealed unsafe class Conv2dLayer : Layer
 
         // Blocks are written in order, each a little beyond its end where a size is no multiple of 4; the next one overwrites that.
         for (int place = 0; place <= last; place++)
-            Transpose.Run(w + (last - place) * block, _output.Channels, _input.Channels, _output.Channels, _turned!.Pointer + place * block, _input.Channels);
+        {
+            Transpose.Run(
+                w + (last - place) * block, _output.Channels, _input.Channels, _output.Channels,
+                _turned!.Pointer + place * block, _input.Channels, _input.Channels);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

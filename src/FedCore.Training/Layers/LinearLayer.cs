@@ -33,16 +33,16 @@ internal sealed unsafe class LinearLayer : Layer
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
             int batch = pass.Batch, pitch = Pitch(batch);
-            float* target = isStep ? w : dw, dyTransposed = null, dxTransposed = null;
+            float* target = isStep ? w : dw, dyTransposed = null, part = null;
 
             // First, while dy is in the cache.
             if (_bias) MatrixKernels.ColumnSums(dy, batch, _outputs, target + (nint)_inputs * _outputs, isStep);
             if (dx is not null)
             {
-                int outputs = _outputs + Transpose.ExtraRows, inputs = _inputs + Transpose.ExtraRows;
-                dyTransposed = Scratch.Panel((long)(outputs + inputs) * pitch);
-                dxTransposed = dyTransposed + (nint)outputs * pitch;
-                Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch);
+                int outputs = _outputs + Transpose.ExtraRows;
+                dyTransposed = Scratch.Panel((long)(outputs + MatrixKernels.PartRows + Transpose.ExtraRows) * pitch);
+                part = dyTransposed + (nint)outputs * pitch;
+                Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch, pitch);
             }
 
             // Block by block, so that the weights come from memory once: the input gradient reads them as they were in the forward pass, then they move.
@@ -51,11 +51,9 @@ internal sealed unsafe class LinearLayer : Layer
             {
                 int inputs = Math.Min(block, _inputs - first);
                 nint row = (nint)first * _outputs;
-                if (dx is not null) MatrixKernels.InputGradient(w + row, inputs, _outputs, dyTransposed, batch, pitch, dxTransposed + (nint)first * pitch);
+                if (dx is not null) MatrixKernels.InputGradient(w + row, inputs, _outputs, dyTransposed, batch, pitch, part, dx + first, _inputs);
                 MatrixKernels.WeightGradient(x + first, _inputs, batch, inputs, dy, _outputs, target + row, isStep);
             }
-
-            if (dx is not null) Transpose.Run(dxTransposed, pitch, _inputs, batch, dx, _inputs);
         }
 
         return isStep;

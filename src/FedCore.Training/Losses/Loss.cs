@@ -36,7 +36,7 @@ internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes) : Loss
         if (!gradient.IsEmpty) ArgumentOutOfRangeException.ThrowIfLessThan(gradient.Length, room, nameof(gradient));
         int pitch = (batch + Lanes - 1) / Lanes * Lanes, count = checked((classes + Transpose.ExtraRows) * pitch);
         float* powers = Scratch.Panel(count + 3L * pitch), totals = powers + count, largests = totals + pitch, answers = largests + pitch;
-        fixed (float* logits = outputs) Transpose.Run(logits, classes, batch, classes, powers, pitch);
+        fixed (float* logits = outputs) Transpose.Run(logits, classes, batch, classes, powers, pitch, pitch);
         for (int lane = 0; lane < batch; lane += Lanes) SubtractLargest(powers + lane, pitch, largests + lane, answers + lane);
         var all = new Span<float>(powers, classes * pitch);
         TensorPrimitives.Exp(all, all);
@@ -51,7 +51,7 @@ internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes) : Loss
         }
 
         if (gradient.IsEmpty) return;
-        fixed (float* target = gradient) Transpose.Run(powers, pitch, classes, batch, target, classes);
+        fixed (float* target = gradient) Transpose.Run(powers, pitch, classes, batch, target, classes, classes);
         for (int example = 0; example < batch; example++) gradient[example * classes + (int)labels[example]] -= 1f / batch;
     }
 

@@ -57,13 +57,13 @@ internal static unsafe class MatrixKernels
     // Some columns of w [inputs, outputs] and y: yᵀ[columns, rows] = bias + wᵀ xᵀ, where x is transposed block by block.
     private static void ForwardTransposed(float* x, int rows, int inputs, float* w, int outputs, int columns, float* bias, float* y)
     {
-        const int block = 128;
+        const int block = 64;
         float* transposed = Scratch.Panel((block + columns) * rows), result = transposed + block * rows;
         for (int column = 0; column < columns; column++) new Span<float>(result + column * rows, rows).Fill(bias is null ? 0 : bias[column]);
         for (int k = 0; k < inputs; k += block)
         {
             int depth = Math.Min(block, inputs - k);
-            Transpose.Run(x + k, inputs, rows, depth, transposed, rows);
+            Transpose.Run(x + k, inputs, rows, depth, transposed, rows, rows);
             var work = new TileWork
             {
                 A = w + (nint)k * outputs,
@@ -80,7 +80,7 @@ internal static unsafe class MatrixKernels
             TileGrid.Run(work, columns, rows);
         }
 
-        Transpose.Run(result, rows, columns, rows, y, outputs);
+        Transpose.Run(result, rows, columns, rows, y, outputs, columns);
     }
 
     /// <summary>
@@ -112,22 +112,43 @@ internal static unsafe class MatrixKernels
         return inputs * row <= CachedBytes ? inputs : (int)Math.Max(1, BlockBytes / (row * TileGrid.TileRows)) * TileGrid.TileRows;
     }
 
-    /// <summary>dxᵀ[inputs, pitch] = w[inputs, outputs] dyᵀ[outputs, pitch]: the batch is the vector dimension.</summary>
-    public static void InputGradient(float* w, int inputs, int outputs, float* dyTransposed, int rows, int pitch, float* dxTransposed)
+    /// <summary>For so many inputs a part of the input gradient needs memory.</summary>
+    public static int PartRows => 8 * TileGrid.TileRows;
+
+    /// <summary>
+    /// dx[rows, inputs] = dy wᵀ, as dxᵀ[inputs, rows] = w[inputs, outputs] dyᵀ[outputs, rows]: the batch is the vector dimension. Parts of dxᵀ that a
+    /// first-level cache holds are transposed while they are there.
+    /// </summary>
+    /// <param name="w">[inputs, outputs].</param>
+    /// <param name="inputs">Rows of w.</param>
+    /// <param name="outputs">Columns of w.</param>
+    /// <param name="dyTransposed">[outputs, pitch].</param>
+    /// <param name="rows">Rows of dx.</param>
+    /// <param name="pitch">From a row of dyᵀ, or of a part, to the next: a multiple of 4 that holds the rows.</param>
+    /// <param name="part">Memory for [<see cref="PartRows"/> + <see cref="Transpose.ExtraRows"/>, pitch].</param>
+    /// <param name="dx">Receives [rows, inputs], with memory for <see cref="Transpose.ExtraRows"/> more rows.</param>
+    /// <param name="dxPitch">From a row of dx to the next.</param>
+    public static void InputGradient(
+        float* w, int inputs, int outputs, float* dyTransposed, int rows, int pitch, float* part, float* dx, int dxPitch)
     {
-        var work = new TileWork
+        for (int first = 0; first < inputs; first += PartRows)
         {
-            A = w,
-            ARow = outputs,
-            AStep = 1,
-            B = dyTransposed,
-            BStep = pitch,
-            C = dxTransposed,
-            CRow = pitch,
-            Depth = outputs,
-            Segments = 1,
-        };
-        TileGrid.Run(work, inputs, rows);
+            int count = Math.Min(PartRows, inputs - first);
+            var work = new TileWork
+            {
+                A = w + (nint)first * outputs,
+                ARow = outputs,
+                AStep = 1,
+                B = dyTransposed,
+                BStep = pitch,
+                C = part,
+                CRow = pitch,
+                Depth = outputs,
+                Segments = 1,
+            };
+            TileGrid.Run(work, count, rows);
+            Transpose.Run(part, pitch, count, rows, dx + first, dxPitch, count);
+        }
     }
 
     /// <summary>target[column] = Σ over rows of dy[row, column], in order, or target += Σ. Reads up to 15 floats behind the last column.</summary>

@@ -13,7 +13,7 @@ internal static unsafe class Transpose
 
     /// <summary>
     /// target[c, r] = source[r, c]. Where the columns are no multiple of 4, up to 3 more are read, and up to 3 more rows of the target written; where
-    /// the rows are none and the target's pitch leaves room, up to 3 more rows are read and columns of the target written.
+    /// the rows are none and there is room in the target, up to 3 more rows are read and columns of the target written.
     /// </summary>
     /// <param name="source">[rows, columns].</param>
     /// <param name="sourcePitch">From a row of the source to the next.</param>
@@ -21,7 +21,8 @@ internal static unsafe class Transpose
     /// <param name="columns">Columns of the source.</param>
     /// <param name="target">[columns, rows].</param>
     /// <param name="targetPitch">From a row of the target to the next.</param>
-    public static void Run(float* source, nint sourcePitch, int rows, int columns, float* target, nint targetPitch)
+    /// <param name="room">Columns of the target that may be written, at least <paramref name="rows"/>.</param>
+    public static void Run(float* source, nint sourcePitch, int rows, int columns, float* target, nint targetPitch, int room)
     {
         int r = 0;
         if (Avx512F.IsSupported)
@@ -50,7 +51,7 @@ internal static unsafe class Transpose
             }
         }
 
-        for (; r + 4 <= rows || (r < rows && r + 4 <= targetPitch); r += 4)
+        for (; r + 4 <= rows || (r < rows && r + 4 <= room); r += 4)
         {
             float* s = source + r * sourcePitch;
             float* t = target + r;

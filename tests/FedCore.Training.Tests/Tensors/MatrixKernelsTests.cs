@@ -16,7 +16,7 @@ public unsafe class MatrixKernelsTests
     }
 
     // 64 rows are packed, and rows in whole vectors transposed for the last columns. 600 inputs are more than a packed panel's 512 and a transposed block's
-    // 128, and 1,100 with 200 outputs are worked on in blocks.
+    // 64, and 1,100 with 200 outputs are worked on in blocks.
     [Theory]
     [MemberData(nameof(Columns))]
     public void Forward_stays_one_chain_across_blocks_and_packed_panels(int outputs)
@@ -56,20 +56,25 @@ public unsafe class MatrixKernelsTests
 
     [Theory]
     [MemberData(nameof(Columns))]
-    public void InputGradient_is_the_product_with_the_batch_as_columns(int rows)
+    public void InputGradient_is_the_product_with_the_weights_turned(int rows)
     {
-        int pitch = (rows + 15) / 16 * 16;
-        for (int inputs = 1; inputs <= 40; inputs++)
+        // More inputs than fit into a part, with and without a rest that is no multiple of 4.
+        int part = MatrixKernels.PartRows;
+        foreach (int inputs in Enumerable.Range(1, 40).Concat([part, part + 1, part + 6, 2 * part + 5, 2 * part + 8]))
         {
-            int outputs = 1 + inputs % 11;
+            int outputs = 1 + inputs % 11, pitch = (rows + 15) / 16 * 16, behind = (rows + 3) / 4 * 4 - rows;
             RandomStream random = Draw.Stream("inputs", inputs);
             float[] w = Draw.Uniform(random, inputs * outputs), dy = Draw.Uniform(random, outputs * pitch);
-            Products.Element a = (input, k) => w[input * outputs + k], b = (k, row) => dy[k * pitch + row];
-            float[] expected = Products.Chain(inputs, outputs, rows, a, b, (_, _) => 0);
-            Products.AssertNear(expected, inputs, outputs, rows, a, b, (_, _) => 0);
-            using GuardedBuffer ws = new(w), dys = new(dy), target = new(inputs, rows, pitch);
-            MatrixKernels.InputGradient(ws.Pointer, inputs, outputs, dys.Pointer, rows, pitch, target.Pointer);
-            target.AssertHolds(expected, $"{inputs} inputs, {outputs} outputs, {rows} rows");
+            Products.Element a = (row, k) => dy[k * pitch + row], b = (k, input) => w[input * outputs + k];
+            float[] expected = Products.Chain(rows, outputs, inputs, a, b, (_, _) => 0);
+            Products.AssertNear(expected, rows, outputs, inputs, a, b, (_, _) => 0);
+            using GuardedBuffer ws = new(w), dys = new(dy), target = new(rows + behind, inputs, inputs + 5);
+            using var memory = new FlatVector((long)(part + Transpose.ExtraRows) * pitch);
+            MatrixKernels.InputGradient(ws.Pointer, inputs, outputs, dys.Pointer, rows, pitch, memory.Pointer, target.Pointer, inputs + 5);
+
+            // Rows behind the batch are written where it is no multiple of 4.
+            for (int row = rows; row < rows + behind; row++) new Span<float>(target.Pointer + row * (inputs + 5), inputs).Clear();
+            target.AssertHolds([.. expected, .. new float[behind * inputs]], $"{inputs} inputs, {outputs} outputs, {rows} rows");
         }
     }
 
