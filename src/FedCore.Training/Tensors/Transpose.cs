@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace FedCore.Training.Tensors;
 
-/// <summary>Matrix transposition in blocks of 16 x 16, 8 rows x 4 columns, and 4 x 4.</summary>
+/// <summary>Matrix transposition in blocks of 16 rows x 8 columns, 8 x 4, and 4 x 4.</summary>
 internal static unsafe class Transpose
 {
     /// <summary>For how many rows beyond a matrix its memory has room, so that blocks of four are moved whole.</summary>
@@ -25,14 +25,14 @@ internal static unsafe class Transpose
     public static void Run(float* source, nint sourcePitch, int rows, int columns, float* target, nint targetPitch, int room)
     {
         int r = 0;
-        if (Avx512F.IsSupported)
+        if (Avx512DQ.IsSupported)
         {
             for (; r + 16 <= rows; r += 16)
             {
                 float* s = source + r * sourcePitch;
                 float* t = target + r;
-                int whole = columns / 16 * 16;
-                Squares(s, sourcePitch, whole, t, targetPitch);
+                int whole = columns / 8 * 8;
+                SixteenRows(s, sourcePitch, whole, t, targetPitch);
                 for (int c = whole; c < columns; c += 4)
                 {
                     EightRows(s + c, sourcePitch, t + c * targetPitch, targetPitch);
@@ -62,32 +62,31 @@ internal static unsafe class Transpose
             for (int c = 0; c < columns; c++) target[c * targetPitch + r] = source[r * sourcePitch + c];
     }
 
-    // Blocks of 16 x 16: first the 4 x 4 blocks are transposed in the quarters of the vectors, then the blocks among each other. Not for inlining: in a
-    // large method the compiler would leave the parts of this one as calls.
+    // Blocks of 16 rows x 8 columns: first the 4 x 4 blocks are transposed in the quarters of the vectors, then the quarters are put in order. Not for
+    // inlining: in a large method the compiler would leave the parts of this one as calls.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Squares(float* s, nint sourcePitch, int columns, float* t, nint targetPitch)
+    private static void SixteenRows(float* s, nint sourcePitch, int columns, float* t, nint targetPitch)
     {
-        nint fourRows = 4 * sourcePitch, fourTargets = 4 * targetPitch;
-        for (float* end = s + columns; s < end; s += 16, t += 4 * fourTargets)
+        nint eightRows = 8 * sourcePitch, fourTargets = 4 * targetPitch;
+        for (float* end = s + columns; s < end; s += 8, t += 2 * fourTargets)
         {
-            float* s4 = s + fourRows, s8 = s4 + fourRows, s12 = s8 + fourRows;
             Quarters(s, sourcePitch, out Vector512<float> a0, out Vector512<float> a1, out Vector512<float> a2, out Vector512<float> a3);
-            Quarters(s4, sourcePitch, out Vector512<float> b0, out Vector512<float> b1, out Vector512<float> b2, out Vector512<float> b3);
-            Quarters(s8, sourcePitch, out Vector512<float> c0, out Vector512<float> c1, out Vector512<float> c2, out Vector512<float> c3);
-            Quarters(s12, sourcePitch, out Vector512<float> d0, out Vector512<float> d1, out Vector512<float> d2, out Vector512<float> d3);
-            StoreQuarters(a0, b0, c0, d0, t, fourTargets);
-            StoreQuarters(a1, b1, c1, d1, t + targetPitch, fourTargets);
-            StoreQuarters(a2, b2, c2, d2, t + 2 * targetPitch, fourTargets);
-            StoreQuarters(a3, b3, c3, d3, t + 3 * targetPitch, fourTargets);
+            Quarters(s + eightRows, sourcePitch, out Vector512<float> b0, out Vector512<float> b1, out Vector512<float> b2, out Vector512<float> b3);
+            StoreQuarters(a0, b0, t, fourTargets);
+            StoreQuarters(a1, b1, t + targetPitch, fourTargets);
+            StoreQuarters(a2, b2, t + 2 * targetPitch, fourTargets);
+            StoreQuarters(a3, b3, t + 3 * targetPitch, fourTargets);
         }
     }
 
-    // Four rows of four 4 x 4 blocks: vector i gets column i of each block.
+    // Eight rows of two 4 x 4 blocks, four in the lower and four in the upper halves: vector i gets column i of each block.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Quarters(
         float* s, nint pitch, out Vector512<float> t0, out Vector512<float> t1, out Vector512<float> t2, out Vector512<float> t3)
     {
-        Vector512<float> r0 = Vector512.Load(s), r1 = Vector512.Load(s + pitch), r2 = Vector512.Load(s + 2 * pitch), r3 = Vector512.Load(s + 3 * pitch);
+        float* lower = s + 4 * pitch;
+        Vector512<float> r0 = TwoRows(s, lower), r1 = TwoRows(s + pitch, lower + pitch);
+        Vector512<float> r2 = TwoRows(s + 2 * pitch, lower + 2 * pitch), r3 = TwoRows(s + 3 * pitch, lower + 3 * pitch);
         Vector512<double> a = Avx512F.UnpackLow(r0, r1).AsDouble(), b = Avx512F.UnpackLow(r2, r3).AsDouble();
         Vector512<double> c = Avx512F.UnpackHigh(r0, r1).AsDouble(), d = Avx512F.UnpackHigh(r2, r3).AsDouble();
         t0 = Avx512F.UnpackLow(a, b).AsSingle();
@@ -96,17 +95,17 @@ internal static unsafe class Transpose
         t3 = Avx512F.UnpackHigh(c, d).AsSingle();
     }
 
-    // Row i of the target gets the i-th quarters.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreQuarters(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, float* t, nint pitch)
+    private static Vector512<float> TwoRows(float* upper, float* lower) =>
+        Avx512DQ.InsertVector256(Vector256.Load(upper).ToVector512Unsafe(), Vector256.Load(lower), 1);
+
+    // A row of the target gets the quarters for its column, and the fourth one behind it those for the next block's.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreQuarters(Vector512<float> a, Vector512<float> b, float* t, nint pitch)
     {
         const byte even = 0b10_00_10_00, odd = 0b11_01_11_01;
-        Vector512<float> abEven = Avx512F.Shuffle4x128(a, b, even), cdEven = Avx512F.Shuffle4x128(c, d, even);
-        Vector512<float> abOdd = Avx512F.Shuffle4x128(a, b, odd), cdOdd = Avx512F.Shuffle4x128(c, d, odd);
-        Avx512F.Shuffle4x128(abEven, cdEven, even).Store(t);
-        Avx512F.Shuffle4x128(abOdd, cdOdd, even).Store(t + pitch);
-        Avx512F.Shuffle4x128(abEven, cdEven, odd).Store(t + 2 * pitch);
-        Avx512F.Shuffle4x128(abOdd, cdOdd, odd).Store(t + 3 * pitch);
+        Avx512F.Shuffle4x128(a, b, even).Store(t);
+        Avx512F.Shuffle4x128(a, b, odd).Store(t + pitch);
     }
 
     // Two blocks of four rows, one in the lower and one in the upper halves of the vectors.
