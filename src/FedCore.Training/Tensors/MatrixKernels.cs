@@ -11,9 +11,9 @@ internal static unsafe class MatrixKernels
     // A weight matrix up to the first size stays in a second-level cache of 1 MB as a whole; a larger one is worked on in blocks of the second.
     private const int CachedBytes = 640 * 1024, BlockBytes = 128 * 1024;
 
-    // From this many rows on, copying a panel of B into consecutive memory pays.
+    // From this many rows on, copying panels of B into consecutive memory pays.
     private const int PackRows = 64;
-    private const int PackDepth = 512;
+    private const int PackDepth = 512, PackPanels = 4;
 
     /// <summary>y[rows, outputs] = bias + x[rows, inputs] w[inputs, outputs].</summary>
     public static void Forward(float* x, int rows, int inputs, float* w, int outputs, float* bias, float* y)
@@ -191,39 +191,55 @@ internal static unsafe class MatrixKernels
         }
     }
 
-    /// <summary>The same as <see cref="Forward"/> for many rows: panels of B are copied into consecutive memory first.</summary>
+    /// <summary>
+    /// The same as <see cref="Forward"/> for many rows: a few panels of B are copied into consecutive memory first, and a band of rows of A meets them
+    /// all while it is in the cache.
+    /// </summary>
     private static void MultiplyPacked(float* a, int rows, int depth, float* b, int columns, float* bias, float* c)
     {
-        int panel = TileGrid.TileColumns;
-        float* packed = Scratch.Panel(PackDepth * panel);
+        int panel = TileGrid.TileColumns, bands = (rows + TileGrid.TileRows - 1) / TileGrid.TileRows, band = (rows + bands - 1) / bands;
+        float* packed = Scratch.Panel(PackPanels * PackDepth * panel);
         for (int k = 0; k < depth; k += PackDepth)
         {
             int height = Math.Min(PackDepth, depth - k);
-            for (int column = 0; column < columns; column += panel)
+            for (int first = 0; first < columns; first += PackPanels * panel)
             {
-                int width = Math.Min(panel, columns - column);
-                for (int row = 0; row < height; row++)
+                int end = Math.Min(first + PackPanels * panel, columns);
+                Pack(b + (nint)k * columns, columns, height, first, end, packed);
+                for (int row = 0; row < rows; row += band)
                 {
-                    float* source = b + (nint)(k + row) * columns + column;
-                    new ReadOnlySpan<float>(source, width).CopyTo(new Span<float>(packed + row * panel, width));
+                    for (int column = first; column < end; column += panel)
+                    {
+                        var work = new TileWork
+                        {
+                            A = a + (nint)row * depth + k,
+                            ARow = depth,
+                            AStep = 1,
+                            B = packed + (nint)(column - first) * height,
+                            BStep = panel,
+                            C = c + (nint)row * columns + column,
+                            CRow = columns,
+                            Depth = height,
+                            Segments = 1,
+                            Bias = bias + column,
+                            Mode = k > 0 ? TileMode.FromC : bias is null ? TileMode.FromZero : TileMode.FromBias,
+                        };
+                        TileGrid.Run(work, Math.Min(band, rows - row), Math.Min(panel, end - column));
+                    }
                 }
-
-                var work = new TileWork
-                {
-                    A = a + k,
-                    ARow = depth,
-                    AStep = 1,
-                    B = packed,
-                    BStep = panel,
-                    C = c + column,
-                    CRow = columns,
-                    Depth = height,
-                    Segments = 1,
-                    Bias = bias + column,
-                    Mode = k > 0 ? TileMode.FromC : bias is null ? TileMode.FromZero : TileMode.FromBias,
-                };
-                TileGrid.Run(work, rows, width);
             }
+        }
+    }
+
+    // Panels of some rows of B from one column to another, one panel behind the other.
+    private static void Pack(float* b, int columns, int height, int first, int end, float* target)
+    {
+        int panel = TileGrid.TileColumns;
+        for (int column = first; column < end; column += panel)
+        {
+            int width = Math.Min(panel, end - column);
+            for (int row = 0; row < height; row++, target += panel)
+                new ReadOnlySpan<float>(b + (nint)row * columns + column, width).CopyTo(new Span<float>(target, width));
         }
     }
 }
