@@ -15,7 +15,7 @@ internal sealed class ReluLayer(int size) : Layer
         Span<Vector512<float>> vectors = MemoryMarshal.Cast<float, Vector512<float>>(values);
         foreach (ref Vector512<float> x in vectors) x = Rectify(x);
         foreach (ref float x in values[(vectors.Length * Vector512<float>.Count)..])
-            if (x < 0) x = 0;
+            x = float.MaxNative(0, x);
     }
 
     public override bool Backward(
@@ -31,7 +31,8 @@ internal sealed class ReluLayer(int size) : Layer
         return false;
     }
 
-    /// <summary>max(x, 0), or x where it is not a number: x86 then answers the second operand, Arm the one that is no number.</summary>
+    /// <summary>max(x, 0), or x where it is not a number: x86 then answers the second operand, Arm the one that is no number. The sign of a zero is
+    /// the machine's choice.</summary>
     public static Vector512<float> Rectify(Vector512<float> x) => Vector512.MaxNative(Vector512<float>.Zero, x);
 }
 

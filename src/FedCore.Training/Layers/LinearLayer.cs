@@ -40,7 +40,7 @@ internal sealed unsafe class LinearLayer : Layer
             if (dx is not null)
             {
                 int outputs = _outputs + Transpose.ExtraRows;
-                dyTransposed = Scratch.Panel((long)(outputs + MatrixKernels.PartRows + Transpose.ExtraRows) * pitch);
+                dyTransposed = Scratch.Panel((long)(outputs + MatrixKernels.PartRows) * pitch);
                 part = dyTransposed + (nint)outputs * pitch;
                 Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch, pitch);
             }

@@ -122,11 +122,11 @@ internal static unsafe class MatrixKernels
     /// <param name="w">[inputs, outputs].</param>
     /// <param name="inputs">Rows of w.</param>
     /// <param name="outputs">Columns of w.</param>
-    /// <param name="dyTransposed">[outputs, pitch].</param>
+    /// <param name="dyTransposed">[outputs, pitch], with 64 readable bytes behind.</param>
     /// <param name="rows">Rows of dx.</param>
     /// <param name="pitch">From a row of dyᵀ, or of a part, to the next: a multiple of 4 that holds the rows.</param>
-    /// <param name="part">Memory for [<see cref="PartRows"/> + <see cref="Transpose.ExtraRows"/>, pitch].</param>
-    /// <param name="dx">Receives [rows, inputs], with memory for <see cref="Transpose.ExtraRows"/> more rows.</param>
+    /// <param name="part">Memory for [<see cref="PartRows"/>, pitch].</param>
+    /// <param name="dx">Receives [rows, inputs]; where the rows are no multiple of 4, up to 3 more are written.</param>
     /// <param name="dxPitch">From a row of dx to the next.</param>
     public static void InputGradient(
         float* w, int inputs, int outputs, float* dyTransposed, int rows, int pitch, float* part, float* dx, int dxPitch)

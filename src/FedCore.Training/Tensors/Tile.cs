@@ -20,7 +20,7 @@ internal unsafe struct TileWork
     /// <summary>In A, from behind the last k of a segment to the first of the next.</summary>
     public nint ASegment;
 
-    /// <summary>B[0, 0, first column].</summary>
+    /// <summary>B[0, 0, 0].</summary>
     public float* B;
 
     /// <summary>From B[s, k] to B[s, k + 1].</summary>
@@ -29,7 +29,7 @@ internal unsafe struct TileWork
     /// <summary>In B, from behind the last k of a segment to the first of the next.</summary>
     public nint BSegment;
 
-    /// <summary>C[0, first column].</summary>
+    /// <summary>C[0, 0].</summary>
     public float* C;
 
     /// <summary>From C[r] to C[r + 1].</summary>
@@ -53,10 +53,11 @@ internal unsafe struct TileWork
     /// </summary>
     public bool RowsTouch;
 
-    /// <summary>How many floats behind each row of C may be written over, because their turn is still to come and they are not read before.</summary>
+    /// <summary>How many floats behind each row of C may be written over, because their turn is still to come and they are not read before; 0 where C is
+    /// added to.</summary>
     public nint Slack;
 
-    /// <summary>What the sums begin with when <see cref="Mode"/> is <see cref="TileMode.FromBias"/>: a vector per column.</summary>
+    /// <summary>What the sums begin with when <see cref="Mode"/> is <see cref="TileMode.FromBias"/>: a number per column of B.</summary>
     public float* Bias;
 
     /// <summary>How the sums begin and end.</summary>
@@ -99,8 +100,8 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
     /// <summary>Computes one tile.</summary>
     /// <param name="work">Strides, depth, bias and mode.</param>
     /// <param name="a0">A[0, 0, 0] of the tile. What differs between neighbouring tiles is handed over in registers: they are too short to wait for memory.</param>
-    /// <param name="b">B[0, 0, first column].</param>
-    /// <param name="target">C[0, first column].</param>
+    /// <param name="b">B[0, 0, first column of the tile].</param>
+    /// <param name="target">C[first row, first column of the tile].</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileWork* work, float* a0, float* b, float* target)
     {
@@ -216,7 +217,7 @@ internal static unsafe class Tile<TVector, TLanes, TRows, TColumns>
                 return;
             }
 
-            // All loads come before the first store: a row's last vector reaches into the next row, and a load behind a masked store would stall.
+            // A row's last vector reaches into the next row: all loads come before the first store, and a load behind a masked store would stall.
             if (TRows.Value > 0) { c0 = TLanes.Add(c0, TLanes.LoadRow(target + 0 * pitch, pair)); if (Wide) d0 = TLanes.Add(d0, TLanes.LoadRow(target + 0 * pitch + TLanes.Count, pair)); }
             if (TRows.Value > 1) { c1 = TLanes.Add(c1, TLanes.LoadRow(target + 1 * pitch, pair)); if (Wide) d1 = TLanes.Add(d1, TLanes.LoadRow(target + 1 * pitch + TLanes.Count, pair)); }
             if (TRows.Value > 2) { c2 = TLanes.Add(c2, TLanes.LoadRow(target + 2 * pitch, pair)); if (Wide) d2 = TLanes.Add(d2, TLanes.LoadRow(target + 2 * pitch + TLanes.Count, pair)); }

@@ -84,9 +84,9 @@ internal static unsafe class Transpose
     private static void Quarters(
         float* s, nint pitch, out Vector512<float> t0, out Vector512<float> t1, out Vector512<float> t2, out Vector512<float> t3)
     {
-        float* lower = s + 4 * pitch;
-        Vector512<float> r0 = TwoRows(s, lower), r1 = TwoRows(s + pitch, lower + pitch);
-        Vector512<float> r2 = TwoRows(s + 2 * pitch, lower + 2 * pitch), r3 = TwoRows(s + 3 * pitch, lower + 3 * pitch);
+        float* fourth = s + 4 * pitch;
+        Vector512<float> r0 = TwoRows(s, fourth), r1 = TwoRows(s + pitch, fourth + pitch);
+        Vector512<float> r2 = TwoRows(s + 2 * pitch, fourth + 2 * pitch), r3 = TwoRows(s + 3 * pitch, fourth + 3 * pitch);
         Vector512<double> a = Avx512F.UnpackLow(r0, r1).AsDouble(), b = Avx512F.UnpackLow(r2, r3).AsDouble();
         Vector512<double> c = Avx512F.UnpackHigh(r0, r1).AsDouble(), d = Avx512F.UnpackHigh(r2, r3).AsDouble();
         t0 = Avx512F.UnpackLow(a, b).AsSingle();
@@ -96,10 +96,10 @@ internal static unsafe class Transpose
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> TwoRows(float* upper, float* lower) =>
-        Avx512DQ.InsertVector256(Vector256.Load(upper).ToVector512Unsafe(), Vector256.Load(lower), 1);
+    private static Vector512<float> TwoRows(float* first, float* second) =>
+        Avx512DQ.InsertVector256(Vector256.Load(first).ToVector512Unsafe(), Vector256.Load(second), 1);
 
-    // A row of the target gets the quarters for its column, and the fourth one behind it those for the next block's.
+    // The even quarters are a row of the target, the odd ones the row four further down.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreQuarters(Vector512<float> a, Vector512<float> b, float* t, nint pitch)
     {

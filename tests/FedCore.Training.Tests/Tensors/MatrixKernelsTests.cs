@@ -69,7 +69,7 @@ public unsafe class MatrixKernelsTests
             float[] expected = Products.Chain(rows, outputs, inputs, a, b, (_, _) => 0);
             Products.AssertNear(expected, rows, outputs, inputs, a, b, (_, _) => 0);
             using GuardedBuffer ws = new(w), dys = new(dy), target = new(rows + behind, inputs, inputs + 5);
-            using var memory = new FlatVector((long)(part + Transpose.ExtraRows) * pitch);
+            using var memory = new FlatVector((long)part * pitch);
             MatrixKernels.InputGradient(ws.Pointer, inputs, outputs, dys.Pointer, rows, pitch, memory.Pointer, target.Pointer, inputs + 5);
 
             // Rows behind the batch are written where it is no multiple of 4.
