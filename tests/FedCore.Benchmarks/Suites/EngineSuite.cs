@@ -15,6 +15,7 @@ internal static class EngineSuite
 
     public static void Run(Figures figures)
     {
+        using TorchPeer torch = TorchPeer.Start();
         (string Name, ModelSpec Model)[] models =
             [("logreg", Models.LogisticRegression), ("2nn", Models.TwoLayers), ("cnn", Models.Convolutional)];
         foreach (int batch in (int[])[10, 32])
@@ -24,25 +25,23 @@ internal static class EngineSuite
                 RunPlan plan = Models.Plan(model, new RoundPolicy { Count = 1 }, batch);
                 double flops = Models.FlopsPerExample(plan.Model) * batch;
                 using var trainer = new StepTrainer(plan, batch);
-                Compare(figures, $"{name}_b{batch}_vs_pytorch", name, batch, flops, trainer.Step);
+                Compare(figures, torch, $"{name}_b{batch}_vs_pytorch", name, batch, flops, trainer.Step);
             }
         }
 
-        Product(figures);
+        Product(figures, torch);
     }
 
-    private static unsafe void Product(Figures figures)
+    private static unsafe void Product(Figures figures, TorchPeer torch)
     {
         const int n = 512;
         using FlatVector a = Random(n * n), b = Random(n * n), c = new(n * n);
-        Compare(figures, "gemm_512_vs_pytorch", "gemm", n, 2.0 * n * n * n,
+        Compare(figures, torch, "gemm_512_vs_pytorch", "gemm", n, 2.0 * n * n * n,
             () => MatrixKernels.Forward(a.Pointer, n, n, b.Pointer, n, null, c.Pointer));
     }
 
-    private static void Compare(Figures figures, string figure, string name, int batch, double flops, Action step)
+    private static void Compare(Figures figures, TorchPeer torch, string figure, string name, int batch, double flops, Action step)
     {
-        // A peer for each figure: what PyTorch's allocator has learnt from one model changes the speed of the next by percents.
-        using TorchPeer torch = TorchPeer.Start();
         Figures.Rate(step, Turns * Seconds);
         torch.Rate(name, batch, Turns * Seconds);
         var pairs = new List<(double Own, double Peer)>();
