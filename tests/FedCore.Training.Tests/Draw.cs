@@ -15,6 +15,15 @@ internal static class Draw
         return values;
     }
 
+    /// <summary>A share of the values uniform in [-1, 1), the others zero.</summary>
+    public static float[] Sparse(RandomStream random, int count, double share)
+    {
+        float[] values = Uniform(random, count);
+        foreach (ref float value in values.AsSpan())
+            if (random.NextDouble() >= share) value = 0;
+        return values;
+    }
+
     /// <summary>Multiples of 1/8 in [-1, 1]: sums of a few thousand products of three of them are exact in a float.</summary>
     public static float[] Eighths(RandomStream random, int count)
     {

@@ -18,6 +18,26 @@ internal static unsafe class MatrixKernels
     /// <summary>y[rows, outputs] = bias + x[rows, inputs] w[inputs, outputs].</summary>
     public static void Forward(float* x, int rows, int inputs, float* w, int outputs, float* bias, float* y)
     {
+        var all = new TileWork
+        {
+            A = x,
+            ARow = inputs,
+            AStep = 1,
+            B = w,
+            BStep = outputs,
+            C = y,
+            CRow = outputs,
+            Depth = inputs,
+            Segments = 1,
+            Bias = bias,
+            Mode = bias is null ? TileMode.FromZero : TileMode.FromBias,
+        };
+        if (SparseProduct.Suits(all, rows, outputs))
+        {
+            SparseProduct.Run(all, rows, outputs);
+            return;
+        }
+
         if (rows >= PackRows)
         {
             MultiplyPacked(x, rows, inputs, w, outputs, bias, y);
@@ -36,20 +56,11 @@ internal static unsafe class MatrixKernels
         int block = BlockRows(inputs, outputs);
         for (int k = 0; k < inputs; k += block)
         {
-            var work = new TileWork
-            {
-                A = x + k,
-                ARow = inputs,
-                AStep = 1,
-                B = w + (nint)k * outputs,
-                BStep = outputs,
-                C = y,
-                CRow = outputs,
-                Depth = Math.Min(block, inputs - k),
-                Segments = 1,
-                Bias = bias,
-                Mode = k > 0 ? TileMode.FromC : bias is null ? TileMode.FromZero : TileMode.FromBias,
-            };
+            TileWork work = all;
+            work.A += k;
+            work.B += (nint)k * outputs;
+            work.Depth = Math.Min(block, inputs - k);
+            if (k > 0) work.Mode = TileMode.FromC;
             TileGrid.Run(work, rows, whole);
         }
     }
@@ -102,7 +113,8 @@ internal static unsafe class MatrixKernels
             Segments = 1,
             Mode = adds ? TileMode.AddToC : TileMode.FromZero,
         };
-        TileGrid.Run(work, inputs, outputs);
+        if (SparseProduct.Suits(work, inputs, outputs)) SparseProduct.Run(work, inputs, outputs);
+        else TileGrid.Run(work, inputs, outputs);
     }
 
     /// <summary>In blocks of how many rows a weight matrix is best used, so that it comes from memory once.</summary>

@@ -6,13 +6,13 @@ namespace FedCore.Training.Tensors;
 internal static unsafe class Scratch
 {
     [ThreadStatic]
-    private static FlatVector? _panel, _halves;
+    private static FlatVector? _panel, _operand;
 
     /// <summary>For a panel of an operand of a product.</summary>
     public static float* Panel(long length) => Pointer(ref _panel, length);
 
-    /// <summary>For the halves of vectors that share one; a product over a panel may need it.</summary>
-    public static float* Halves(long length) => Pointer(ref _halves, length);
+    /// <summary>For what a product reorders of its own operands, which may lie in a panel.</summary>
+    public static float* Operand(long length) => Pointer(ref _operand, length);
 
     private static float* Pointer(ref FlatVector? buffer, long length)
     {

@@ -80,12 +80,6 @@ internal enum TileMode
     AddToC,
 }
 
-/// <summary>A number that the compiler knows.</summary>
-internal interface IConstant
-{
-    static abstract int Value { get; }
-}
-
 /// <summary>
 /// The micro-kernel of all matrix products and convolutions. Its accumulators live in registers: up to 14 rows x 2 vectors of AVX-512, 6 x 2 of AVX2.
 /// Each output is one chain of fused multiply-adds in the order of k, so its bits do not depend on the vector width or the tile.

@@ -78,7 +78,7 @@ internal static unsafe class TileGrid
         where TLanes : struct, ILanes<TVector>
         where TPairs : struct, ILanes<TVector>
     {
-        float* target = Scratch.Halves((1 + work.Segments * work.Depth) * TLanes.Count), b = work.B;
+        float* target = Scratch.Operand((1 + work.Segments * work.Depth) * TLanes.Count), b = work.B;
         if (work.Mode == TileMode.FromBias) TLanes.StoreRow(target, 0, TPairs.LoadRow(work.Bias, pair));
         work.Bias = target;
         work.B = target += TLanes.Count;
@@ -167,32 +167,4 @@ internal static unsafe class TileGrid
             }
         }
     }
-
-    private readonly struct Constant1 : IConstant { public static int Value => 1; }
-
-    private readonly struct Constant2 : IConstant { public static int Value => 2; }
-
-    private readonly struct Constant3 : IConstant { public static int Value => 3; }
-
-    private readonly struct Constant4 : IConstant { public static int Value => 4; }
-
-    private readonly struct Constant5 : IConstant { public static int Value => 5; }
-
-    private readonly struct Constant6 : IConstant { public static int Value => 6; }
-
-    private readonly struct Constant7 : IConstant { public static int Value => 7; }
-
-    private readonly struct Constant8 : IConstant { public static int Value => 8; }
-
-    private readonly struct Constant9 : IConstant { public static int Value => 9; }
-
-    private readonly struct Constant10 : IConstant { public static int Value => 10; }
-
-    private readonly struct Constant11 : IConstant { public static int Value => 11; }
-
-    private readonly struct Constant12 : IConstant { public static int Value => 12; }
-
-    private readonly struct Constant13 : IConstant { public static int Value => 13; }
-
-    private readonly struct Constant14 : IConstant { public static int Value => 14; }
 }
