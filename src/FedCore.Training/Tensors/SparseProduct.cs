@@ -18,11 +18,11 @@ internal static unsafe class SparseProduct
     // Fewer vectors of columns than these would wait for their own additions.
     private const int MinColumnVectors = 4, MaxColumnVectors = 14;
 
-    // A row of B is worth copying where it is used so many times.
-    private const int PackUses = 6;
+    // A row of B is worth copying where it is used so many times; less often where rows lie so far apart that they compete for the same places of the cache.
+    private const int PackUses = 6, CompetingUses = 3, CompetingStep = 256;
 
     // How much of A is looked at to learn how many zeros it holds.
-    private const int SampleRows = 4, SampleVectors = 16;
+    private const int SampleRows = 4, SampleVectors = 4;
 
     /// <summary>Whether A, judged by a sample, holds so many zeros that this is faster than <see cref="TileGrid"/>.</summary>
     /// <param name="work">Operands, strides and mode; A's rows or its columns lie side by side.</param>
@@ -38,15 +38,17 @@ internal static unsafe class SparseProduct
         for (int line = 0; line < lines; line += lineStep)
         {
             float* values = work.A + line * pitch;
-            for (int vector = 0; vector < vectors; vector += step, seen++) zeros += BitOperations.PopCount(Zeros(values + vector * Vector512<float>.Count));
+            for (int vector = step / 2; vector < vectors; vector += step, seen++) zeros += BitOperations.PopCount(Zeros(values + vector * Vector512<float>.Count));
         }
 
-        return seen > 0 && zeros >= (1 - WorthwhileShare(inRows)) * seen * Vector512<float>.Count;
+        return seen > 0 && zeros >= (1 - WorthwhileShare(inRows, lines)) * seen * Vector512<float>.Count;
     }
 
-    // The share of numbers that are not zero below which this is faster, as measured with 200 x 200 weights on a Zen 5. With AVX-512 two loads of vectors
-    // per cycle are the limit, and the more so where they are less often repeated; narrower vectors leave more loads per multiplication.
-    private static double WorthwhileShare(bool inRows) => TileGrid.VectorLength < 16 ? 0.7 : inRows ? 0.4 : 0.55;
+    // The share of numbers that are not zero below which this is faster, as measured on a Zen 5 with weights of 200 x 200 and 3,136 x 512 and batches of 10
+    // and 32. With AVX-512 two loads of vectors per cycle are the limit, and the work that is not multiplying weighs more in small batches; narrower vectors
+    // leave more loads per multiplication.
+    private static double WorthwhileShare(bool inRows, int batch) =>
+        TileGrid.VectorLength < 16 ? 0.7 : (inRows ? 0.5 : 0.65) - (batch < 16 ? 0.15 : 0);
 
     /// <summary>Computes C of any number of rows and columns. A, B and C of the work are those of row 0 and column 0.</summary>
     /// <param name="work">Operands, strides and mode, in one segment; where C is added to, the depth is at most 64.</param>
@@ -71,10 +73,9 @@ internal static unsafe class SparseProduct
         int strips = (vectors + most - 1) / most, width = (vectors + strips - 1) / strips;
 
         int masks = (rows + 15) / 16 * 16;
-        float* memory = Scratch.Operand(2 * masks + block * width * TLanes.Count);
+        float* memory = Scratch.Operand(2L * masks + block * width * TLanes.Count);
         var active = (ulong*)memory;
         float* packed = memory + 2 * masks;
-        bool isAligned = (nuint)all.B % (nuint)(TLanes.Count * sizeof(float)) == 0 && all.BStep % TLanes.Count == 0;
         for (int k = 0; k < all.Depth; k += block)
         {
             TileWork work = all;
@@ -84,7 +85,7 @@ internal static unsafe class SparseProduct
             if (k > 0) work.Mode = TileMode.FromC;
             if (all.AStep == 1) ActiveInRows(work, rows, active);
             else ActiveInColumns(work, rows, active);
-            ulong used = isAligned ? 0 : OftenUsed(active, rows);
+            ulong used = OftenUsed(active, rows, all.BStep % CompetingStep == 0 ? CompetingUses : PackUses);
             for (int column = 0; column < columns; column += width * TLanes.Count)
             {
                 int count = Math.Min(width * TLanes.Count, columns - column), stripVectors = (count + TLanes.Count - 1) / TLanes.Count;
@@ -100,7 +101,7 @@ internal static unsafe class SparseProduct
     }
 
     // Bit k: row k of B is used; nothing when the rows are used too rarely for copies to pay.
-    private static ulong OftenUsed(ulong* active, int rows)
+    private static ulong OftenUsed(ulong* active, int rows, int least)
     {
         ulong used = 0;
         int uses = 0;
@@ -110,7 +111,7 @@ internal static unsafe class SparseProduct
             uses += BitOperations.PopCount(active[row]);
         }
 
-        return uses >= PackUses * BitOperations.PopCount(used) ? used : 0;
+        return uses >= least * BitOperations.PopCount(used) ? used : 0;
     }
 
     // Copies some vectors of the rows of B that are used, so that none lies in two lines of the cache.

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.Intrinsics;
 using System.Text.Json;
+using FedCore.Benchmarks.Suites;
 
 namespace FedCore.Benchmarks.Peers;
 
@@ -20,12 +21,13 @@ internal sealed class TorchPeer : IDisposable
     public string About { get; }
 
     /// <summary>Starts the peer.</summary>
+    /// <param name="images">Where it finds MNIST, or null.</param>
     /// <exception cref="InvalidOperationException">There is no PyTorch here.</exception>
-    public static TorchPeer Start()
+    public static TorchPeer Start(MnistImages? images)
     {
         string script = Path.Combine(AppContext.BaseDirectory, "Peers", "torch_peer.py");
         string python = Environment.GetEnvironmentVariable("FEDCORE_TORCH_PYTHON") ?? "/usr/bin/python3";
-        var start = new ProcessStartInfo(python, [script]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(python, [script, .. images?.Paths ?? []]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["OMP_NUM_THREADS"] = "1";
         start.Environment["OPENBLAS_NUM_THREADS"] = "1";
 
@@ -57,9 +59,9 @@ internal sealed class TorchPeer : IDisposable
     }
 
     /// <summary>Steps per second over the given time.</summary>
-    public double Rate(string name, int batch, double seconds)
+    public double Rate(string name, string inputs, int batch, double seconds)
     {
-        _process.StandardInput.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name} {batch} {seconds}"));
+        _process.StandardInput.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name} {inputs} {batch} {seconds}"));
         _process.StandardInput.Flush();
         string answer = _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException(_process.StandardError.ReadToEnd());
         using JsonDocument json = JsonDocument.Parse(answer);

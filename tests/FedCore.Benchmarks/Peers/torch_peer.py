@@ -1,8 +1,9 @@
 """The peer of the engine benchmarks: the same training steps in PyTorch, on one thread.
 
-Reads one request per line, "NAME BATCH SECONDS", and answers with one JSON line: steps per second of the faster of PyTorch's two SGD variants.
-The first line that it prints says what PyTorch it is.
+Reads one request per line, "NAME INPUTS BATCH SECONDS", and answers with one JSON line: steps per second of the faster of PyTorch's two SGD variants.
+INPUTS is "noise", or "mnist" where the paths of an IDX file of images and one of labels are given. The first line that it prints says what PyTorch it is.
 """
+import gzip
 import json
 import os
 import sys
@@ -29,10 +30,22 @@ def model(name):
     return nn.Sequential(*layers), (1, 28, 28)
 
 
-def trainer(name, batch, foreach):
+def idx(path, header, count):
+    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
+        return torch.tensor(list(file.read(header + count)[header:]))
+
+
+def examples(inputs, batch, shape):
+    if inputs == "noise":
+        return torch.rand(batch, *shape), torch.randint(0, 10, (batch,))
+    images, labels = sys.argv[1:]
+    return idx(images, 16, 784 * batch).reshape(batch, *shape) / 255, idx(labels, 8, batch)
+
+
+def trainer(name, inputs, batch, foreach):
     net, shape = model(name)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, foreach=foreach)
-    x, y = torch.rand(batch, *shape), torch.randint(0, 10, (batch,))
+    x, y = examples(inputs, batch, shape)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -42,7 +55,7 @@ def trainer(name, batch, foreach):
     return step
 
 
-def product(_, size, __):
+def product(_, __, size, ___):
     a, b = torch.rand(size, size), torch.rand(size, size)
     c = torch.empty(size, size)
     return lambda: torch.mm(a, b, out=c)
@@ -61,11 +74,11 @@ def rate(step, seconds):
 print(json.dumps({"torch": torch.__version__, "openblas": os.environ.get("OPENBLAS_CORETYPE", "as detected")}), flush=True)
 steps = {}
 for line in sys.stdin:
-    name, batch, seconds = line.split()
-    key = (name, int(batch))
+    name, inputs, batch, seconds = line.split()
+    key = (name, inputs, int(batch))
     if key not in steps:
         make = product if name == "gemm" else trainer
-        variants = [make(name, int(batch), foreach) for foreach in (False, True)]
+        variants = [make(*key, foreach) for foreach in (False, True)]
         for variant in variants:
             rate(variant, 0.3)
         steps[key] = max(variants, key=lambda variant: rate(variant, 0.5))

@@ -1,0 +1,40 @@
+using FedCore.Training.Data.Datasets;
+using FedCore.Training.Data.Idx;
+
+namespace FedCore.Benchmarks.Suites;
+
+/// <summary>The training images of MNIST.</summary>
+internal sealed class MnistImages
+{
+    private readonly IdxFile _images, _labels;
+
+    private MnistImages(string images, string labels)
+    {
+        Paths = [images, labels];
+        _images = IdxFile.Read(images);
+        _labels = IdxFile.Read(labels);
+    }
+
+    /// <summary>The files of the images and of the labels.</summary>
+    public IReadOnlyList<string> Paths { get; }
+
+    /// <summary>Looks in the user's data folder, and for <c>../shared/data</c> beside the repository; null where neither has it.</summary>
+    public static MnistImages? Find()
+    {
+        DatasetInfo mnist = DatasetCatalog.Find("mnist");
+        string? repository = AppContext.BaseDirectory;
+        while (repository is not null && !File.Exists(Path.Combine(repository, "FedCore.sln"))) repository = Path.GetDirectoryName(repository);
+        string? folder = new DatasetStore().Locate(mnist);
+        if (folder is null && repository is not null) folder = new DatasetStore(Path.Combine(repository, "..", "shared", "data")).Locate(mnist);
+        if (folder is null) return null;
+        string FileOf(string part) => Path.Combine(folder, mnist.Files.Single(file => file.Name.StartsWith(part, StringComparison.Ordinal)).Name);
+        return new MnistImages(FileOf("train-images"), FileOf("train-labels"));
+    }
+
+    /// <summary>Writes the first images, in [0, 1], and their labels.</summary>
+    public void CopyTo(Span<float> pixels, Span<float> labels)
+    {
+        for (int i = 0; i < pixels.Length; i++) pixels[i] = _images.Bytes![i] / 255f;
+        for (int i = 0; i < labels.Length; i++) labels[i] = _labels.Bytes![i];
+    }
+}
