@@ -65,6 +65,21 @@ public unsafe class MatrixKernelsTests
         }
     }
 
+    // Multiplied by zero, infinity would not be a number.
+    [Fact]
+    public void What_only_zeros_meet_is_not_multiplied_where_there_are_many()
+    {
+        const int rows = 32, inputs = 100, outputs = 200;
+        float[] x = new float[rows * inputs], w = new float[inputs * outputs], dy = new float[rows * outputs];
+        w.AsSpan(7 * outputs, outputs).Fill(float.PositiveInfinity);
+        dy.AsSpan(5 * outputs, outputs).Fill(float.PositiveInfinity);
+        using GuardedBuffer xs = new(x), ws = new(w), dys = new(dy), y = new(rows, outputs, outputs), gradient = new(inputs, outputs, outputs);
+        MatrixKernels.Forward(xs.Pointer, rows, inputs, ws.Pointer, outputs, null, y.Pointer);
+        y.AssertHolds(new float[rows * outputs], "forward");
+        MatrixKernels.WeightGradient(xs.Pointer, inputs, rows, inputs, dys.Pointer, outputs, gradient.Pointer, adds: false);
+        gradient.AssertHolds(new float[inputs * outputs], "weight gradient");
+    }
+
     [Theory]
     [MemberData(nameof(Columns))]
     public void InputGradient_is_the_product_with_the_weights_turned(int rows)
