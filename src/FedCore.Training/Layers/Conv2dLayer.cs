@@ -68,7 +68,7 @@ internal sealed unsafe class Conv2dLayer : Layer
                 Convolve(Spread(dy, pass.Batch), _spread, pass.Batch, 1, _kernel - 1 - _padding, _turned.Pointer, null, dx, _input);
             }
 
-            WeightGradient(x, pass.Batch, dy, dw);
+            if (!TrySparseWeightGradient(x, pass.Batch, dy, dw)) WeightGradient(x, pass.Batch, dy, dw);
             if (_bias) MatrixKernels.ColumnSums(dy, pass.Batch * _output.Pixels, _output.Channels, dw + KernelLength, adds: false);
         }
 
@@ -174,11 +174,49 @@ internal sealed unsafe class Conv2dLayer : Layer
         }
     }
 
+    // The same where most of dy is zero, as behind max pooling: dwᵀ[out, i, (j, channel)] = Σ over the outputs with dy[n, r, c, out] not zero of dy[n, r, c, out]
+    // x[n, r + i - padding, c - padding + j, channel]. For one i the inputs of an output lie side by side, and with zeros beside the rows of x, and as
+    // many beside those of dy, they begin at the same place as the output.
+    private bool TrySparseWeightGradient(float* x, int batch, float* dy, float* dw)
+    {
+        int width = _padded.Width, together = SparseProduct.MaxDepth / width, length = _kernel * _input.Channels, outputs = _output.Channels;
+        var all = new TileWork { A = dy, ARow = 1, AStep = outputs, BStep = _input.Channels, CRow = (nint)_kernel * length, Segments = 1, Mode = TileMode.FromC };
+        all.Depth = batch * _output.Pixels;
+        if (_stride > 1 || together == 0 || length % 4 > 0 || _turned is null || !SparseProduct.Suits(all, outputs, length)) return false;
+
+        // The input gradient has been computed, and the turned kernel is no longer needed.
+        float* sums = _turned.Pointer;
+        new Span<float>(sums, (int)KernelLength).Clear();
+        nint spreadLength = (nint)_output.Height * width * outputs;
+        float* padded = Scratch.Panel(_padded.Length + spreadLength), spread = padded + _padded.Length;
+        new Span<float>(padded, (int)(_padded.Length + spreadLength)).Clear();
+        for (int image = 0; image < batch; image++)
+        {
+            CopyRows(x + image * _input.Length, _input.Width * _input.Channels, _input.Height, padded + _padding * _input.Channels, width * _input.Channels);
+            CopyRows(dy + image * _output.Length, _output.Width * outputs, _output.Height, spread, width * outputs);
+            for (int i = 0; i < _kernel; i++)
+            {
+                Overlap rows = Overlap.Over(i, _stride, _padding, _input.Height, _output.Height);
+                for (int row = 0; row < rows.Count; row += together)
+                {
+                    TileWork work = all;
+                    work.A = spread + (nint)(rows.First + row) * width * outputs;
+                    work.B = padded + (nint)(rows.Input + row) * width * _input.Channels;
+                    work.C = sums + i * length;
+                    work.Depth = Math.Min(together, rows.Count - row) * width;
+                    SparseProduct.Run(work, outputs, length);
+                }
+            }
+        }
+
+        Transpose.Run(sums, _kernel * length, outputs, _kernel * length, dw, outputs, outputs);
+        return true;
+    }
+
     private float* Pad(float* x, int batch)
     {
-        nint from = (nint)_input.Width * _input.Channels, to = (nint)_padded.Width * _input.Channels;
-        float* target = _paddedInput!.Pointer + (nint)_padding * _input.Channels;
-        for (nint row = 0; row < (nint)batch * _input.Height; row++) Copy(x + row * from, target + row * to, from);
+        int channels = _input.Channels;
+        CopyRows(x, _input.Width * channels, batch * _input.Height, _paddedInput!.Pointer + _padding * channels, _padded.Width * channels);
         return _paddedInput.Pointer;
     }
 
@@ -213,6 +251,11 @@ internal sealed unsafe class Conv2dLayer : Layer
                 w + (last - place) * block, _output.Channels, _input.Channels, _output.Channels,
                 _turned!.Pointer + place * block, _input.Channels, _input.Channels);
         }
+    }
+
+    private static void CopyRows(float* source, nint length, nint rows, float* target, nint targetPitch)
+    {
+        for (; rows > 0; rows--, source += length, target += targetPitch) Copy(source, target, length);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -9,8 +9,8 @@ namespace FedCore.Training.Tensors;
 /// </summary>
 internal static unsafe class SparseProduct
 {
-    // A row's places are bits of a number.
-    private const int MaxDepth = 64;
+    /// <summary>The greatest depth where C is added to, and the best one otherwise: a row's places are bits of a number.</summary>
+    public const int MaxDepth = 64;
 
     // For each multiplication a vector of B comes from the first-level cache, of which so much is used.
     private const int CachedBytes = 32 * 1024;
@@ -18,7 +18,8 @@ internal static unsafe class SparseProduct
     // Fewer vectors of columns than these would wait for their own additions.
     private const int MinColumnVectors = 4, MaxColumnVectors = 14;
 
-    // A row of B is worth copying where it is used so many times; less often where rows lie so far apart that they compete for the same places of the cache.
+    // A row of B that is not aligned is worth copying where it is used so many times; less often where rows lie so far apart that they compete for the same
+    // places of the cache.
     private const int PackUses = 6, CompetingUses = 3, CompetingStep = 256;
 
     // How much of A is looked at to learn how many zeros it holds.
@@ -76,6 +77,8 @@ internal static unsafe class SparseProduct
         float* memory = Scratch.Operand(2L * masks + block * width * TLanes.Count);
         var active = (ulong*)memory;
         float* packed = memory + 2 * masks;
+        bool isAligned = (nuint)all.B % (nuint)(TLanes.Count * sizeof(float)) == 0 && all.BStep % TLanes.Count == 0;
+        int packUses = all.BStep % CompetingStep == 0 ? CompetingUses : isAligned ? int.MaxValue : PackUses;
         for (int k = 0; k < all.Depth; k += block)
         {
             TileWork work = all;
@@ -85,7 +88,7 @@ internal static unsafe class SparseProduct
             if (k > 0) work.Mode = TileMode.FromC;
             if (all.AStep == 1) ActiveInRows(work, rows, active);
             else ActiveInColumns(work, rows, active);
-            ulong used = OftenUsed(active, rows, all.BStep % CompetingStep == 0 ? CompetingUses : PackUses);
+            ulong used = packUses == int.MaxValue ? 0 : OftenUsed(active, rows, packUses);
             for (int column = 0; column < columns; column += width * TLanes.Count)
             {
                 int count = Math.Min(width * TLanes.Count, columns - column), stripVectors = (count + TLanes.Count - 1) / TLanes.Count;

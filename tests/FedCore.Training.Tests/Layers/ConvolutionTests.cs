@@ -42,6 +42,46 @@ public class ConvolutionTests
         }
     }
 
+    // Kernel, padding, channels, outputs, height and width: with tails, with images smaller than the kernel, too wide for a sparse product, and with a length that
+    // is no multiple of 4.
+    [Theory]
+    [InlineData(5, 2, 16, 16, 14, 14)]
+    [InlineData(3, 0, 24, 33, 9, 20)]
+    [InlineData(5, 4, 16, 20, 6, 3)]
+    [InlineData(4, 3, 32, 16, 1, 2)]
+    [InlineData(3, 1, 24, 16, 5, 70)]
+    [InlineData(3, 1, 25, 17, 6, 7)]
+    [InlineData(1, 0, 200, 64, 8, 8)]
+    public void Zeros_in_the_output_gradient_change_no_bit_of_the_weight_gradient(int kernel, int padding, int channels, int outputs, int height, int width)
+    {
+        foreach (double share in (double[])[0.2, 1])
+        {
+            var images = new Images(3, channels, outputs, true) { Height = height, Width = width };
+            (Conv2dSpec spec, LayerProbe probe, _, float[] w) = Make(kernel, 1, padding, images);
+            using (probe)
+            {
+                RandomStream random = Draw.Stream("sparse");
+                float[] x = Draw.Uniform(random, probe.InputCount);
+                Draw.Sparse(random, probe.Coefficients.Length, share).CopyTo(probe.Coefficients, 0);
+                float[] actual = probe.Gradients(x, w).Parameters, expected = WeightGradient(spec, probe, images, x);
+                Assert.Equal(expected, actual[..expected.Length]);
+            }
+        }
+    }
+
+    // Multiplied by zero, infinity would not be a number.
+    [Fact]
+    public void What_only_zeros_of_the_output_gradient_meet_is_not_multiplied()
+    {
+        (_, LayerProbe probe, float[] x, float[] w) = Make(5, 1, 2, new Images(2, 16, 16, true));
+        using (probe)
+        {
+            Array.Clear(probe.Coefficients);
+            Array.Fill(x, float.PositiveInfinity);
+            Assert.All(probe.Gradients(x, w).Parameters, gradient => Assert.Equal(0, gradient));
+        }
+    }
+
     // Few images and many, few channels and many, one vector of outputs and several; and images smaller than the kernel.
     private static IEnumerable<Images> Kinds(int kernel, int padding) => new Images[]
     {
@@ -82,6 +122,29 @@ public class ConvolutionTests
         }
 
         return y;
+    }
+
+    // dw[i, j, k, o] = Σ over images, rows and columns, in this order, of x[n, r + i - padding, c + j - padding, k] dy[n, r, c, o].
+    private static float[] WeightGradient(Conv2dSpec spec, LayerProbe probe, Images images, float[] x)
+    {
+        int channels = images.Channels, outputs = spec.Channels, height = probe.Output[0], width = probe.Output[1];
+        float[] gradient = new float[spec.Kernel * spec.Kernel * channels * outputs];
+        for (int place = 0; place < gradient.Length; place++)
+        {
+            int o = place % outputs, k = place / outputs % channels, j = place / outputs / channels % spec.Kernel, i = place / outputs / channels / spec.Kernel;
+            float sum = 0;
+            for (int pixel = 0; pixel < images.Batch * height * width; pixel++)
+            {
+                int row = pixel / width % height + i - spec.Padding, column = pixel % width + j - spec.Padding, n = pixel / width / height;
+                if (row < 0 || row >= images.Height || column < 0 || column >= images.Width) continue;
+                sum = MathF.FusedMultiplyAdd(
+                    x[((n * images.Height + row) * images.Width + column) * channels + k], probe.Coefficients[pixel * outputs + o], sum);
+            }
+
+            gradient[place] = sum;
+        }
+
+        return gradient;
     }
 
     private sealed record Images(int Batch, int Channels, int Outputs, bool Bias)
