@@ -42,22 +42,24 @@ public class ConvolutionTests
         }
     }
 
-    // Kernel, padding, channels, outputs, height and width: with tails, with images smaller than the kernel, too wide for a sparse product, and with a length that
+    // Kernel, stride, padding, channels, outputs, height and width: with tails, with strides, with images smaller than the kernel, too wide for a sparse product, and with a length that
     // is no multiple of 4.
     [Theory]
-    [InlineData(5, 2, 16, 16, 14, 14)]
-    [InlineData(3, 0, 24, 33, 9, 20)]
-    [InlineData(5, 4, 16, 20, 6, 3)]
-    [InlineData(4, 3, 32, 16, 1, 2)]
-    [InlineData(3, 1, 24, 16, 5, 70)]
-    [InlineData(3, 1, 25, 17, 6, 7)]
-    [InlineData(1, 0, 200, 64, 8, 8)]
-    public void Zeros_in_the_output_gradient_change_no_bit_of_the_weight_gradient(int kernel, int padding, int channels, int outputs, int height, int width)
+    [InlineData(5, 1, 2, 16, 16, 14, 14)]
+    [InlineData(3, 1, 0, 24, 33, 9, 20)]
+    [InlineData(5, 1, 4, 16, 20, 6, 3)]
+    [InlineData(4, 1, 3, 32, 16, 1, 2)]
+    [InlineData(3, 1, 1, 24, 16, 5, 70)]
+    [InlineData(3, 1, 1, 25, 17, 6, 7)]
+    [InlineData(1, 1, 0, 200, 64, 8, 8)]
+    [InlineData(3, 2, 1, 24, 16, 9, 8)]
+    public void Zeros_in_the_output_gradient_change_no_bit_of_the_weight_gradient(
+        int kernel, int stride, int padding, int channels, int outputs, int height, int width)
     {
         foreach (double share in (double[])[0.2, 1])
         {
             var images = new Images(3, channels, outputs, true) { Height = height, Width = width };
-            (Conv2dSpec spec, LayerProbe probe, _, float[] w) = Make(kernel, 1, padding, images);
+            (Conv2dSpec spec, LayerProbe probe, _, float[] w) = Make(kernel, stride, padding, images);
             using (probe)
             {
                 RandomStream random = Draw.Stream("sparse");
@@ -124,7 +126,7 @@ public class ConvolutionTests
         return y;
     }
 
-    // dw[i, j, k, o] = Σ over images, rows and columns, in this order, of x[n, r + i - padding, c + j - padding, k] dy[n, r, c, o].
+    // dw[i, j, k, o] = Σ over images, rows and columns, in this order, of x[n, r stride + i - padding, c stride + j - padding, k] dy[n, r, c, o].
     private static float[] WeightGradient(Conv2dSpec spec, LayerProbe probe, Images images, float[] x)
     {
         int channels = images.Channels, outputs = spec.Channels, height = probe.Output[0], width = probe.Output[1];
@@ -135,7 +137,7 @@ public class ConvolutionTests
             float sum = 0;
             for (int pixel = 0; pixel < images.Batch * height * width; pixel++)
             {
-                int row = pixel / width % height + i - spec.Padding, column = pixel % width + j - spec.Padding, n = pixel / width / height;
+                int row = pixel / width % height * spec.Stride + i - spec.Padding, column = pixel % width * spec.Stride + j - spec.Padding, n = pixel / width / height;
                 if (row < 0 || row >= images.Height || column < 0 || column >= images.Width) continue;
                 sum = MathF.FusedMultiplyAdd(
                     x[((n * images.Height + row) * images.Width + column) * channels + k], probe.Coefficients[pixel * outputs + o], sum);
