@@ -1,3 +1,4 @@
+using FedCore;
 using FedCore.Benchmarks;
 using FedCore.Benchmarks.Suites;
 
@@ -17,5 +18,13 @@ if (names.Length == 0 || names.Any(name => name != "all" && !suites.ContainsKey(
 }
 
 var figures = new Figures(args.Contains("--json"));
-foreach (string name in names.Contains("all") ? [.. suites.Keys] : names) suites[name](figures);
-return 0;
+try
+{
+    foreach (string name in names.Contains("all") ? [.. suites.Keys] : names) suites[name](figures);
+    return 0;
+}
+catch (FedCoreException fault)
+{
+    Console.Error.WriteLine(fault.Message);
+    return 3;
+}

@@ -1,12 +1,15 @@
+using System.Diagnostics;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace FedCore.Training.Tensors;
 
 /// <summary>
 /// Products whose A holds many zeros, as ReLU and the background of images leave them: the numbers that are not zero are found first, and only they are
-/// multiplied. The result is that of <see cref="TileGrid"/>, but for the sign of zeros and for what an infinite weight does to a zero.
+/// multiplied. The result is that of <see cref="TileGrid"/>, but for the sign of zeros, and for zeros that meet what is infinite or not a number in B.
 /// </summary>
+/// <remarks>All of it is compiled at once: a short run would not live to see it optimised.</remarks>
 internal static unsafe class SparseProduct
 {
     /// <summary>The greatest depth where C is added to, and the best one otherwise: a row's places are bits of a number.</summary>
@@ -15,8 +18,11 @@ internal static unsafe class SparseProduct
     // For each multiplication a vector of B comes from the first-level cache, of which so much is used.
     private const int CachedBytes = 32 * 1024;
 
-    // Fewer vectors of columns than these would wait for their own additions.
-    private const int MinColumnVectors = 4, MaxColumnVectors = 14;
+    // With fewer vectors of columns the multiplications would wait for each other: four cycles each, and two begin in every cycle.
+    private const int MinColumnVectors = 8;
+
+    // How many vectors of columns are worked on at once.
+    private const int MinStripVectors = 4, MaxStripVectors = 14;
 
     // A row of B that is not aligned is worth copying where it is used so many times; less often where rows lie so far apart that they compete for the same
     // places of the cache.
@@ -29,6 +35,7 @@ internal static unsafe class SparseProduct
     /// <param name="work">Operands, strides and mode; A's rows or its columns lie side by side.</param>
     /// <param name="rows">Rows of C.</param>
     /// <param name="columns">Columns of C.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool Suits(in TileWork work, int rows, int columns)
     {
         if (columns < MinColumnVectors * TileGrid.VectorLength || (work.Mode == TileMode.AddToC && work.Depth > MaxDepth)) return false;
@@ -45,7 +52,7 @@ internal static unsafe class SparseProduct
         return seen > 0 && zeros >= (1 - WorthwhileShare(inRows, lines)) * seen * Vector512<float>.Count;
     }
 
-    // The share of numbers that are not zero below which this is faster, as measured on a Zen 5 with weights of 200 x 200 and 3,136 x 512 and batches of 10
+    // The share of numbers that are not zero below which this is faster, as measured on a Zen 5, with AVX-512 and AVX2, with weights of 200 x 200 and 3,136 x 512 and batches of 10
     // and 32. With AVX-512 two loads of vectors per cycle are the limit, and the work that is not multiplying weighs more in small batches; narrower vectors
     // leave more loads per multiplication.
     private static double WorthwhileShare(bool inRows, int batch) =>
@@ -63,47 +70,55 @@ internal static unsafe class SparseProduct
     }
 
     /// <summary>The same with vectors of a given width.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<TVector, TLanes>(in TileWork all, int rows, int columns)
         where TVector : struct
         where TLanes : struct, ILanes<TVector>
     {
-        // Nearly equal parts of the depth, and of the columns, so that a part of B stays in the cache while all rows of C meet it.
-        int blocks = (all.Depth + MaxDepth - 1) / MaxDepth, block = (all.Depth + blocks - 1) / blocks;
-        int vectors = (columns + TLanes.Count - 1) / TLanes.Count;
-        int most = Math.Clamp(CachedBytes / (block * TLanes.Count * sizeof(float)), MinColumnVectors, MaxColumnVectors);
-        int strips = (vectors + most - 1) / most, width = (vectors + strips - 1) / strips;
+        Debug.Assert(all.Segments == 1 && (all.Mode != TileMode.AddToC || all.Depth <= MaxDepth), "Such sums cannot be formed by themselves.");
 
-        int masks = (rows + 15) / 16 * 16;
-        float* memory = Scratch.Operand(2L * masks + block * width * TLanes.Count);
+        // Nearly equal parts of the depth, and of the columns, so that a part of B stays in the cache while all rows of C meet it.
+        int blocks = Parts(all.Depth, MaxDepth), block = Parts(all.Depth, blocks), vectors = Parts(columns, TLanes.Count);
+        int strips = Parts(vectors, Math.Clamp(CachedBytes / (block * TLanes.Count * sizeof(float)), MinStripVectors, MaxStripVectors));
+
+        int masks = 16 * Parts(rows, 16);
+        float* memory = Scratch.Operand(2L * masks + block * Parts(vectors, strips) * TLanes.Count);
         var active = (ulong*)memory;
         float* packed = memory + 2 * masks;
         bool isAligned = (nuint)all.B % (nuint)(TLanes.Count * sizeof(float)) == 0 && all.BStep % TLanes.Count == 0;
         int packUses = all.BStep % CompetingStep == 0 ? CompetingUses : isAligned ? int.MaxValue : PackUses;
-        for (int k = 0; k < all.Depth; k += block)
+        for (int k = 0; blocks > 0; k += block, blocks--)
         {
+            block = Parts(all.Depth - k, blocks);
             TileWork work = all;
-            work.Depth = Math.Min(block, all.Depth - k);
+            work.Depth = block;
             work.A += k * all.AStep;
             work.B += k * all.BStep;
             if (k > 0) work.Mode = TileMode.FromC;
             if (all.AStep == 1) ActiveInRows(work, rows, active);
             else ActiveInColumns(work, rows, active);
             ulong used = packUses == int.MaxValue ? 0 : OftenUsed(active, rows, packUses);
-            for (int column = 0; column < columns; column += width * TLanes.Count)
+            for (int left = strips, vector = 0; left > 0; left--)
             {
-                int count = Math.Min(width * TLanes.Count, columns - column), stripVectors = (count + TLanes.Count - 1) / TLanes.Count;
+                int width = Parts(vectors - vector, left), column = vector * TLanes.Count;
+                vector += width;
                 TileWork strip = work;
                 strip.B += column;
                 strip.C += column;
                 strip.Bias += column;
-                strip.Tail = count % TLanes.Count;
-                if (used != 0) Pack<TVector, TLanes>(ref strip, used, stripVectors, packed);
-                Tiles<TVector, TLanes>(&strip, active, rows, stripVectors);
+                strip.Tail = vector == vectors ? columns % TLanes.Count : 0;
+                if (used != 0) Pack<TVector, TLanes>(ref strip, used, width, packed);
+                Tiles<TVector, TLanes>(&strip, active, rows, width);
             }
         }
     }
 
+    // How many parts of a size a whole has; or, of so many equal parts, the size.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Parts(int whole, int size) => (whole + size - 1) / size;
+
     // Bit k: row k of B is used; nothing when the rows are used too rarely for copies to pay.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static ulong OftenUsed(ulong* active, int rows, int least)
     {
         ulong used = 0;
@@ -118,6 +133,7 @@ internal static unsafe class SparseProduct
     }
 
     // Copies some vectors of the rows of B that are used, so that none lies in two lines of the cache.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Pack<TVector, TLanes>(ref TileWork work, ulong used, int vectors, float* target)
         where TVector : struct
         where TLanes : struct, ILanes<TVector>
@@ -135,6 +151,7 @@ internal static unsafe class SparseProduct
     }
 
     // Bit k of a row: A[r, k] is not zero, where a row's numbers lie side by side.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ActiveInRows(in TileWork work, int rows, ulong* active)
     {
         ulong all = ulong.MaxValue >> (MaxDepth - work.Depth);
@@ -148,6 +165,7 @@ internal static unsafe class SparseProduct
     }
 
     // The same where a column's numbers lie side by side: 16 rows at a time, first the lower and then the upper halves of their bits.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ActiveInColumns(in TileWork work, int rows, ulong* active)
     {
         for (int row = 0; row < rows; row += Vector512<float>.Count)
@@ -162,6 +180,7 @@ internal static unsafe class SparseProduct
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> ActiveBits(float* a, nint step, int depth)
     {
         Vector512<uint> bits = Vector512<uint>.Zero, bit = Vector512<uint>.One;
@@ -170,6 +189,7 @@ internal static unsafe class SparseProduct
         return bits;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Zeros(float* values) => Vector512.Equals(Vector512.Load(values), Vector512<float>.Zero).ExtractMostSignificantBits();
 
     private static void Tiles<TVector, TLanes>(TileWork* work, ulong* active, int rows, int vectors)

@@ -8,7 +8,7 @@ namespace FedCore.Training.Tensors;
 /// vectors of columns in registers. Each output is the same chain of fused multiply-adds as in a <see cref="Tile{TVector, TLanes, TRows, TColumns}"/>,
 /// without the terms that would not change it.
 /// </summary>
-/// <remarks>A vector of B is loaded for each multiplication, so B must lie in a first-level cache, aligned; then about three quarters of the machine's
+/// <remarks>A vector of B is loaded for each multiplication, so B should lie in a first-level cache, aligned; then up to three quarters of the machine's
 /// multiplications per cycle remain, and there are fewer to do.</remarks>
 internal static unsafe class SparseTile<TVector, TLanes, TColumns>
     where TVector : struct
@@ -26,9 +26,10 @@ internal static unsafe class SparseTile<TVector, TLanes, TColumns>
         float* a = work->A, b = work->B, c = work->C;
         int tail = work->Tail;
         TileMode mode = work->Mode;
+        bool goesOn = mode is TileMode.FromC or TileMode.AddToC;
         for (ulong* end = active + rows; active < end; active++, a += aRow, c += cRow)
         {
-            if (*active == 0 && mode >= TileMode.FromC) continue;
+            if (*active == 0 && goesOn) continue;
             TVector c0 = TLanes.Zero;
             TVector c1 = TLanes.Zero;
             TVector c2 = TLanes.Zero;

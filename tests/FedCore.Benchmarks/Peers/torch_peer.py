@@ -31,7 +31,9 @@ def model(name):
 
 
 def idx(path, header, count):
-    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
+    with open(path, "rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    with (gzip.open if compressed else open)(path, "rb") as file:
         return torch.tensor(list(file.read(header + count)[header:]))
 
 

@@ -6,13 +6,13 @@ namespace FedCore.Benchmarks.Suites;
 /// <summary>The training images of MNIST.</summary>
 internal sealed class MnistImages
 {
-    private readonly IdxFile _images, _labels;
+    private readonly byte[] _images, _labels;
 
     private MnistImages(string images, string labels)
     {
         Paths = [images, labels];
-        _images = IdxFile.Read(images);
-        _labels = IdxFile.Read(labels);
+        _images = Bytes(images);
+        _labels = Bytes(labels);
     }
 
     /// <summary>The files of the images and of the labels.</summary>
@@ -31,10 +31,14 @@ internal sealed class MnistImages
         return new MnistImages(FileOf("train-images"), FileOf("train-labels"));
     }
 
+    private static byte[] Bytes(string path) => IdxFile.Read(path).Bytes is { Length: >= 60_000 } bytes
+        ? bytes
+        : throw FedCoreException.Configuration("data.idx", $"{path}: it is not of MNIST, which has 60,000 images in bytes. Get it with: fedcore data get mnist");
+
     /// <summary>Writes the first images, in [0, 1], and their labels.</summary>
     public void CopyTo(Span<float> pixels, Span<float> labels)
     {
-        for (int i = 0; i < pixels.Length; i++) pixels[i] = _images.Bytes![i] / 255f;
-        for (int i = 0; i < labels.Length; i++) labels[i] = _labels.Bytes![i];
+        for (int i = 0; i < pixels.Length; i++) pixels[i] = _images[i] / 255f;
+        for (int i = 0; i < labels.Length; i++) labels[i] = _labels[i];
     }
 }

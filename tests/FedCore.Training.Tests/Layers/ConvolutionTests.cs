@@ -45,14 +45,14 @@ public class ConvolutionTests
     // Kernel, stride, padding, channels, outputs, height and width: with tails, with strides, with images smaller than the kernel, too wide for a sparse product, and with a length that
     // is no multiple of 4.
     [Theory]
-    [InlineData(5, 1, 2, 16, 16, 14, 14)]
-    [InlineData(3, 1, 0, 24, 33, 9, 20)]
-    [InlineData(5, 1, 4, 16, 20, 6, 3)]
+    [InlineData(5, 1, 2, 32, 16, 14, 14)]
+    [InlineData(3, 1, 0, 48, 33, 9, 20)]
+    [InlineData(5, 1, 4, 28, 20, 6, 3)]
     [InlineData(4, 1, 3, 32, 16, 1, 2)]
-    [InlineData(3, 1, 1, 24, 16, 5, 70)]
-    [InlineData(3, 1, 1, 25, 17, 6, 7)]
+    [InlineData(3, 1, 1, 48, 16, 5, 70)]
+    [InlineData(3, 1, 1, 49, 17, 6, 7)]
     [InlineData(1, 1, 0, 200, 64, 8, 8)]
-    [InlineData(3, 2, 1, 24, 16, 9, 8)]
+    [InlineData(3, 2, 1, 48, 16, 9, 8)]
     public void Zeros_in_the_output_gradient_change_no_bit_of_the_weight_gradient(
         int kernel, int stride, int padding, int channels, int outputs, int height, int width)
     {
@@ -75,7 +75,7 @@ public class ConvolutionTests
     [Fact]
     public void What_only_zeros_of_the_output_gradient_meet_is_not_multiplied()
     {
-        (_, LayerProbe probe, float[] x, float[] w) = Make(5, 1, 2, new Images(2, 16, 16, true));
+        (_, LayerProbe probe, float[] x, float[] w) = Make(5, 1, 2, new Images(2, 32, 16, true));
         using (probe)
         {
             Array.Clear(probe.Coefficients);

@@ -67,7 +67,7 @@ public unsafe class SparseProductTests
     }
 
     [Fact]
-    public void It_does_not_suit_few_columns() => Assert.False(Suits(32, 200, 4 * TileGrid.VectorLength - 1, 0.2, inRows: true));
+    public void It_does_not_suit_few_columns() => Assert.False(Suits(32, 200, 8 * TileGrid.VectorLength - 1, 0.2, inRows: true));
 
     [Fact]
     public void It_does_not_suit_operands_of_which_no_vector_can_be_looked_at() => Assert.False(Suits(32, 15, 200, 0, inRows: true));
@@ -81,15 +81,29 @@ public unsafe class SparseProductTests
         Assert.True(Suits(200, 65, 200, 0.2, inRows: false, TileMode.FromZero));
     }
 
-    [Fact]
-    public void What_is_not_a_number_is_not_taken_for_a_zero()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_is_not_a_number_is_not_taken_for_a_zero(bool inRows)
     {
         float[] a = new float[32 * 32], b = [.. Enumerable.Repeat(1f, 32 * 64)];
-        a[5 * 32 + 7] = float.NaN;
+        a[inRows ? 5 * 32 + 7 : 7 * 32 + 5] = float.NaN;
         using GuardedBuffer aMemory = new(a), bMemory = new(b), c = new(32, 64, 64);
-        SparseProduct.Run(Work(aMemory, bMemory, c, 32, 32, 64, inRows: true, TileMode.FromZero), 32, 64);
+        SparseProduct.Run(Work(aMemory, bMemory, c, 32, 32, 64, inRows, TileMode.FromZero), 32, 64);
         Assert.All(new Span<float>(c.Pointer + 5 * 64, 64).ToArray(), value => Assert.True(float.IsNaN(value)));
         Assert.All(new Span<float>(c.Pointer, 5 * 64).ToArray(), value => Assert.Equal(0, value));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_smallest_number_is_not_taken_for_a_zero(bool inRows)
+    {
+        float[] a = new float[32 * 32], b = [.. Enumerable.Repeat(1f, 32 * 64)];
+        Array.Fill(a, float.Epsilon);
+        using GuardedBuffer aMemory = new(a), bMemory = new(b), c = new(32, 64, 64);
+        SparseProduct.Run(Work(aMemory, bMemory, c, 32, 32, 64, inRows, TileMode.FromZero), 32, 64);
+        c.AssertHolds([.. Enumerable.Repeat(32 * float.Epsilon, 32 * 64)], "32 of the smallest number");
     }
 
     private static Dictionary<int, Product> Supported()
