@@ -52,9 +52,9 @@ internal static unsafe class SparseProduct
         return seen > 0 && zeros >= (1 - WorthwhileShare(inRows, lines)) * seen * Vector512<float>.Count;
     }
 
-    // The share of numbers that are not zero below which this is faster, as measured on a Zen 5, with AVX-512 and AVX2, with weights of 200 x 200 and 3,136 x 512 and batches of 10
-    // and 32. With AVX-512 two loads of vectors per cycle are the limit, and the work that is not multiplying weighs more in small batches; narrower vectors
-    // leave more loads per multiplication.
+    // The share of numbers that are not zero below which this is faster, as measured on a Zen 5, with AVX-512 and AVX2, with weights of 200 x 200 and
+    // 3,136 x 512 and batches of 10 and 32. With AVX-512 two loads of vectors per cycle are the limit, and the work that is not multiplying weighs more in
+    // small batches; narrower vectors leave more loads per multiplication.
     private static double WorthwhileShare(bool inRows, int batch) =>
         TileGrid.VectorLength < 16 ? 0.7 : (inRows ? 0.5 : 0.65) - (batch < 16 ? 0.15 : 0);
 

@@ -1,3 +1,5 @@
+using FedCore.Training.Tensors;
+
 namespace FedCore.Training.Tests.Tensors;
 
 /// <summary>Products as plain loops: as chains of fused multiply-adds in the order of k, which is what the kernels promise, and in double precision.</summary>
@@ -22,6 +24,20 @@ internal static class Products
             }
         }
 
+        return result;
+    }
+
+    /// <summary>What becomes of C = before in a mode: a chain from where the mode begins, and added to it where the mode says so.</summary>
+    public static float[] Result(TileMode mode, int rows, int depth, int columns, Element a, Element b, float[] bias, float[] before)
+    {
+        float[] result = Chain(rows, depth, columns, a, b, (r, column) => mode switch
+        {
+            TileMode.FromBias => bias[column],
+            TileMode.FromC => before[r * columns + column],
+            _ => 0,
+        });
+        if (mode == TileMode.AddToC)
+            for (int i = 0; i < result.Length; i++) result[i] += before[i];
         return result;
     }
 

@@ -149,18 +149,11 @@ public unsafe class SparseProductTests
         work.Bias = biasMemory.Pointer;
         product(work, rows, columns);
 
-        float[] expected = Products.Chain(
-            rows, depth, columns,
+        float[] expected = Products.Result(
+            mode, rows, depth, columns,
             (r, k) => a[inRows ? r * depth + k : k * rows + r],
             (k, column) => b[k * columns + column],
-            (r, column) => mode switch
-            {
-                TileMode.FromBias => bias[column],
-                TileMode.FromC => before[r * columns + column],
-                _ => 0,
-            });
-        if (mode == TileMode.AddToC)
-            for (int i = 0; i < expected.Length; i++) expected[i] += before[i];
+            bias, before);
         c.AssertHolds(expected, $"{rows} x {columns}, depth {depth}, share {share}, in rows {inRows}, {mode}, gap {gap}, offset {offset}");
     }
 }

@@ -97,18 +97,11 @@ public unsafe class TileGridTests
         };
         grid(&work, rows, columns);
 
-        float[] expected = Products.Chain(
-            rows, length, columns,
+        float[] expected = Products.Result(
+            mode, rows, length, columns,
             (r, k) => a[k * rows + k / depth * segmentGap + r],
             (k, column) => b[k * columns + column],
-            (r, column) => mode switch
-            {
-                TileMode.FromBias => bias[column],
-                TileMode.FromC => before[r * columns + column],
-                _ => 0,
-            });
-        if (mode == TileMode.AddToC)
-            for (int i = 0; i < expected.Length; i++) expected[i] += before[i];
+            bias, before);
         c.AssertHolds(expected, $"{rows} x {columns}, depth {depth} x {segments}, {mode}, gap {gap}, offset {offset}");
     }
 }
