@@ -5,6 +5,7 @@ using FedCore.Json;
 using FedCore.Models;
 using FedCore.Numerics;
 using FedCore.Rounds;
+using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
 using FedCore.Strategies;
 using FedCore.Training;
@@ -73,8 +74,9 @@ public static class FederatedSimulation
         ArgumentNullException.ThrowIfNull(data);
         options ??= new SimulationOptions();
         var clock = new VirtualClock();
+        using var states = new ClientStateStore(options.ClientStateFolder);
         using var fleet = new SimulatedFleet(
-            plan, new FittingData(data, plan.Model), options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, options.ClientProgress);
+            plan, new FittingData(data, plan.Model), options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, states, options.ClientProgress);
         using var pool = new FlatVectorPool();
         var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
         var progress = new ResumedClock(clock, options.Progress);
@@ -83,7 +85,7 @@ public static class FederatedSimulation
             Clock = clock,
             Threads = options.Threads,
             Pool = pool,
-            Checkpoints = options.Checkpoints,
+            Checkpoints = options.Checkpoints is { } store && plan.Definition.Strategy.KeepsClientState ? new ClientStateCheckpoints(store, states) : options.Checkpoints,
             Environment = options.Environment,
             Progress = progress,
         });
@@ -162,6 +164,11 @@ public sealed record SimulationOptions
 
     /// <summary>Where the server's state is kept; null to keep none.</summary>
     public ICheckpointStore? Checkpoints { get; init; }
+
+    /// <summary>
+    /// Where vectors that strategies keep at their clients are, so that a run with checkpoints can be resumed; null for temporary files, which are gone with it.
+    /// </summary>
+    public string? ClientStateFolder { get; init; }
 
     /// <summary>A digest of the data and devices, so that a run is not resumed with others.</summary>
     public string Environment { get; init; } = "";

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using FedCore.Rounds;
+using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
 using FedCore.Training;
 using FedCore.Training.Data;
@@ -20,11 +21,13 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
     private readonly DeviceModel _devices;
     private readonly SimulatedReplies _replies;
     private readonly IProgress<SiteTask>? _progress;
-    private readonly ConcurrentStack<ITrainingWorkspace> _workspaces = new();
+    private readonly ClientStateStore _states;
+    private readonly ConcurrentStack<Seat> _seats = new();
 
-    public SimulatedFleet(RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock, IProgress<SiteTask>? progress = null)
+    public SimulatedFleet(
+        RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock, ClientStateStore states, IProgress<SiteTask>? progress = null)
     {
-        (_plan, _data, _trainer, _devices, _progress) = (plan, data, trainer, devices, progress);
+        (_plan, _data, _trainer, _devices, _states, _progress) = (plan, data, trainer, devices, states, progress);
         _replies = new SimulatedReplies(clock);
     }
 
@@ -53,26 +56,47 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
     public void Withdraw(SiteTask task) => _replies.Withdraw(task);
 
+    public void Settle(TrainTask task, bool counts) => _states.Settle(task, counts);
+
     public void Dispose()
     {
-        while (_workspaces.TryPop(out ITrainingWorkspace? workspace)) workspace.Dispose();
+        while (_seats.TryPop(out Seat? seat)) seat.Dispose();
+    }
+
+    /// <summary>What one thread trains with: a model with its buffers, and the states of the client whose turn it is.</summary>
+    private sealed record Seat(ITrainingWorkspace Workspace, ClientStateBuffer State) : IDisposable
+    {
+        public void Dispose()
+        {
+            Workspace.Dispose();
+            State.Dispose();
+        }
     }
 
     private sealed class LazyUpdate(SimulatedFleet fleet, ClientDescriptor client, SiteTask task, int steps) : IUpdateSource
     {
         public async ValueTask<IUpdateReader> OpenAsync(CancellationToken ct)
         {
-            if (!fleet._workspaces.TryPop(out ITrainingWorkspace? workspace)) workspace = fleet._trainer.CreateWorkspace(fleet._plan);
-            var reader = new Reader(fleet, workspace);
+            if (!fleet._seats.TryPop(out Seat? seat)) seat = new Seat(fleet._trainer.CreateWorkspace(fleet._plan), new ClientStateBuffer(fleet._states));
+            var reader = new Reader(fleet, seat);
             try
             {
                 ClientData data = fleet._data.Get(client.Index);
-                reader.Update = task is TrainTask train
-                    ? await workspace.TrainAsync(train, client.Id.Name, data, steps, ct).ConfigureAwait(false)
-                    : workspace.Evaluate((EvaluateTask)task, data);
-                fleet._progress?.Report(task);
-                if (task is TrainTask && !reader.Update.IsFinite)
-                    throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
+                if (task is TrainTask train)
+                {
+                    seat.State.Begin(client.Index);
+                    reader.Update = await seat.Workspace.TrainAsync(train, client.Id.Name, data, steps, seat.State, ct).ConfigureAwait(false);
+                    fleet._progress?.Report(task);
+                    if (!reader.Update.IsFinite)
+                        throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
+                    seat.State.Keep(train);
+                }
+                else
+                {
+                    reader.Update = seat.Workspace.Evaluate((EvaluateTask)task, data);
+                    fleet._progress?.Report(task);
+                }
+
                 return reader;
             }
             catch
@@ -83,9 +107,9 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
         }
     }
 
-    private sealed class Reader(SimulatedFleet fleet, ITrainingWorkspace workspace) : IUpdateReader
+    private sealed class Reader(SimulatedFleet fleet, Seat seat) : IUpdateReader
     {
-        private ITrainingWorkspace? _workspace = workspace;
+        private Seat? _seat = seat;
 
         public Update Update { get; set; } = null!;
 
@@ -95,10 +119,10 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
         public ReadOnlySpan<float> Read(long offset) => Update.ReadBlock(offset);
 
-        // Whoever disposes twice must not hand the workspace to two threads.
+        // Whoever disposes twice must not hand the seat to two threads.
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _workspace, null) is { } workspace) fleet._workspaces.Push(workspace);
+            if (Interlocked.Exchange(ref _seat, null) is { } seat) fleet._seats.Push(seat);
         }
     }
 }

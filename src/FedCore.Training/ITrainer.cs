@@ -1,4 +1,5 @@
 using FedCore.Rounds;
+using FedCore.Strategies;
 using FedCore.Training.Data;
 using FedCore.Updates;
 
@@ -21,9 +22,10 @@ public interface ITrainingWorkspace : IDisposable
     /// <param name="site">The client's name, which keys its random streams.</param>
     /// <param name="data">Its examples, at least one for training.</param>
     /// <param name="steps">How many local steps to take.</param>
+    /// <param name="state">What the client keeps from round to round.</param>
     /// <param name="ct">Cancels the training.</param>
     /// <returns>The update, in the workspace's memory: valid until the next call.</returns>
-    ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, CancellationToken ct);
+    ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, IClientState state, CancellationToken ct);
 
     /// <summary>Computes metric sums on a client's examples.</summary>
     /// <param name="task">The task.</param>

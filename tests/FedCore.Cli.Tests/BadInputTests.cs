@@ -8,7 +8,7 @@ public class BadInputTests
     public static TheoryData<string, int, string[]> Changes => new()
     {
         { "trainin.epochs=1", 3, ["run.json", "trainin", "Did you mean \"training\""] },
-        { "strategy.mu=1", 3, ["run.json", "strategy.mu", "serverLearningRate"] },
+        { "strategy.mu=1", 3, ["run.json", "strategy.mu", "server"] },
         { "strategy.type=fedpox", 3, ["run.json", "strategy.type", "fedpox", "Did you mean \"fedprox\""] },
         { "training.epochs=\"two\"", 3, ["run.json", "training.epochs", "\"two\"", "whole number"] },
         { "training.learningRate=0", 3, ["run.json", "training.learningRate", "is 0", "above 0"] },

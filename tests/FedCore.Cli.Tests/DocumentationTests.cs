@@ -39,7 +39,8 @@ public partial class DocumentationTests
         if (args.Contains("--resume")) args = [.. args.Where(arg => arg != "--resume")];
         if (args[0] == "simulate")
         {
-            args = [.. args, "--set", "rounds.count=1"];
+            // Where clients vanish a single round may well be abandoned.
+            args = [.. args, "--set", $"rounds.count={(command.Contains("dropout", StringComparison.Ordinal) ? 10 : 1)}"];
             if (command.Contains("heart-disease", StringComparison.Ordinal)) args = [.. args, "--data", SharedData.Require("data/heart_disease")];
             bool isInstalled = File.Exists("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz");
             Assert.SkipWhen(command.Contains("fashion-mnist", StringComparison.Ordinal) && !isInstalled, "Fashion-MNIST is not installed.");

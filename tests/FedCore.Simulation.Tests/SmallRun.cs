@@ -59,11 +59,11 @@ internal static class SmallRun
 
         private sealed class Workspace(CountingTrainer owner, ITrainingWorkspace inner) : ITrainingWorkspace
         {
-            public ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, CancellationToken ct)
+            public ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, IClientState state, CancellationToken ct)
             {
                 Interlocked.Increment(ref owner._trained);
                 owner.Tasks.Add((task.Round, site, steps));
-                return inner.TrainAsync(task, site, data, steps, ct);
+                return inner.TrainAsync(task, site, data, steps, state, ct);
             }
 
             public Update Evaluate(EvaluateTask task, ClientData data) => inner.Evaluate(task, data);

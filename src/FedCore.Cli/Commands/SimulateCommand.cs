@@ -107,6 +107,7 @@ internal static class SimulateCommand
             InitialModel = initial,
             Journal = results?.Journal as IRunJournal ?? new NoJournal(),
             Checkpoints = results?.Checkpoints,
+            ClientStateFolder = results?.WorkingFolder,
             Environment = results is null ? "" : FederatedSimulation.EnvironmentOf(plan, file.Simulation, data, initial),
             Progress = display,
             ClientProgress = display,

@@ -90,7 +90,7 @@ public static class JsonDocuments
     /// <exception cref="FedCoreException">It breaks the schema (<c>json.schema</c>).</exception>
     public static T Read<T>(JsonObject document, Registry registry, string name)
     {
-        if (new SchemaValidator(JsonSchemas.For<T>(registry)).FirstFault(document) is { } fault)
+        if (new SchemaValidator(JsonSchemas.For<T>(registry), registry.OtherNames).FirstFault(document) is { } fault)
             throw FedCoreException.Configuration("json.schema", $"{name}: {fault}");
         try
         {

@@ -8,7 +8,9 @@ namespace FedCore.Json;
 /// Checks a JSON document against a schema that <see cref="JsonSchemas"/> made, and says of the first fault where it is, what stands there and what may.
 /// It knows the keywords that these schemas use and no others.
 /// </summary>
-internal sealed class SchemaValidator(JsonObject root)
+/// <param name="root">The schema.</param>
+/// <param name="otherNames">What to say of a type's name that the field uses and the schema does not.</param>
+internal sealed class SchemaValidator(JsonObject root, IReadOnlyDictionary<string, string> otherNames)
 {
     /// <summary>Finds the first fault in document order.</summary>
     /// <returns>A sentence such as <c>strategy.mu is -1: it must be at least 0.</c>, or null.</returns>
@@ -48,7 +50,8 @@ internal sealed class SchemaValidator(JsonObject root)
             return $"{Place(path)} has no \"type\". Add one of: {names}.";
         if (discriminator.GetValueKind() != JsonValueKind.String || !byName.TryGetValue(discriminator.GetValue<string>(), out JsonObject? found))
         {
-            string hint = discriminator.GetValueKind() == JsonValueKind.String ? Hint(discriminator.GetValue<string>(), byName.Keys) : "";
+            string given = discriminator.GetValueKind() == JsonValueKind.String ? discriminator.GetValue<string>() : "";
+            string hint = otherNames.TryGetValue(given, out string? other) ? " " + other : Hint(given, byName.Keys);
             return $"{Place(Join(path, FedCoreJson.Discriminator))} is {Show(discriminator)}, which is not known.{hint} Known: {names}.";
         }
 
@@ -96,10 +99,8 @@ internal sealed class SchemaValidator(JsonObject root)
         if (value.GetValueKind() == JsonValueKind.Number)
         {
             double number = value.Deserialize<double>();
-            if (Limit(schema, "minimum") is { } min && number < min) return Out(path, value, $"at least {Text(min)}");
-            if (Limit(schema, "exclusiveMinimum") is { } above && number <= above) return Out(path, value, $"above {Text(above)}");
-            if (Limit(schema, "maximum") is { } max && number > max) return Out(path, value, $"at most {Text(max)}");
-            if (Limit(schema, "exclusiveMaximum") is { } below && number >= below) return Out(path, value, $"below {Text(below)}");
+            if (number < Limit(schema, "minimum") || number <= Limit(schema, "exclusiveMinimum") || number > Limit(schema, "maximum") || number >= Limit(schema, "exclusiveMaximum"))
+                return Out(path, value, Range(schema)) + Default(schema);
             if (OutOfFormat(schema, value) is { } range) return Out(path, value, range);
             if (!double.IsFinite(number)) return Out(path, value, string.Create(CultureInfo.InvariantCulture, $"from {double.MinValue:R} to {double.MaxValue:R}"));
         }
@@ -112,6 +113,13 @@ internal sealed class SchemaValidator(JsonObject root)
 
         return null;
     }
+
+    private static string Range(JsonObject schema) => string.Join(" and ", new[]
+    {
+        ("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"), ("exclusiveMaximum", "below"),
+    }.Where(limit => schema.ContainsKey(limit.Item1)).Select(limit => $"{limit.Item2} {Text(Limit(schema, limit.Item1)!.Value)}"));
+
+    private static string Default(JsonObject schema) => schema["default"] is { } value ? $" The default is {Show(value)}." : "";
 
     // A whole number that the type's own words cannot hold; a double is too coarse to tell.
     private static string? OutOfFormat(JsonObject schema, JsonValue value)

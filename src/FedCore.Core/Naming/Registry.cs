@@ -5,6 +5,7 @@ using FedCore.Optimizers;
 using FedCore.Rounds.Selection;
 using FedCore.Strategies;
 using FedCore.Strategies.Schedules;
+using FedCore.Strategies.Server;
 
 namespace FedCore.Naming;
 
@@ -15,6 +16,7 @@ namespace FedCore.Naming;
 public sealed class Registry
 {
     private readonly Dictionary<Type, SortedDictionary<string, Type>> _kinds = [];
+    private readonly Dictionary<string, string> _otherNames = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>A registry that holds what FedCore's core brings along.</summary>
     /// <returns>A new registry, to which a program may add its own.</returns>
@@ -38,13 +40,29 @@ public sealed class Registry
         .Register<ILearningRateSchedule, CosineSchedule>("cosine")
         .Register<IStrategy, FedAvg>("fedavg")
         .Register<IStrategy, FedProx>("fedprox")
+        .Register<IStrategy, Scaffold>("scaffold")
+        .Register<IStrategy, FedNova>("fednova")
+        .Register<IStrategy, FedDyn>("feddyn")
+        .Register<IStrategy, QFedAvg>("qfedavg")
+        .Register<IServerOptimizer, ServerAverage>("average")
+        .Register<IServerOptimizer, ServerMomentum>("momentum")
+        .Register<IServerOptimizer, ServerAdagrad>("adagrad")
+        .Register<IServerOptimizer, ServerAdam>("adam")
+        .Register<IServerOptimizer, ServerYogi>("yogi")
         .Register<IAggregator, WeightedMean>("weightedMean")
         .Register<ICohortSelection, AllClients>("all")
         .Register<ICohortSelection, UniformSelection>("uniform")
-        .Register<ICohortSelection, PoissonSelection>("poisson");
+        .Register<ICohortSelection, PoissonSelection>("poisson")
+        .Explain("fedavgm", Composed("momentum"))
+        .Explain("fedadagrad", Composed("adagrad"))
+        .Explain("fedadam", Composed("adam"))
+        .Explain("fedyogi", Composed("yogi"));
 
     /// <summary>The kinds that have names, in the order in which they were first registered.</summary>
     public IEnumerable<Type> Kinds => _kinds.Keys;
+
+    /// <summary>What to say of names that the field uses, but no type has.</summary>
+    public IReadOnlyDictionary<string, string> OtherNames => _otherNames;
 
     /// <summary>Gives a type its name.</summary>
     /// <typeparam name="TKind">The kind, such as <see cref="IStrategy"/>.</typeparam>
@@ -60,6 +78,16 @@ public sealed class Registry
             _kinds[typeof(TKind)] = names = new SortedDictionary<string, Type>(StringComparer.Ordinal);
         if (names.ContainsValue(typeof(T))) throw new ArgumentException($"{typeof(T)} has a name already.", nameof(name));
         if (!names.TryAdd(name, typeof(T))) throw new ArgumentException($"'{name}' names {names[name]} already.", nameof(name));
+        return this;
+    }
+
+    /// <summary>Says what to write in place of a name that the field uses, but no type has.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="text">The sentence that answers it.</param>
+    /// <returns>This registry.</returns>
+    public Registry Explain(string name, string text)
+    {
+        _otherNames.Add(name, text);
         return this;
     }
 
@@ -83,4 +111,6 @@ public sealed class Registry
     }
 
     private static readonly SortedDictionary<string, Type> EmptyNames = [];
+
+    private static string Composed(string server) => $"It is {{\"type\": \"fedavg\", \"server\": {{\"type\": \"{server}\"}}}}.";
 }

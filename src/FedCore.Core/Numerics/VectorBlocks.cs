@@ -4,11 +4,16 @@ using System.Runtime.Intrinsics;
 
 namespace FedCore.Numerics;
 
-/// <summary>Element-wise work on long vectors, in blocks that stay in the first-level cache. No reductions: their bits would depend on the vector width.</summary>
+/// <summary>Element-wise work on long vectors, in blocks that stay in the first-level cache. Sums run over 16 logical lanes.</summary>
 public static class VectorBlocks
 {
     /// <summary>Elements per block: 16 KiB of floats, so that three operands fit a 48 KiB cache.</summary>
     public const int BlockLength = 4096;
+
+    /// <summary>The blocks of a vector, in order: offset and length of each.</summary>
+    /// <param name="length">The vector's length, 0 or more.</param>
+    /// <returns>What a loop runs over without allocating.</returns>
+    public static Blocks Of(long length) => new(length);
 
     /// <summary><c>target += addend</c>, element by element.</summary>
     /// <param name="target">The vector that changes.</param>
@@ -107,18 +112,69 @@ public static class VectorBlocks
         ArgumentNullException.ThrowIfNull(vector);
         Span<double> lanes = stackalloc double[16];
         lanes.Clear();
-        for (long offset = 0; offset < length; offset += BlockLength)
+        foreach ((long offset, int count) in Of(length)) AddSquares(vector.Slice(offset, count), lanes);
+        return Sum(lanes);
+    }
+
+    /// <summary>The squared Euclidean distance, summed like <see cref="SquaredNorm"/>.</summary>
+    /// <param name="left">A vector.</param>
+    /// <param name="right">Another.</param>
+    /// <param name="length">How many leading elements count.</param>
+    /// <returns>The sum of the squares of the differences, which are rounded to 32 bits.</returns>
+    public static double SquaredDistance(FlatVector left, FlatVector right, long length)
+    {
+        ArgumentNullException.ThrowIfNull(left);
+        ArgumentNullException.ThrowIfNull(right);
+        Span<double> lanes = stackalloc double[16];
+        lanes.Clear();
+        Span<float> difference = stackalloc float[BlockLength];
+        foreach ((long offset, int count) in Of(length))
         {
-            ReadOnlySpan<float> block = vector.Slice(offset, (int)Math.Min(BlockLength, length - offset));
-            int i = 0;
-            for (; i + 16 <= block.Length; i += 16)
-                for (int lane = 0; lane < 16; lane++)
-                    lanes[lane] += (double)block[i + lane] * block[i + lane];
-            for (; i < block.Length; i++) lanes[i & 15] += (double)block[i] * block[i];
+            TensorPrimitives.Subtract(left.Slice(offset, count), right.Slice(offset, count), difference[..count]);
+            AddSquares(difference[..count], lanes);
         }
 
+        return Sum(lanes);
+    }
+
+    private static void AddSquares(ReadOnlySpan<float> block, Span<double> lanes)
+    {
+        int i = 0;
+        for (; i + 16 <= block.Length; i += 16)
+            for (int lane = 0; lane < 16; lane++)
+                lanes[lane] += (double)block[i + lane] * block[i + lane];
+        for (; i < block.Length; i++) lanes[i & 15] += (double)block[i] * block[i];
+    }
+
+    private static double Sum(ReadOnlySpan<double> lanes)
+    {
         double sum = 0;
         foreach (double lane in lanes) sum += lane;
         return sum;
+    }
+
+    /// <summary>A loop over blocks.</summary>
+    /// <param name="length">The vector's length.</param>
+    [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1034", Justification = "Only a loop names it.")]
+    public struct Blocks(long length)
+    {
+        private long _next;
+
+        /// <summary>The block: its first element, and how many it has.</summary>
+        public (long Offset, int Count) Current { get; private set; }
+
+        /// <summary>The loop itself.</summary>
+        /// <returns>A loop at its beginning.</returns>
+        public readonly Blocks GetEnumerator() => this;
+
+        /// <summary>Goes to the next block.</summary>
+        /// <returns>False behind the last.</returns>
+        public bool MoveNext()
+        {
+            if (_next >= length) return false;
+            Current = (_next, (int)Math.Min(BlockLength, length - _next));
+            _next += BlockLength;
+            return true;
+        }
     }
 }

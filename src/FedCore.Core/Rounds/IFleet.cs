@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using FedCore.Models;
+using FedCore.Numerics;
 using FedCore.Strategies;
 using FedCore.Updates;
 
@@ -27,6 +28,11 @@ public interface IFleet
     /// <summary>Says that the answer to a task is no longer wanted.</summary>
     /// <param name="task">A task that has no reply yet.</param>
     void Withdraw(SiteTask task);
+
+    /// <summary>Says what became of an update. What the client kept for it counts only if the update does.</summary>
+    /// <param name="task">A training task that was reported, when its round has ended.</param>
+    /// <param name="counts">Whether the update is part of the model.</param>
+    void Settle(TrainTask task, bool counts);
 }
 
 /// <summary>A piece of work for a client.</summary>
@@ -48,7 +54,13 @@ public abstract record SiteTask(int Round, int Position, int CohortSize, ModelSt
 /// <param name="Deadline">When the answer must be there.</param>
 public sealed record TrainTask(
     ClientTask Work, int Round, int Position, int CohortSize, ModelState Model, UpdateLayout Layout, DateTimeOffset? Deadline)
-    : SiteTask(Round, Position, CohortSize, Model, Layout, Deadline);
+    : SiteTask(Round, Position, CohortSize, Model, Layout, Deadline)
+{
+    /// <summary>The vectors of the server that go along with the model, by name; like the model they stand still meanwhile.</summary>
+    public IReadOnlyDictionary<string, FlatVector> Broadcasts { get; init; } = NoBroadcasts;
+
+    private static readonly Dictionary<string, FlatVector> NoBroadcasts = [];
+}
 
 /// <summary>Evaluate the model on the site's data and send metric sums.</summary>
 /// <param name="Splits">On which examples.</param>

@@ -23,7 +23,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
 
     // What is known of the open round beyond its facts: it is lost with the process, and the round is then held again.
     private readonly List<ClientDescriptor> _members = [];
-    private readonly List<SiteTask> _tasks = [];
+    private readonly List<TrainTask> _tasks = [];
     private readonly List<IUpdateSource?> _updates = [];
 
     /// <summary>Where the run stands.</summary>
@@ -151,7 +151,8 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         DateTimeOffset now = options.Clock.GetUtcNow();
         await RecordAsync(new RoundOpened(round, now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
 
-        var context = new RoundContext(plan, round);
+        var context = new RoundContext(plan, round, fleet.Clients.Count);
+        Dictionary<string, FlatVector> broadcasts = plan.Definition.Strategy.Broadcasts.ToDictionary(name => name, name => server.Vector(name));
         DateTimeOffset? deadline = policy.DeadlineSeconds is { } seconds ? now.AddSeconds(seconds) : null;
         _members.Clear();
         _tasks.Clear();
@@ -160,7 +161,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         {
             ClientDescriptor client = fleet.Clients.Get(cohort.Members[position]);
             ClientTask work = plan.Definition.Strategy.Plan(context, client);
-            var task = new TrainTask(work, round, position, cohort.Members.Count, server.Model, plan.TrainLayout, deadline);
+            var task = new TrainTask(work, round, position, cohort.Members.Count, server.Model, plan.TrainLayout, deadline) { Broadcasts = broadcasts };
             _members.Add(client);
             _tasks.Add(task);
             _updates.Add(null);
@@ -230,7 +231,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         int[] positions = [.. Enumerable.Range(0, _updates.Count).Where(p => _state.Outcomes[p].Outcome == ClientOutcome.Reported)];
         if (positions.Length < minimum)
         {
-            await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {_state.Closed!.Reason}", positions.Length, ct).ConfigureAwait(false);
+            await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {_state.Closed!.Reason}", positions, ct).ConfigureAwait(false);
             return;
         }
 
@@ -247,7 +248,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             int usable = positions.Length - result.Refused.Count;
             if (usable < minimum || usable == 0)
             {
-                await AbandonAsync($"{usable} of at least {minimum} updates were usable", positions.Length, ct).ConfigureAwait(false);
+                await AbandonAsync($"{usable} of at least {minimum} updates were usable", positions, ct).ConfigureAwait(false);
                 if (result.Refused.FirstOrDefault(refused => refused.Reason.Code == UpdateRefusedException.NotFinite) is { Reason: not null } first)
                 {
                     string client = _members[positions[first.Index]].Id.Name;
@@ -257,14 +258,14 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                 return;
             }
 
-            plan.Definition.Strategy.Apply(result.Sum, new RoundContext(plan, round.Round), server);
+            plan.Definition.Strategy.Apply(result.Sum, new RoundContext(plan, round.Round, fleet.Clients.Count), server);
             RoundReceipt receipt = Receipt(committed: true, _state.Closed!.Reason, positions.Length) with
             {
                 Contributors = result.Sum.Contributors,
                 Weight = result.Sum.Weight,
                 Metrics = plan.Metrics.Means(result.Sum, "", "local").ToDictionary(StringComparer.Ordinal),
             };
-            await RecordAsync(new RoundEnded(receipt), ct).ConfigureAwait(false);
+            await EndRoundAsync(receipt, positions, ct).ConfigureAwait(false);
             if (!VectorBlocks.IsFinite(server.Model.Trainable, server.Model.Trainable.Length))
                 await RecordAsync(Diverged($"round {round.Round} left a model that is not finite"), ct).ConfigureAwait(false);
         }
@@ -274,8 +275,15 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         }
     }
 
-    private ValueTask AbandonAsync(string reason, int reports, CancellationToken ct) =>
-        RecordAsync(new RoundEnded(Receipt(committed: false, reason, reports)), ct);
+    private ValueTask AbandonAsync(string reason, int[] reported, CancellationToken ct) =>
+        EndRoundAsync(Receipt(committed: false, reason, reported.Length), reported, ct);
+
+    private async ValueTask EndRoundAsync(RoundReceipt receipt, int[] reported, CancellationToken ct)
+    {
+        await RecordAsync(new RoundEnded(receipt), ct).ConfigureAwait(false);
+        foreach (int position in reported)
+            fleet.Settle(_tasks[position], receipt.Committed && receipt.Clients[position].Outcome == ClientOutcome.Reported);
+    }
 
     private RoundReceipt Receipt(bool committed, string reason, int reports)
     {
@@ -301,7 +309,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             Weight = 0,
             Metrics = new Dictionary<string, double>(),
             BytesUp = reports * plan.TrainLayout.ByteLength,
-            BytesDown = _members.Count * plan.Model.Schema.TrainableCount * sizeof(float),
+            BytesDown = _members.Count * plan.TaskBytes,
         };
     }
 

@@ -50,6 +50,9 @@ public sealed class RunPlan
     /// <summary>The sections of a training update.</summary>
     public UpdateLayout TrainLayout { get; }
 
+    /// <summary>Bytes that go to a client with a training task: the model's trainable values, and what the strategy sends along.</summary>
+    public long TaskBytes => Model.Schema.TrainableCount * sizeof(float) * (1 + Definition.Strategy.Broadcasts.Count);
+
     /// <summary>The sections of an evaluation's answer.</summary>
     public UpdateLayout EvaluateLayout { get; }
 
@@ -66,10 +69,11 @@ public sealed class RunPlan
 
         // A definition from code passes the same checks as one from a file.
         JsonObject document = JsonNode.Parse(canonical)!.AsObject();
-        if (new SchemaValidator(JsonSchemas.For<RunDefinition>(registry)).FirstFault(document) is { } fault)
+        if (new SchemaValidator(JsonSchemas.For<RunDefinition>(registry), registry.OtherNames).FirstFault(document) is { } fault)
             throw FedCoreException.Configuration("run.invalid", $"Run '{definition.Name}': {fault}");
         ModelPlan model = definition.Model.Plan(registry);
         CheckConsistency(definition, model);
+        definition.Strategy.Check(definition);
         return new RunPlan(definition, registry, model, canonical);
     }
 

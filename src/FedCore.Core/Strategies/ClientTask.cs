@@ -50,6 +50,9 @@ public readonly record struct LocalWork(int Epochs, int Steps)
 /// <param name="MaxExamples">With a limit the weight is min(n, limit) / limit, which secure aggregation and privacy need; with 0 it is n.</param>
 public readonly record struct ClientWeighting(bool Uniform, long MaxExamples)
 {
+    /// <summary>Every client weighs 1.</summary>
+    public static ClientWeighting One => new(true, 0);
+
     /// <summary>The weight of a client.</summary>
     /// <param name="examples">Its number of training examples.</param>
     /// <returns>The weight, above 0.</returns>

@@ -1,25 +1,37 @@
-using System.ComponentModel.DataAnnotations;
 using FedCore.Models;
-using FedCore.Numerics;
 using FedCore.Rounds;
+using FedCore.Strategies.Server;
 using FedCore.Updates;
 
 namespace FedCore.Strategies;
 
 /// <summary>
-/// Federated averaging (McMahan et al. 2017, algorithm 1): clients train locally, the global model moves by the weighted mean of their changes. A
-/// client that cannot finish in time is left out.
+/// Federated averaging (McMahan et al. 2017, algorithm 1): clients train locally, the global model moves by the weighted mean of their changes. With a
+/// server optimizer it is FedAvgM, FedAdagrad, FedAdam or FedYogi. A client that cannot finish in time is left out.
 /// </summary>
 public class FedAvg : IStrategy
 {
     private static readonly LocalTraining Standard = new();
 
-    /// <summary>The mean change is multiplied by this before it is added to the model; 1 replaces the model by the mean of the clients' models.</summary>
-    [Range(0, double.MaxValue, MinimumIsExclusive = true)]
-    public double ServerLearningRate { get; init; } = 1;
+    /// <summary>How the server moves the model along the mean change.</summary>
+    public IServerOptimizer Server { get; init; } = new ServerAverage();
 
     /// <inheritdoc/>
-    public UpdateLayout Layout(ModelSchema schema) => UpdateLayout.ForModel(schema);
+    public virtual bool IsLinear => Server.IsLinear;
+
+    /// <inheritdoc/>
+    public virtual bool KeepsClientState => false;
+
+    /// <inheritdoc/>
+    public virtual IReadOnlyList<string> Broadcasts => [];
+
+    /// <inheritdoc/>
+    public virtual void Check(RunDefinition run)
+    {
+    }
+
+    /// <inheritdoc/>
+    public virtual UpdateLayout Layout(ModelSchema schema) => UpdateLayout.ForModel(schema);
 
     /// <inheritdoc/>
     public virtual ClientTask Plan(RoundContext round, ClientDescriptor client)
@@ -32,10 +44,9 @@ public class FedAvg : IStrategy
     public virtual IClientAlgorithm CreateClientAlgorithm(ClientTask task) => Standard;
 
     /// <inheritdoc/>
-    public void Apply(UpdateSum sum, RoundContext round, ServerState state)
+    public virtual void Apply(UpdateSum sum, RoundContext round, ServerState state)
     {
         ArgumentNullException.ThrowIfNull(sum);
-        ArgumentNullException.ThrowIfNull(state);
-        VectorBlocks.AddScaled(state.Model.Trainable, (float)(ServerLearningRate / sum.Weight), sum.Vector);
+        Server.Step(state, new MeanChange(sum, 1 / sum.Weight));
     }
 }

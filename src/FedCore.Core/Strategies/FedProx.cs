@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using System.Numerics.Tensors;
 using FedCore.Rounds;
 
 namespace FedCore.Strategies;
@@ -8,7 +7,7 @@ namespace FedCore.Strategies;
 /// FedProx (Li et al. 2020, algorithm 2): FedAvg whose clients minimise F_k(w) + mu/2 ||w - w_global||^2 and may send partial work, so that slow
 /// devices take part instead of being dropped.
 /// </summary>
-public sealed class FedProx : FedAvg
+public class FedProx : FedAvg
 {
     /// <summary>The proximal term's weight mu, 0 or more. The paper tries 0.001, 0.01, 0.1 and 1.</summary>
     [Range(0, double.MaxValue)]
@@ -24,15 +23,4 @@ public sealed class FedProx : FedAvg
     /// <inheritdoc/>
     public override IClientAlgorithm CreateClientAlgorithm(ClientTask task) =>
         Mu == 0 ? new LocalTraining() : new ProximalTraining((float)Mu);
-
-    private sealed class ProximalTraining(float mu) : LocalTraining
-    {
-        // The gradient of mu/2 ||w - w_global||^2 is mu (w - w_global).
-        protected override void CorrectGradient(GradientBlock block)
-        {
-            Span<float> drift = stackalloc float[block.Gradient.Length];
-            TensorPrimitives.Subtract(block.Parameters, block.Global, drift);
-            TensorPrimitives.MultiplyAdd(drift, mu, block.Gradient, block.Gradient);
-        }
-    }
 }

@@ -1,4 +1,5 @@
 using FedCore.Numerics;
+using FedCore.Optimizers;
 using FedCore.Updates;
 
 namespace FedCore.Strategies;
@@ -31,6 +32,21 @@ public interface IClientContext
 
     /// <summary>The site's copy of the model, at the global model's values.</summary>
     ILocalModel Model { get; }
+
+    /// <summary>What steps along the gradients.</summary>
+    OptimizerSpec Optimizer { get; }
+
+    /// <summary>What the client keeps from round to round. For strategies that say so (<see cref="IStrategy.KeepsClientState"/>).</summary>
+    IClientState State { get; }
+
+    /// <summary>A vector of the server that was sent along with the model. Read only.</summary>
+    /// <param name="name">One of the strategy's <see cref="IStrategy.Broadcasts"/>.</param>
+    /// <returns>The vector, of the model's length.</returns>
+    FlatVector Broadcast(string name);
+
+    /// <summary>The mean loss of <see cref="Model"/>, as it now is, over the site's training examples.</summary>
+    /// <returns>The loss.</returns>
+    double EvaluateLoss();
 }
 
 /// <summary>A model in training at a site. Parameters and gradients are flat vectors in the schema's order.</summary>

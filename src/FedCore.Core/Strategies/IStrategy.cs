@@ -12,6 +12,24 @@ namespace FedCore.Strategies;
 /// <remarks>A strategy sees sums, never one client's update, unless the run discloses it: how updates become a sum is the aggregator's business.</remarks>
 public interface IStrategy
 {
+    /// <summary>
+    /// Whether the new model is linear in the clients' updates: then sums of sums, as gateways form them, and scaled updates mean what they should.
+    /// </summary>
+    bool IsLinear => false;
+
+    /// <summary>Whether its client half keeps vectors at the client from round to round (<see cref="IClientContext.State"/>).</summary>
+    bool KeepsClientState => false;
+
+    /// <summary>The vectors of <see cref="ServerState"/> that go to the clients along with the model.</summary>
+    IReadOnlyList<string> Broadcasts => [];
+
+    /// <summary>Refuses a run with which the strategy would not be what its name says.</summary>
+    /// <param name="run">The run.</param>
+    /// <exception cref="FedCoreException">It does not go with something else in the run (<c>run.strategy</c>); the message says why and what to do.</exception>
+    void Check(RunDefinition run)
+    {
+    }
+
     /// <summary>The vector sections that a client's update has. The engine adds the weight and the metrics.</summary>
     /// <param name="schema">The model's tensors.</param>
     /// <returns>The layout; the same for the same schema.</returns>

@@ -8,7 +8,8 @@ namespace FedCore.Strategies;
 
 /// <summary>
 /// The standard local-training loop: batches, gradients, steps, and the weighted change of the model as the update. A strategy that trains differently
-/// overrides <see cref="CorrectGradient"/>, which sits between gradient and step; nobody needs a loop of their own.
+/// overrides <see cref="CorrectGradient"/>, which sits between gradient and step; one that sends something else overrides <see cref="WriteChange"/>. Nobody
+/// needs a loop of their own.
 /// </summary>
 public class LocalTraining : IClientAlgorithm
 {
@@ -40,8 +41,18 @@ public class LocalTraining : IClientAlgorithm
 
         model.WriteMetrics(update);
         update.Weight = context.Task.Weighting.Of(context.ExampleCount);
-        update.WriteModelChange(context.Global, model.Parameters);
+        WriteChange(context, update);
         return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Writes the sections behind the training, by default the model's change times the client's weight, which is set.</summary>
+    /// <param name="context">The task, and the trained model.</param>
+    /// <param name="update">Receives the sections.</param>
+    protected virtual void WriteChange(IClientContext context, Update update)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(update);
+        update.WriteModelChange(context.Global, context.Model.Parameters);
     }
 
     /// <summary>Changes the gradient of a batch before the step, block by block. The standard loop leaves it as it is.</summary>

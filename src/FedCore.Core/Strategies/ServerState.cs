@@ -15,13 +15,17 @@ public sealed class ServerState(ModelState model) : IDisposable
     /// <summary>The strategy's vectors, each of the length of <see cref="ModelState.Trainable"/>.</summary>
     public IReadOnlyDictionary<string, FlatVector> Vectors => _vectors;
 
-    /// <summary>A vector of the strategy, such as a momentum; zeros when it is asked for the first time.</summary>
+    /// <summary>A vector of the strategy, such as a momentum; all of it <paramref name="initial"/> when it is asked for the first time.</summary>
     /// <param name="name">Its name.</param>
+    /// <param name="initial">Its first values.</param>
     /// <returns>The vector, of the length of <see cref="ModelState.Trainable"/>.</returns>
-    public FlatVector Vector(string name)
+    public FlatVector Vector(string name, float initial = 0)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
-        if (!_vectors.TryGetValue(name, out FlatVector? vector)) _vectors[name] = vector = new FlatVector(Model.Trainable.Length);
+        if (_vectors.TryGetValue(name, out FlatVector? vector)) return vector;
+        _vectors[name] = vector = new FlatVector(Model.Trainable.Length);
+        if (initial != 0)
+            foreach ((long offset, int count) in VectorBlocks.Of(vector.Length)) vector.Slice(offset, count).Fill(initial);
         return vector;
     }
 

@@ -12,6 +12,9 @@ public enum SectionRole
     /// <summary>The client's weight in the average.</summary>
     Weight,
 
+    /// <summary>A number of the strategy, such as how far a client's steps reached.</summary>
+    Statistic,
+
     /// <summary>A sum over examples, such as the loss.</summary>
     Metric,
 

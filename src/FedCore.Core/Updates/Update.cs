@@ -101,18 +101,19 @@ public sealed class Update
     }
 
     /// <summary>
-    /// Writes the model section: weight x (local - global). <see cref="Weight"/> must be set before. The change is formed block by block when the
+    /// Writes the model section: weight x scale x (local - global). <see cref="Weight"/> must be set before. The change is formed block by block when the
     /// update is read, while the block is in the cache; until then neither model may change.
     /// </summary>
     /// <param name="global">The model that the client received.</param>
     /// <param name="local">The model that it trained. Its memory may be the section's own; then reading puts the global model back into it.</param>
-    public void WriteModelChange(FlatVector global, FlatVector local)
+    /// <param name="scale">A factor beside the weight.</param>
+    public void WriteModelChange(FlatVector global, FlatVector local, double scale = 1)
     {
         ArgumentNullException.ThrowIfNull(global);
         ArgumentNullException.ThrowIfNull(local);
         (Section section, long start) = Layout.Find(Section.Model);
         IsFinite &= VectorBlocks.IsFinite(local, section.Length);
-        _change = new PendingChange(global, local, start, section.Length, (float)Weight);
+        _change = new PendingChange(global, local, start, section.Length, (float)(Weight * scale));
         _read = 0;
         _weighted[IndexOf(section)] = true;
     }

@@ -14,20 +14,21 @@ public sealed class ResultFolder : IDisposable
     private const string Working = ".run";
     private static readonly string[] Names = ["run.json", "metrics.jsonl", "receipts.jsonl", "model.safetensors", "report.html"];
     private readonly RunPlan _plan;
-    private readonly string _working;
-
     private ResultFolder(string path, RunPlan plan, TimeSpan checkpointInterval)
     {
         Path = path;
         _plan = plan;
-        _working = System.IO.Path.Combine(path, Working);
-        Directory.CreateDirectory(_working);
-        Journal = new FileRunJournal(System.IO.Path.Combine(_working, "journal.jsonl"), plan.Registry);
-        Checkpoints = new FileCheckpointStore(_working, plan, checkpointInterval, TimeProvider.System);
+        WorkingFolder = System.IO.Path.Combine(path, Working);
+        Directory.CreateDirectory(WorkingFolder);
+        Journal = new FileRunJournal(System.IO.Path.Combine(WorkingFolder, "journal.jsonl"), plan.Registry);
+        Checkpoints = new FileCheckpointStore(WorkingFolder, plan, checkpointInterval, TimeProvider.System);
     }
 
     /// <summary>The folder.</summary>
     public string Path { get; }
+
+    /// <summary>Where journal, checkpoints and what the clients keep lie until the run is complete.</summary>
+    public string WorkingFolder { get; }
 
     /// <summary>The run's journal.</summary>
     public FileRunJournal Journal { get; }
@@ -89,8 +90,8 @@ public sealed class ResultFolder : IDisposable
             path => WriteModel(path, result.Server.Model),
             path => HtmlReport.Write(path, _plan, result, data),
         ];
-        foreach ((string name, Action<string> write) in Names.Zip(writers)) write(System.IO.Path.Combine(_working, name));
-        foreach (string name in Names) File.Move(System.IO.Path.Combine(_working, name), System.IO.Path.Combine(Path, name), overwrite: true);
+        foreach ((string name, Action<string> write) in Names.Zip(writers)) write(System.IO.Path.Combine(WorkingFolder, name));
+        foreach (string name in Names) File.Move(System.IO.Path.Combine(WorkingFolder, name), System.IO.Path.Combine(Path, name), overwrite: true);
         Drop();
     }
 
@@ -98,7 +99,7 @@ public sealed class ResultFolder : IDisposable
     public void Drop()
     {
         Journal.Dispose();
-        Directory.Delete(_working, recursive: true);
+        Directory.Delete(WorkingFolder, recursive: true);
     }
 
     /// <summary>What the model's file says of itself.</summary>

@@ -56,11 +56,18 @@ internal sealed class RunFacts
         return string.Join(" · ", name is null ? parameters : parameters.Prepend(name));
     }
 
+    private static string Parameters(JsonObject map)
+    {
+        string all = string.Join(", ", map.Where(item => item is { Key: not FedCoreJson.Discriminator, Value: not null }).Select(item => $"{item.Key} {Text(item.Value!)}"));
+        return all.Length > 0 ? $"({all})" : "";
+    }
+
     private static string Text(JsonNode value)
     {
         string text = value switch
         {
             JsonArray list => string.Join(", ", list.Select(item => item is null ? "null" : Text(item))),
+            JsonObject map when map[FedCoreJson.Discriminator] is { } type => $"{type} {Parameters(map)}".TrimEnd(),
             JsonObject map => string.Join(", ", map.Select(item => $"{item.Key}: {(item.Value is null ? "null" : Text(item.Value))}")),
             _ => value.ToString(),
         };

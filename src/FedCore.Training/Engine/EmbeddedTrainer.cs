@@ -1,5 +1,6 @@
 using FedCore.Models;
 using FedCore.Numerics;
+using FedCore.Optimizers;
 using FedCore.Rounds;
 using FedCore.Strategies;
 using FedCore.Training.Data;
@@ -31,6 +32,8 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
         private readonly Update _evaluation;
         private readonly ShuffledBatches _batches = new();
         private TrainTask? _task;
+        private IClientState? _state;
+        private ExampleView _examples = null!;
 
         // The global model that was loaded last. The round alone does not name it: a round is evaluated behind its end, when the model has moved.
         private (ModelState Model, int Round, bool ForTraining)? _loaded;
@@ -59,11 +62,21 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
 
         public ILocalModel Model => _model;
 
-        public async ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, CancellationToken ct)
+        public OptimizerSpec Optimizer => _plan.Definition.Training.Optimizer;
+
+        public IClientState State => _plan.Definition.Strategy.KeepsClientState ? _state! : throw new InvalidOperationException(
+            $"The strategy {_plan.Definition.Strategy.GetType().Name} keeps a state at its clients without saying so. Let {nameof(IStrategy.KeepsClientState)} be true.");
+
+        public FlatVector Broadcast(string name) => _task!.Broadcasts.TryGetValue(name, out FlatVector? vector) ? vector : throw new ArgumentException(
+            $"The server sends no vector '{name}' along with the model. Name it among the strategy's {nameof(IStrategy.Broadcasts)}.", nameof(name));
+
+        public double EvaluateLoss() => _model.MeanLoss(_examples);
+
+        public async ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, IClientState state, CancellationToken ct)
         {
             ExampleView examples = data.Train;
             ClientTask work = task.Work;
-            (_task, ExampleCount, Steps) = (task, examples.Count, steps);
+            (_task, _state, _examples, ExampleCount, Steps) = (task, state, examples, examples.Count, steps);
             Load(task);
             Network network = _model.NetworkFor(Math.Max(EvaluationBatch, work.BatchSize == 0 ? examples.Count : Math.Min(work.BatchSize, examples.Count)));
             _model.Begin(examples, Order(task, site, data), network.UsesRandom ? _plan.Random.Stream("dropout", task.Round, site) : null);

@@ -87,18 +87,16 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     /// <summary>Adds the metric sums over examples to sections whose names begin with a prefix.</summary>
     public void Evaluate(ExampleView examples, string prefix, Update update)
     {
-        Network network = _network!;
-        Array.Clear(_sums);
-        for (int start = 0; start < examples.Count; start += network.Capacity)
-        {
-            ReadOnlySpan<int> rows = examples.Rows.Span.Slice(start, Math.Min(network.Capacity, examples.Count - start));
-            Load(network, examples.Set, rows);
-            network.Forward(rows.Length, training: false, null);
-            network.Evaluate(rows.Length, _sums.AsSpan(1));
-        }
-
-        _sums[0] = examples.Count;
+        Sum(examples, _sums);
         for (int i = 0; i < _sums.Length; i++) update.Scalar(MetricLayout.Name(prefix, _sumNames[i])) = _sums[i];
+    }
+
+    /// <summary>The mean loss over examples, as in evaluation. The sums of the training so far stay what they are.</summary>
+    public double MeanLoss(ExampleView examples)
+    {
+        Span<double> sums = stackalloc double[_sums.Length];
+        Sum(examples, sums);
+        return sums[1] / sums[0];
     }
 
     public void Dispose()
@@ -106,6 +104,21 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         _network?.Dispose();
         _optimizer.Dispose();
         Gradients.Dispose();
+    }
+
+    private void Sum(ExampleView examples, Span<double> sums)
+    {
+        Network network = _network!;
+        sums.Clear();
+        for (int start = 0; start < examples.Count; start += network.Capacity)
+        {
+            ReadOnlySpan<int> rows = examples.Rows.Span.Slice(start, Math.Min(network.Capacity, examples.Count - start));
+            Load(network, examples.Set, rows);
+            network.Forward(rows.Length, training: false, null);
+            network.Evaluate(rows.Length, sums[1..]);
+        }
+
+        sums[0] = examples.Count;
     }
 
     private void Differentiate(float step)

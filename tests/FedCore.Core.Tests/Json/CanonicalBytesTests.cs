@@ -24,7 +24,7 @@ public class CanonicalBytesTests
             """
             {"name":"n","description":null,"seed":0,
             "model":{"input":[4],"layers":[{"type":"linear","outputs":2,"bias":true,"name":null}],"loss":{"type":"softmaxCrossEntropy"}},
-            "start":null,"data":null,"strategy":{"type":"fedavg","serverLearningRate":1},"aggregator":{"type":"weightedMean"},
+            "start":null,"data":null,"strategy":{"type":"fedavg","server":{"type":"average","learningRate":1}},"aggregator":{"type":"weightedMean"},
             "training":{"epochs":null,"steps":null,"batchSize":32,"learningRate":0.1,"schedule":null,
             "optimizer":{"type":"sgd","momentum":0,"nesterov":false,"weightDecay":0},"clipNorm":null,"weightBy":"examples","maxExamples":null},
             "rounds":{"count":5,"cohort":{"type":"all"},"overSelection":0,"deadlineSeconds":null,"minimumReports":null,"maxAbandonedInARow":10},
@@ -72,7 +72,7 @@ public class CanonicalBytesTests
     [
         "name=other", "description=d", "seed=1", "model.input=[5]", "model.layers[0].outputs=4", "model.layers[0].bias=false", "model.layers[0].name=l",
         "model.layers[1].rate=0.25", "model.layers[1]={\"type\":\"relu\"}", "model.loss.type=meanSquaredError", "start={\"path\":\"p\"}", "strategy.mu=0.2",
-        "strategy.partialWork=false", "strategy.serverLearningRate=0.5", "strategy={\"type\":\"fedavg\"}", "training.epochs=3", "training.batchSize=9",
+        "strategy.partialWork=false", "strategy.server={\"type\":\"average\",\"learningRate\":0.5}", "strategy={\"type\":\"fedavg\"}", "training.epochs=3", "training.batchSize=9",
         "training.learningRate=0.10000000000000002", "training.schedule={\"type\":\"step\"}", "training.optimizer.momentum=0.8",
         "training.optimizer.nesterov=true", "training.optimizer.weightDecay=1e-300", "training.optimizer={\"type\":\"adam\"}", "training.clipNorm=1",
         "training.weightBy=uniform", "training.maxExamples=7", "rounds.count=6", "rounds.cohort.size=4", "rounds.cohort={\"type\":\"poisson\"}",

@@ -28,7 +28,7 @@ public class SchemaFaultTests
         { "model.input=4", "model.input is 4: it must be a list." },
         { "model.input=[\"4\"]", "model.input[0] is \"4\": it must be a whole number." },
         { "model=[]", "model is []: it must be an object." },
-        { "strategy=\"fedavg\"", "strategy is \"fedavg\": it must be an object with a \"type\", one of: fedavg, fedprox." },
+        { "strategy=\"fedavg\"", "strategy is \"fedavg\": it must be an object with a \"type\", one of: fedavg, " },
 
         // Null where it may not be.
         { "name=null", "name is null: it must be a text." },
@@ -39,23 +39,23 @@ public class SchemaFaultTests
         { "evaluation=null", "evaluation is null: it must be an object." },
 
         // Limits, inclusive and exclusive.
-        { "rounds.count=0", "rounds.count is 0: it must be at least 1." },
-        { "rounds.count=10000001", "rounds.count is 10000001: it must be at most 10000000." },
+        { "rounds.count=0", "rounds.count is 0: it must be at least 1 and at most 10000000." },
+        { "rounds.count=10000001", "rounds.count is 10000001: it must be at least 1 and at most 10000000." },
         { "training.learningRate=0", "training.learningRate is 0: it must be above 0." },
-        { "training.optimizer.momentum=1", "training.optimizer.momentum is 1: it must be below 1." },
-        { "training.optimizer.momentum=-0.1", "training.optimizer.momentum is -0.1: it must be at least 0." },
-        { "model.layers[1].rate=1.0", "model.layers[1].rate is 1.0: it must be below 1." },
-        { "strategy.mu=-1", "strategy.mu is -1: it must be at least 0." },
+        { "training.optimizer.momentum=1", "training.optimizer.momentum is 1: it must be at least 0 and below 1. The default is 0." },
+        { "training.optimizer.momentum=-0.1", "training.optimizer.momentum is -0.1: it must be at least 0 and below 1. The default is 0." },
+        { "model.layers[1].rate=1.0", "model.layers[1].rate is 1.0: it must be at least 0 and below 1. The default is 0.5." },
+        { "strategy.mu=-1", "strategy.mu is -1: it must be at least 0. The default is 0.01." },
         { "training.clipNorm=0", "training.clipNorm is 0: it must be above 0." },
         { "evaluation.splits=[]", "evaluation.splits has 0 entries: it needs at least 1." },
         { "model.input=[1,2,3,4]", "model.input has 4 entries: it may have at most 3." },
         { "name=\"\"", "name is \"\": it must be at least 1 character long." },
 
         // Names of types.
-        { "strategy.type=fedprx", "strategy.type is \"fedprx\", which is not known. Did you mean \"fedprox\"? Known: fedavg, fedprox." },
+        { "strategy.type=fedprx", "strategy.type is \"fedprx\", which is not known. Did you mean \"fedprox\"? Known: fedavg, " },
         { "model.layers[0].type=zebra", "model.layers[0].type is \"zebra\", which is not known. Known: averagePool2d, conv2d, " },
         { "strategy.type=1", "strategy.type is 1, which is not known. Known: " },
-        { "strategy={}", "strategy has no \"type\". Add one of: fedavg, fedprox." },
+        { "strategy={}", "strategy has no \"type\". Add one of: fedavg, " },
         { "strategy={\"mu\":1}", "strategy has no \"type\". Add one of: " },
         { "evaluation.cohort.type=unifrm", "evaluation.cohort.type is \"unifrm\", which is not known. Did you mean \"uniform\"?" },
         { "evaluation.splits=[\"tset\"]", "evaluation.splits[0] is \"tset\": it must be one of \"test\", \"train\"." },

@@ -94,7 +94,7 @@ public class RunPlanTests
     {
         RunDefinition run = RunFiles.Read();
         var fault = Assert.Throws<FedCoreException>(() => RunPlan.Create(run with { Rounds = run.Rounds with { Count = 0 } }, RunFiles.Names));
-        Assert.Equal("Run 'small': rounds.count is 0: it must be at least 1.", fault.Message);
+        Assert.Equal("Run 'small': rounds.count is 0: it must be at least 1 and at most 10000000.", fault.Message);
     }
 
     // The cohort is 3 of 10, then all 10, then 4 tenths of 10, then any number.

@@ -3,6 +3,7 @@ using FedCore.Models;
 using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Strategies;
+using FedCore.Strategies.Server;
 using FedCore.Updates;
 
 namespace FedCore.Core.Tests.Strategies;
@@ -19,7 +20,7 @@ public class FedAvgTests
     {
         using FlatVector sum = Sum((1, 4), (3, 8));
         using ServerState server = Server(10);
-        new FedAvg { ServerLearningRate = serverLearningRate }.Apply(new UpdateSum(Plan.TrainLayout, sum, Scalars(weight: 4), 2), new RoundContext(Plan, 1), server);
+        new FedAvg { Server = new ServerAverage { LearningRate = serverLearningRate } }.Apply(new UpdateSum(Plan.TrainLayout, sum, Scalars(weight: 4), 2), new RoundContext(Plan, 1, 10), server);
         Assert.All(server.Model.Trainable.AsSpan().ToArray(), value => Assert.Equal(10 + step, value));
     }
 
@@ -27,7 +28,7 @@ public class FedAvgTests
     public void FedAvg_asks_for_whole_work_and_FedProx_takes_partial_work()
     {
         var client = new ClientDescriptor(0, new ClientId("a"));
-        var round = new RoundContext(Plan, 1);
+        var round = new RoundContext(Plan, 1, 10);
         Assert.False(new FedAvg().Plan(round, client).AcceptPartialWork);
         Assert.True(new FedProx().Plan(round, client).AcceptPartialWork);
         Assert.False(new FedProx { PartialWork = false }.Plan(round, client).AcceptPartialWork);

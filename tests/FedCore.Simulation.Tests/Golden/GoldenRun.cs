@@ -5,6 +5,7 @@ using FedCore.Models.Losses;
 using FedCore.Naming;
 using FedCore.Rounds;
 using FedCore.Strategies;
+using FedCore.Strategies.Server;
 using FedCore.Training.Data;
 
 namespace FedCore.Simulation.Tests.Golden;
@@ -48,6 +49,22 @@ internal sealed class GoldenRun
         {
             "FedAvg" => new FedAvg(),
             "FedProx" => new FedProx { Mu = Parameter("mu") },
+            "Scaffold" => new Scaffold { Server = new ServerAverage { LearningRate = Parameter("server_learning_rate") } },
+            "FedAdagrad" => new FedAvg { Server = new ServerAdagrad { LearningRate = Parameter("server_learning_rate"), Beta1 = Parameter("beta1"), Tau = Parameter("tau"), InitialAccumulator = 0 } },
+            "FedAdam" => new FedAvg
+            {
+                Server = new ServerAdam
+                {
+                    LearningRate = Parameter("server_learning_rate"), Beta1 = Parameter("beta1"), Beta2 = Parameter("beta2"), Tau = Parameter("tau"), InitialAccumulator = 0,
+                },
+            },
+            "FedYogi" => new FedAvg
+            {
+                Server = new ServerYogi
+                {
+                    LearningRate = Parameter("server_learning_rate"), Beta1 = Parameter("beta1"), Beta2 = Parameter("beta2"), Tau = Parameter("tau"), InitialAccumulator = 0,
+                },
+            },
             _ => null,
         };
         return strategy is null ? null : RunPlan.Create(

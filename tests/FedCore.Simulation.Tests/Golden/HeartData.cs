@@ -18,6 +18,8 @@ internal sealed class HeartData : IFederatedData
     private static readonly string[] Files =
         ["processed.cleveland.data", "processed.hungarian.data", "processed.switzerland.data", "processed.va.data"];
 
+    private static readonly int[] Train = [199, 172, 30, 85];
+
     private readonly ClientData[] _clients;
 
     public HeartData(Func<int, Func<int, IBatchOrder>>? batches = null)
@@ -58,6 +60,9 @@ internal sealed class HeartData : IFederatedData
     };
 
     public string NameOf(long index) => $"centre-{index}";
+
+    /// <summary>How many of the patients of table 1 a centre trains on: FLamby holds a third of each centre back.</summary>
+    public static int TrainCount(int centre) => Train[centre];
 
     public int TrainCountOf(long index) => _clients[index].Train.Count;
 

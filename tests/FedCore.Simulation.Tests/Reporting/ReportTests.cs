@@ -42,7 +42,7 @@ public class ReportTests
     public async Task Header_says_what_was_run()
     {
         string page = WebUtility.HtmlDecode(await PageAsync("plain"));
-        Assert.Contains("<dt>strategy</dt><dd>fedavg · serverLearningRate 1</dd>", page, StringComparison.Ordinal);
+        Assert.Contains("<dt>strategy</dt><dd>fedavg · server average (learningRate 1)</dd>", page, StringComparison.Ordinal);
         Assert.Contains("<dt>data</dt><dd>idx · dataset mnist</dd>", page, StringComparison.Ordinal);
         Assert.Contains("<dt>partition</dt><dd>dirichlet · clients 9 · alpha 0.3 · minimumExamples 2</dd>", page, StringComparison.Ordinal);
         Assert.Contains("<dt>devices</dt><dd>d</dd>", page, StringComparison.Ordinal);

@@ -58,7 +58,7 @@ public class AllocationTests
         async Task<long> TrainAsync(int steps)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
-            ValueTask<Updates.Update> training = workspace.TrainAsync(task, "site", data, steps, TestContext.Current.CancellationToken);
+            ValueTask<Updates.Update> training = workspace.TrainAsync(task, "site", data, steps, RandomClient.State, TestContext.Current.CancellationToken);
             Assert.True(training.IsCompletedSuccessfully);
             long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
             await training;

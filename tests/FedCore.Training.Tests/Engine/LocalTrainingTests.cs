@@ -70,7 +70,7 @@ public class LocalTrainingTests
             Weighting = new ClientWeighting(Uniform: true, 0),
         };
         var task = new TrainTask(work, 1, 0, 1, model, plan.TrainLayout, null);
-        Updates.Update update = await workspace.TrainAsync(task, site, RandomClient.ExamplesFor(plan), steps, TestContext.Current.CancellationToken);
+        Updates.Update update = await workspace.TrainAsync(task, site, RandomClient.ExamplesFor(plan), steps, RandomClient.State, TestContext.Current.CancellationToken);
         return update.ReadBlock(0).ToArray();
     }
 

@@ -1,6 +1,7 @@
 using FedCore.Models;
 using FedCore.Numerics;
 using FedCore.Rounds;
+using FedCore.Strategies;
 using FedCore.Training.Data;
 using FedCore.Training.Engine;
 
@@ -27,6 +28,9 @@ internal sealed class RandomClient : IDisposable
     public LocalModel Model { get; }
 
     public ClientData Data { get; }
+
+    /// <summary>For clients that keep nothing.</summary>
+    public static IClientState State { get; } = new InMemoryClientState();
 
     public static ClientData ExamplesFor(RunPlan plan)
     {

@@ -70,7 +70,7 @@ public class WorkspaceTests
                 LearningRate = 0.1,
                 Weighting = new ClientWeighting(Uniform: true, 0),
             };
-            return await workspace.TrainAsync(new TrainTask(work, round, 0, 2, model, plan.TrainLayout, null), site, data, 4, TestContext.Current.CancellationToken);
+            return await workspace.TrainAsync(new TrainTask(work, round, 0, 2, model, plan.TrainLayout, null), site, data, 4, RandomClient.State, TestContext.Current.CancellationToken);
         }
 
         double Loss(ITrainingWorkspace workspace) =>

@@ -38,7 +38,7 @@ public class OwnPartsTests
             Weighting = new ClientWeighting(Uniform: true, 0),
         };
         Updates.Update update = await workspace.TrainAsync(
-            new TrainTask(work, 1, 0, 1, model, plan.TrainLayout, null), "site", data, steps, TestContext.Current.CancellationToken);
+            new TrainTask(work, 1, 0, 1, model, plan.TrainLayout, null), "site", data, steps, FedCore.Training.Tests.Engine.RandomClient.State, TestContext.Current.CancellationToken);
         float[] change = update.ReadBlock(0).ToArray();
         Assert.Equal(2, change[0], 0.02f);
         Assert.Equal(-3, change[1], 0.02f);

@@ -1,6 +1,7 @@
 using FedCore.Rounds;
 using FedCore.Rounds.Selection;
 using FedCore.Strategies;
+using FedCore.Strategies.Server;
 using FedCore.Updates;
 
 namespace FedCore.Core.Tests.Rounds.Engine;
@@ -31,7 +32,7 @@ public class RoundFailureTests
     [Fact]
     public async Task A_model_that_is_not_finite_behind_a_round_ends_the_run()
     {
-        using var run = new EngineRun(change: definition => definition with { Strategy = new FedAvg { ServerLearningRate = 1e300 } });
+        using var run = new EngineRun(change: definition => definition with { Strategy = new FedAvg { Server = new ServerAverage { LearningRate = 1e300 } } });
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => run.RunAsync());
         Assert.Equal(("run.diverged", 1), (fault.Code, run.State.LastRound));
     }

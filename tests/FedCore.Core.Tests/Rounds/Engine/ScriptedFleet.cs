@@ -30,6 +30,8 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
 
     public List<SiteTask> Withdrawn { get; } = [];
 
+    public List<(TrainTask Task, bool Counts)> Settled { get; } = [];
+
     public IClientDirectory Clients => this;
 
     public ChannelReader<FleetReply> Replies => this;
@@ -59,6 +61,8 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
         Withdrawn.Add(task);
         _coming.RemoveAll(coming => ReferenceEquals(coming.Reply.Task, task));
     }
+
+    public void Settle(TrainTask task, bool counts) => Settled.Add((task, counts));
 
     public override bool TryRead([MaybeNullWhen(false)] out FleetReply item)
     {
