@@ -21,8 +21,18 @@ public sealed record ClientTask
     /// <summary>How the client's weight follows from its number of examples.</summary>
     public ClientWeighting Weighting { get; init; }
 
+    /// <summary>
+    /// The most steps that the client shall take, which is as much as it can finish by the deadline as far as the server knows; null for no limit.
+    /// </summary>
+    public int? MaxSteps { get; init; }
+
     /// <summary>Whether a client that cannot finish by the deadline stops there and sends what it has. Otherwise it is late and is left out.</summary>
     public bool AcceptPartialWork { get; init; }
+
+    /// <summary>The number of steps for a site.</summary>
+    /// <param name="examples">Examples at the site, at least 1.</param>
+    /// <returns>The number of steps, at least 1.</returns>
+    public int StepsFor(long examples) => Math.Min(Work.StepsFor(examples, BatchSize), MaxSteps ?? int.MaxValue);
 }
 
 /// <summary>An amount of local work: passes over the site's examples, or a number of steps.</summary>

@@ -39,7 +39,7 @@ internal sealed class DeviceModel
     public DeviceAnswer Answer(TrainTask task, ClientDescriptor client, int examples)
     {
         ClientTask work = task.Work;
-        int steps = work.Work.StepsFor(examples, work.BatchSize);
+        int steps = work.StepsFor(examples);
         if (IsIdeal) return new DeviceAnswer(ClientOutcome.Reported, 0, steps);
 
         DeviceProfile? profile = ProfileOf(client);
