@@ -73,6 +73,12 @@ public static class FederatedSimulation
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(data);
         options ??= new SimulationOptions();
+        if (plan.Definition.SecureAggregation is not null)
+        {
+            throw FedCoreException.Configuration(
+                "run.secure-aggregation", "The run asks for secure aggregation, but a simulation sums in the clear. Leave secureAggregation out to simulate it.");
+        }
+
         var clock = new VirtualClock();
         using var states = new ClientStateStore(options.ClientStateFolder);
         using var fleet = new SimulatedFleet(

@@ -19,6 +19,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
     private readonly IFederatedData _data;
     private readonly ITrainer _trainer;
     private readonly DeviceModel _devices;
+    private readonly VirtualClock _clock;
     private readonly SimulatedReplies _replies;
     private readonly IProgress<SiteTask>? _progress;
     private readonly ClientStateStore _states;
@@ -27,7 +28,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
     public SimulatedFleet(
         RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock, ClientStateStore states, IProgress<SiteTask>? progress = null)
     {
-        (_plan, _data, _trainer, _devices, _states, _progress) = (plan, data, trainer, devices, states, progress);
+        (_plan, _data, _trainer, _devices, _clock, _states, _progress) = (plan, data, trainer, devices, clock, states, progress);
         _replies = new SimulatedReplies(clock);
     }
 
@@ -37,16 +38,16 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
     public ChannelReader<FleetReply> Replies => _replies;
 
-    public ClientDescriptor Get(long index) => new(index, new ClientId(_data.NameOf(index)));
+    public ClientDescriptor Get(long index) => _devices.Describe(new ClientDescriptor(index, new ClientId(_data.NameOf(index))));
 
     public ValueTask SendAsync(ClientDescriptor to, SiteTask task, CancellationToken ct)
     {
         DeviceAnswer answer = task is TrainTask train
-            ? _devices.Answer(train, to, _data.TrainCountOf(to.Index))
+            ? _devices.Answer(train, to, _data.TrainCountOf(to.Index), _clock.GetUtcNow())
             : new DeviceAnswer(ClientOutcome.Reported, 0, 0);
         FleetReply reply = answer.Outcome switch
         {
-            ClientOutcome.Reported => new FleetReply(task, answer.Outcome, new LazyUpdate(this, to, task, answer.Steps)),
+            ClientOutcome.Reported => new FleetReply(task, answer.Outcome, new LazyUpdate(this, to, task, answer.Steps), Steps: answer.Steps),
             ClientOutcome.Declined => new FleetReply(task, answer.Outcome, Reason: "client.unavailable"),
             _ => new FleetReply(task, answer.Outcome, Reason: "client.vanished"),
         };

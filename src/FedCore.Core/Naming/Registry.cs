@@ -3,6 +3,7 @@ using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Optimizers;
 using FedCore.Rounds.Selection;
+using FedCore.Rounds.Staleness;
 using FedCore.Strategies;
 using FedCore.Strategies.Schedules;
 using FedCore.Strategies.Server;
@@ -53,6 +54,9 @@ public sealed class Registry
         .Register<ICohortSelection, AllClients>("all")
         .Register<ICohortSelection, UniformSelection>("uniform")
         .Register<ICohortSelection, PoissonSelection>("poisson")
+        .Register<IStalenessWeighting, PolynomialStaleness>("polynomial")
+        .Register<IStalenessWeighting, ConstantStaleness>("constant")
+        .Explain("fedbuff", "It is any strategy, such as fedavg, with \"rounds\": {\"buffer\": {\"size\": 10}}.")
         .Explain("fedavgm", Composed("momentum"))
         .Explain("fedadagrad", Composed("adagrad"))
         .Explain("fedadam", Composed("adam"))

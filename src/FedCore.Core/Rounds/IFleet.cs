@@ -78,7 +78,8 @@ public sealed record EvaluateTask(
 /// <param name="Outcome">What became of it.</param>
 /// <param name="Update">Where the answer can be read, when there is one.</param>
 /// <param name="Reason">Why there is none, otherwise.</param>
-public sealed record FleetReply(SiteTask Task, ClientOutcome Outcome, IUpdateSource? Update = null, string? Reason = null);
+/// <param name="Steps">How many steps a training client took, where it says so.</param>
+public sealed record FleetReply(SiteTask Task, ClientOutcome Outcome, IUpdateSource? Update = null, string? Reason = null, int? Steps = null);
 
 /// <summary>What became of a client in a round.</summary>
 public enum ClientOutcome

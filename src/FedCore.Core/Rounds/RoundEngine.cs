@@ -18,13 +18,22 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
 {
     private const string AbandonedRemedy = "Lower rounds.minimumReports, raise rounds.deadlineSeconds or rounds.overSelection, or find out why clients do not report.";
 
+    private const string TooSlow = "client.too-slow", Stale = "update.stale";
+
+    private static readonly ClientWork Unknown = new();
+
     private readonly RunState _state = new();
     private AggregationResources _resources = null!;
 
-    // What is known of the open round beyond its facts: it is lost with the process, and the round is then held again.
-    private readonly List<ClientDescriptor> _members = [];
-    private readonly List<TrainTask> _tasks = [];
-    private readonly List<IUpdateSource?> _updates = [];
+    // What is known of the open round beyond its facts: it is lost with the process, and the round is then held again. In the order of the state's clients.
+    private readonly List<Flight> _flights = [];
+    private readonly Dictionary<SiteTask, int> _positions = new(ReferenceEqualityComparer.Instance);
+
+    // In a buffered run: replies in the order in which they came, the version of the model that clients are now sent, and training replies that came meanwhile.
+    private readonly List<int> _arrivals = [];
+    private readonly HashSet<long> _atWork = [];
+    private readonly Queue<FleetReply> _early = new();
+    private ModelVersion? _version;
 
     /// <summary>Where the run stands.</summary>
     public RunState State => _state;
@@ -41,10 +50,17 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         using var resources = new AggregationResources(options.Threads, options.Pool);
         _resources = resources;
         await RecoverAsync(server, ct).ConfigureAwait(false);
-        while (_state.Ended is null)
+        try
         {
-            ct.ThrowIfCancellationRequested();
-            await StepAsync(server, ct).ConfigureAwait(false);
+            while (_state.Ended is null)
+            {
+                ct.ThrowIfCancellationRequested();
+                await StepAsync(server, ct).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            WithdrawAll();
         }
 
         if (!_state.Ended.IsSuccess) throw FedCoreException.RunFailed(_state.Ended.Code, _state.Ended.Message);
@@ -93,7 +109,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         { OpenRound: null } when CheckpointIsDue() => SaveCheckpointAsync(server, ct),
         { OpenRound: null } when EndIsDue() is { } end => RecordAsync(end, ct),
         { OpenRound: null } => OpenRoundAsync(server, ct),
-        { Closed: null } => CollectAsync(ct),
+        { Closed: null } => CollectAsync(server, ct),
         _ => EndRoundAsync(server, ct),
     };
 
@@ -147,45 +163,95 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         RoundPolicy policy = plan.Definition.Rounds;
         int round = _state.LastRound + 1;
-        Cohort cohort = policy.Cohort.Select(fleet.Clients.Count, policy.OverSelection, plan.Random.Stream("cohort", round));
-        DateTimeOffset now = options.Clock.GetUtcNow();
-        await RecordAsync(new RoundOpened(round, now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
-
-        var context = new RoundContext(plan, round, fleet.Clients.Count);
-        Dictionary<string, FlatVector> broadcasts = plan.Definition.Strategy.Broadcasts.ToDictionary(name => name, name => server.Vector(name));
-        DateTimeOffset? deadline = policy.DeadlineSeconds is { } seconds ? now.AddSeconds(seconds) : null;
-        _members.Clear();
-        _tasks.Clear();
-        _updates.Clear();
-        for (int position = 0; position < cohort.Members.Count; position++)
+        SelectionContext context = ContextFor(round, "cohort");
+        if (policy.Buffer is { } buffer)
         {
-            ClientDescriptor client = fleet.Clients.Get(cohort.Members[position]);
-            ClientTask work = plan.Definition.Strategy.Plan(context, client);
-            var task = new TrainTask(work, round, position, cohort.Members.Count, server.Model, plan.TrainLayout, deadline) { Broadcasts = broadcasts };
-            _members.Add(client);
-            _tasks.Add(task);
-            _updates.Add(null);
-            await fleet.SendAsync(client, task, ct).ConfigureAwait(false);
+            await OpenBufferedAsync(round, context, buffer, server, ct).ConfigureAwait(false);
+            return;
         }
+
+        Cohort cohort = policy.Cohort.Select(context);
+        await RecordAsync(new RoundOpened(round, context.Now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
+        _flights.Clear();
+        _positions.Clear();
+        foreach (long member in cohort.Members) await AskAsync(member, cohort.Members.Count, server, ct).ConfigureAwait(false);
     }
 
-    private async ValueTask CollectAsync(CancellationToken ct)
+    // Those who are still at work stay; so many more are asked that as many are at work as the cohort has.
+    private async ValueTask OpenBufferedAsync(int round, SelectionContext context, BufferPolicy buffer, ServerState server, CancellationToken ct)
+    {
+        ICohortSelection selection = plan.Definition.Rounds.Cohort;
+        int concurrency = (int)selection.MostWanted(fleet.Clients.Count), atWork = _flights.Count;
+        List<long> members = atWork == 0 ? [.. selection.Select(context).Members] : [.. _flights.Select(flight => flight.Client.Index)];
+        _atWork.UnionWith(members);
+        while (members.Count < concurrency && selection.SelectNext(context, _atWork.Contains) is { } next)
+        {
+            members.Add(next);
+            _atWork.Add(next);
+        }
+
+        await RecordAsync(new RoundOpened(round, context.Now, members, buffer.Size, atWork), ct).ConfigureAwait(false);
+        for (int position = atWork; position < members.Count; position++) await AskAsync(members[position], concurrency, server, ct).ConfigureAwait(false);
+    }
+
+    // Hands the task to the client that stands next in the state. Who cannot do a single step in time is not asked, and is taken to have declined.
+    private async ValueTask AskAsync(long client, int cohortSize, ServerState server, CancellationToken ct)
+    {
+        RoundPolicy policy = plan.Definition.Rounds;
+        IStrategy strategy = plan.Definition.Strategy;
+        int round = _state.OpenRound!.Round, position = _flights.Count;
+        DateTimeOffset now = options.Clock.GetUtcNow();
+        ClientDescriptor descriptor = fleet.Clients.Get(client);
+        ClientTask work = strategy.Plan(new RoundContext(plan, round, fleet.Clients.Count), descriptor);
+        if (policy.WorkPlanning is { } planning && policy.DeadlineSeconds is { } seconds)
+        {
+            int? most = planning.StepsFor(work, descriptor, seconds, plan.TaskBytes, plan.UpdateBytes);
+            work = work with { MaxSteps = most < work.MaxSteps ? most : work.MaxSteps ?? most };
+        }
+
+        ModelVersion? version = policy.Buffer is null ? null : _version ??= new ModelVersion(server.Model.Clone());
+        version?.Acquire();
+        DateTimeOffset? deadline = policy.DeadlineSeconds is { } limit ? _state.OpenRound.At.AddSeconds(limit) : null;
+        var task = new TrainTask(work, round, position, cohortSize, version?.Model ?? server.Model, plan.TrainLayout, deadline)
+        {
+            Broadcasts = strategy.Broadcasts.ToDictionary(name => name, name => server.Vector(name)),
+        };
+        _flights.Add(new Flight(descriptor, task, now, version));
+        _positions.Add(task, position);
+        if (work.MaxSteps == 0) await TakeAsync(position, new FleetReply(task, ClientOutcome.Declined, Reason: TooSlow), ct).ConfigureAwait(false);
+        else await fleet.SendAsync(descriptor, task, ct).ConfigureAwait(false);
+    }
+
+    private SelectionContext ContextFor(int round, string purpose) => new(fleet.Clients, plan.Random.Stream(purpose, round))
+    {
+        Round = round,
+        Now = options.Clock.GetUtcNow(),
+        OverSelection = purpose == "cohort" ? plan.Definition.Rounds.OverSelection : 0,
+        History = _state.History,
+    };
+
+    private async ValueTask CollectAsync(ServerState server, CancellationToken ct)
     {
         RoundOpened round = _state.OpenRound!;
         string reason;
         using (CancellationTokenSource deadline = StartDeadline(round))
         {
+            // One stream for all who are chosen in the round, one by one.
+            SelectionContext? more = round.IsBuffered ? ContextFor(round.Round, "next") : null;
+            int askedAtMost = round.IsBuffered ? 100 + 20 * (round.Wanted + round.Cohort.Count) : 0;
             while (true)
             {
-                if (_state.Reported >= round.Wanted && round.Wanted > 0) reason = "all wanted reports are there";
+                if (_state.Reported >= round.Wanted && round.Wanted > 0) reason = round.IsBuffered ? "the buffer is full" : "all wanted reports are there";
                 else if (_state.Pending == 0) reason = "every client has answered or is lost";
                 else if (await NextReplyAsync(deadline.Token, ct).ConfigureAwait(false) is not { } reply) reason = "the deadline passed";
                 else
                 {
-                    if (reply.Task is not TrainTask task || task.Round != round.Round) continue;
-                    if (_state.Outcomes[task.Position].Outcome != ClientOutcome.Pending) continue;
-                    await RecordAsync(new ReplyTaken(round.Round, task.Position, reply.Outcome, reply.Reason), ct).ConfigureAwait(false);
-                    _updates[task.Position] = reply.Update;
+                    if (!_positions.TryGetValue(reply.Task, out int position) || _state.Replies[position] is not null) continue;
+                    await TakeAsync(position, reply, ct).ConfigureAwait(false);
+
+                    // Who is asked behind the last update of the buffer shall start from the model that it moves.
+                    bool isFull = _state.Reported >= round.Wanted;
+                    if (more is not null && !isFull && _state.Clients.Count < askedAtMost) await AskNextAsync(more, round.Cohort.Count, server, ct).ConfigureAwait(false);
                     continue;
                 }
 
@@ -194,13 +260,43 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         }
 
         await RecordAsync(new SetClosed(round.Round, options.Clock.GetUtcNow(), reason), ct).ConfigureAwait(false);
-        for (int position = 0; position < _tasks.Count; position++)
-            if (_state.Outcomes[position].Outcome == ClientOutcome.Pending) fleet.Withdraw(_tasks[position]);
+        if (round.IsBuffered) return;
+        for (int position = 0; position < _flights.Count; position++)
+            if (_state.Replies[position] is null) fleet.Withdraw(_flights[position].Task);
+    }
+
+    private async ValueTask AskNextAsync(SelectionContext context, int concurrency, ServerState server, CancellationToken ct)
+    {
+        if (plan.Definition.Rounds.Cohort.SelectNext(context with { Now = options.Clock.GetUtcNow() }, _atWork.Contains) is not { } client) return;
+        _atWork.Add(client);
+        await RecordAsync(new ClientAsked(_state.OpenRound!.Round, client), ct).ConfigureAwait(false);
+        await AskAsync(client, concurrency, server, ct).ConfigureAwait(false);
+    }
+
+    private async ValueTask TakeAsync(int position, FleetReply reply, CancellationToken ct)
+    {
+        Flight flight = _flights[position];
+        RoundOpened round = _state.OpenRound!;
+        RoundPolicy policy = plan.Definition.Rounds;
+        (ClientOutcome outcome, string? reason, int staleness) = (reply.Outcome, reply.Reason, round.Round - flight.Task.Round);
+        if (outcome == ClientOutcome.Reported && staleness > policy.Buffer?.MaxStaleness) (outcome, reason) = (ClientOutcome.Refused, Stale);
+        bool showsTiming = plan.Discloses(Disclosure.Timing);
+        var work = new ClientWork
+        {
+            Planned = flight.Task.Work.MaxSteps,
+            Done = showsTiming ? reply.Steps : null,
+            Seconds = showsTiming ? Math.Round((options.Clock.GetUtcNow() - flight.Asked).TotalSeconds, 3) : null,
+            Staleness = round.IsBuffered ? staleness : null,
+        };
+        await RecordAsync(new ReplyTaken(round.Round, position, outcome, reason, work == Unknown ? null : work), ct).ConfigureAwait(false);
+        flight.Update = reply.Update;
+        _atWork.Remove(flight.Client.Index);
+        if (outcome == ClientOutcome.Reported) _arrivals.Add(position);
     }
 
     private CancellationTokenSource StartDeadline(RoundOpened round)
     {
-        if (plan.Definition.Rounds.DeadlineSeconds is not { } seconds) return new CancellationTokenSource();
+        if (plan.Definition.Rounds.DeadlineSeconds is not { } seconds || round.IsBuffered) return new CancellationTokenSource();
         TimeSpan left = round.At.AddSeconds(seconds) - options.Clock.GetUtcNow();
         return new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, options.Clock);
     }
@@ -208,6 +304,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     // Null when the deadline passed.
     private async ValueTask<FleetReply?> NextReplyAsync(CancellationToken deadline, CancellationToken ct)
     {
+        if (_early.TryDequeue(out FleetReply? early)) return early;
         if (fleet.Replies.TryRead(out FleetReply? ready)) return ready;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline, ct);
         try
@@ -228,33 +325,32 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         RoundOpened round = _state.OpenRound!;
         int minimum = plan.Definition.Rounds.MinimumReports ?? Math.Max(1, round.Wanted);
-        int[] positions = [.. Enumerable.Range(0, _updates.Count).Where(p => _state.Outcomes[p].Outcome == ClientOutcome.Reported)];
+        int[] positions = [.. round.IsBuffered ? _arrivals : Enumerable.Range(0, _flights.Count).Where(p => _state.OutcomeOf(p) == ClientOutcome.Reported)];
         if (positions.Length < minimum)
         {
             await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {_state.Closed!.Reason}", positions, ct).ConfigureAwait(false);
             return;
         }
 
-        IUpdateSource[] updates = [.. positions.Select(p => _updates[p]!)];
+        IUpdateSource[] updates = [.. positions.Select(SourceOf)];
         AggregationResult result = await plan.Definition.Aggregator.AggregateAsync(plan.TrainLayout, updates, _resources, ct).ConfigureAwait(false);
         try
         {
             foreach ((int index, UpdateRefusedException reason) in result.Refused)
             {
-                var refusal = new ReplyTaken(round.Round, positions[index], ClientOutcome.Refused, reason.Code);
-                await RecordAsync(refusal, ct).ConfigureAwait(false);
+                ReplyTaken taken = _state.Replies[positions[index]]!;
+                await RecordAsync(taken with { Outcome = ClientOutcome.Refused, Reason = reason.Code }, ct).ConfigureAwait(false);
             }
 
             int usable = positions.Length - result.Refused.Count;
             if (usable < minimum || usable == 0)
             {
+                string? notFinite = result.Refused
+                    .Where(refused => refused.Reason.Code == UpdateRefusedException.NotFinite)
+                    .Select(refused => _flights[positions[refused.Index]].Client.Id.Name)
+                    .FirstOrDefault();
                 await AbandonAsync($"{usable} of at least {minimum} updates were usable", positions, ct).ConfigureAwait(false);
-                if (result.Refused.FirstOrDefault(refused => refused.Reason.Code == UpdateRefusedException.NotFinite) is { Reason: not null } first)
-                {
-                    string client = _members[positions[first.Index]].Id.Name;
-                    await RecordAsync(Diverged($"in round {round.Round} the update of client '{client}' is not finite"), ct).ConfigureAwait(false);
-                }
-
+                if (notFinite is not null) await RecordAsync(Diverged($"in round {round.Round} the update of client '{notFinite}' is not finite"), ct).ConfigureAwait(false);
                 return;
             }
 
@@ -265,7 +361,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                 Weight = result.Sum.Weight,
                 Metrics = plan.Metrics.Means(result.Sum, "", "local").ToDictionary(StringComparer.Ordinal),
             };
-            await EndRoundAsync(receipt, positions, ct).ConfigureAwait(false);
+            await CloseRoundAsync(receipt, positions, ct).ConfigureAwait(false);
             if (!VectorBlocks.IsFinite(server.Model.Trainable, server.Model.Trainable.Length))
                 await RecordAsync(Diverged($"round {round.Round} left a model that is not finite"), ct).ConfigureAwait(false);
         }
@@ -275,26 +371,57 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         }
     }
 
-    private ValueTask AbandonAsync(string reason, int[] reported, CancellationToken ct) =>
-        EndRoundAsync(Receipt(committed: false, reason, reported.Length), reported, ct);
-
-    private async ValueTask EndRoundAsync(RoundReceipt receipt, int[] reported, CancellationToken ct)
+    private IUpdateSource SourceOf(int position)
     {
+        Flight flight = _flights[position];
+        IUpdateSource source = flight.Update!;
+        if (plan.Discloses(Disclosure.ClientMetrics)) source = flight.Observed = new ObservedUpdate(source);
+        if (plan.Definition.Rounds.Buffer is not { } buffer) return source;
+        double factor = buffer.Staleness.Factor(_state.OpenRound!.Round - flight.Task.Round);
+        return factor == 1 ? source : new DiscountedUpdate(source, (float)factor);
+    }
+
+    private ValueTask AbandonAsync(string reason, int[] reported, CancellationToken ct) =>
+        CloseRoundAsync(Receipt(committed: false, reason, reported.Length), reported, ct);
+
+    private async ValueTask CloseRoundAsync(RoundReceipt receipt, int[] reported, CancellationToken ct)
+    {
+        bool isBuffered = _state.OpenRound!.IsBuffered;
+        (TrainTask Task, bool Counts)[] settled = [.. reported.Select(p => (_flights[p].Task, receipt.Committed && _state.OutcomeOf(p) == ClientOutcome.Reported))];
+        Flight[] atWork = [.. _flights.Where((_, position) => isBuffered && _state.Replies[position] is null)];
         await RecordAsync(new RoundEnded(receipt), ct).ConfigureAwait(false);
-        foreach (int position in reported)
-            fleet.Settle(_tasks[position], receipt.Committed && receipt.Clients[position].Outcome == ClientOutcome.Reported);
+        foreach ((TrainTask task, bool counts) in settled) fleet.Settle(task, counts);
+        foreach (Flight flight in _flights.Except(atWork)) flight.Version?.Release();
+        _version?.Release();
+        _version = null;
+        _flights.Clear();
+        _positions.Clear();
+        _arrivals.Clear();
+        foreach (Flight flight in atWork)
+        {
+            _positions.Add(flight.Task, _flights.Count);
+            _flights.Add(flight);
+        }
+    }
+
+    // Clients of a buffered run are at work between its rounds too.
+    private void WithdrawAll()
+    {
+        if (plan.Definition.Rounds.Buffer is null) return;
+        foreach (Flight flight in _flights)
+        {
+            if (_state.OpenRound is null || _state.Replies[_positions[flight.Task]] is null) fleet.Withdraw(flight.Task);
+            flight.Version?.Release();
+        }
+
+        _version?.Release();
+        _version = null;
+        _flights.Clear();
     }
 
     private RoundReceipt Receipt(bool committed, string reason, int reports)
     {
         RoundOpened round = _state.OpenRound!;
-        var clients = new ClientReceipt[_members.Count];
-        for (int i = 0; i < clients.Length; i++)
-        {
-            (ClientOutcome outcome, string? why) = _state.Outcomes[i];
-            clients[i] = new ClientReceipt(_members[i].Id.Name, outcome == ClientOutcome.Pending ? ClientOutcome.Late : outcome, why);
-        }
-
         return new RoundReceipt
         {
             Run = plan.Hash,
@@ -304,13 +431,28 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             Opened = round.At,
             Closed = _state.Closed!.At,
             Wanted = round.Wanted,
-            Clients = clients,
+            Clients = [.. _state.InReceipt().Select(ReceiptOf)],
             Contributors = 0,
             Weight = 0,
             Metrics = new Dictionary<string, double>(),
-            BytesUp = reports * plan.TrainLayout.ByteLength,
-            BytesDown = _members.Count * plan.TaskBytes,
+            BytesUp = reports * plan.UpdateBytes,
+            BytesDown = (_flights.Count - round.AtWork ?? _flights.Count) * plan.TaskBytes,
         };
+    }
+
+    private ClientReceipt ReceiptOf(int position)
+    {
+        Flight flight = _flights[position];
+        ReplyTaken? reply = _state.Replies[position];
+        ClientWork? work = reply?.Work;
+        if (reply is null && flight.Task.Work.MaxSteps is { } planned) work = new ClientWork { Planned = planned };
+        if (flight.Observed?.Scalars is { } scalars)
+        {
+            double examples = scalars[plan.TrainLayout.Find(MetricLayout.Examples).Offset], loss = scalars[plan.TrainLayout.Find(MetricLayout.Loss).Offset];
+            work = (work ?? Unknown) with { Examples = examples, Loss = examples > 0 ? loss / examples : null };
+        }
+
+        return new ClientReceipt(flight.Client.Id.Name, reply?.Outcome ?? ClientOutcome.Late, reply?.Reason, work);
     }
 
     private async ValueTask EvaluateAsync(ServerState server, CancellationToken ct)
@@ -318,22 +460,26 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         EvaluationPlan evaluation = plan.Definition.Evaluation;
         int round = _state.LastRound;
         long population = fleet.Clients.Count;
-        Cohort cohort = evaluation.CohortFor(population).Select(population, 0, plan.Random.Stream("evaluation", round));
+        Cohort cohort = evaluation.CohortFor(population).Select(ContextFor(round, "evaluation"));
         for (int position = 0; position < cohort.Members.Count; position++)
         {
             var task = new EvaluateTask(evaluation.Splits, round, position, cohort.Members.Count, server.Model, plan.EvaluateLayout);
             await fleet.SendAsync(fleet.Clients.Get(cohort.Members[position]), task, ct).ConfigureAwait(false);
         }
 
+        // Of a buffered run some are training meanwhile; what they send waits for the next round.
+        var trained = new Queue<FleetReply>();
         var replies = new FleetReply?[cohort.Members.Count];
         for (int pending = replies.Length; pending > 0;)
         {
             FleetReply reply = await NextReplyAsync(ct, ct).ConfigureAwait(false) ?? throw new OperationCanceledException(ct);
+            if (_positions.ContainsKey(reply.Task)) trained.Enqueue(reply);
             if (reply.Task is not EvaluateTask task || task.Round != round || replies[task.Position] is not null) continue;
             replies[task.Position] = reply;
             pending--;
         }
 
+        foreach (FleetReply reply in trained) _early.Enqueue(reply);
         IUpdateSource[] updates = [.. replies.Where(reply => reply!.Outcome == ClientOutcome.Reported).Select(reply => reply!.Update!)];
         AggregationResult result = await new WeightedMean().AggregateAsync(plan.EvaluateLayout, updates, _resources, ct).ConfigureAwait(false);
         options.Pool.Return(result.Sum.Vector);

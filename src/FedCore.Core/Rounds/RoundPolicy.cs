@@ -25,6 +25,12 @@ public sealed record RoundPolicy
     [Range(0, 2_592_000, MinimumIsExclusive = true)]
     public double? DeadlineSeconds { get; init; }
 
+    /// <summary>Limits each client's work to what it can finish by the deadline; null to ask everybody for the same.</summary>
+    public WorkPlanning? WorkPlanning { get; init; }
+
+    /// <summary>Lets the model move on whenever some updates are there, instead of round by round; null for rounds.</summary>
+    public BufferPolicy? Buffer { get; init; }
+
     /// <summary>A round with fewer reports is abandoned: the model stays as it was. Null for as many as the round wants.</summary>
     [Range(1, int.MaxValue)]
     public int? MinimumReports { get; init; }

@@ -49,8 +49,38 @@ public sealed record RoundReceipt
 /// <param name="Client">Its name.</param>
 /// <param name="Outcome">What became of it.</param>
 /// <param name="Reason">Why, where it did not report.</param>
+/// <param name="Work">What more is known of its work; null where nothing is.</param>
 [method: JsonConstructor]
-public readonly record struct ClientReceipt(string Client, ClientOutcome Outcome, string? Reason = null);
+public readonly record struct ClientReceipt(
+    string Client, ClientOutcome Outcome, string? Reason = null, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ClientWork? Work = null);
+
+/// <summary>What is known of a client's work in a round. What the server did not plan itself is there only where the run discloses it.</summary>
+public sealed record ClientWork
+{
+    /// <summary>The most steps that the server told it to take.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Planned { get; init; }
+
+    /// <summary>The steps that it took. A disclosure of <see cref="Disclosure.Timing"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Done { get; init; }
+
+    /// <summary>Seconds from the task to the answer. A disclosure of <see cref="Disclosure.Timing"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Seconds { get; init; }
+
+    /// <summary>Examples that it trained on, passes included. A disclosure of <see cref="Disclosure.ClientMetrics"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Examples { get; init; }
+
+    /// <summary>Its mean loss while it trained. A disclosure of <see cref="Disclosure.ClientMetrics"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Loss { get; init; }
+
+    /// <summary>How many versions of the model came between its task and its update, in a buffered run.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Staleness { get; init; }
+}
 
 /// <summary>The result of a federated evaluation.</summary>
 public sealed record EvaluationReceipt

@@ -36,6 +36,12 @@ public record RunDefinition
     /// <summary>How updates become a sum.</summary>
     public IAggregator Aggregator { get; init; } = new WeightedMean();
 
+    /// <summary>Lets the run be held only under secure aggregation; null to allow sums in the clear.</summary>
+    public SecureAggregationPolicy? SecureAggregation { get; init; }
+
+    /// <summary>What the run needs to know of single clients.</summary>
+    public IReadOnlyList<Disclosure> Disclosures { get; init; } = [];
+
     /// <summary>What each client does in a round.</summary>
     public required TrainingPlan Training { get; init; }
 

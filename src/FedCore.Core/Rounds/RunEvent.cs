@@ -7,6 +7,7 @@ namespace FedCore.Rounds;
 [JsonDerivedType(typeof(RunOpened), "runOpened")]
 [JsonDerivedType(typeof(RunResumed), "runResumed")]
 [JsonDerivedType(typeof(RoundOpened), "roundOpened")]
+[JsonDerivedType(typeof(ClientAsked), "clientAsked")]
 [JsonDerivedType(typeof(ReplyTaken), "replyTaken")]
 [JsonDerivedType(typeof(SetClosed), "setClosed")]
 [JsonDerivedType(typeof(RoundEnded), "roundEnded")]
@@ -29,14 +30,30 @@ public sealed record RunResumed(int Round) : RunEvent;
 /// <param name="At">When.</param>
 /// <param name="Cohort">The clients' indices in the directory, in cohort order.</param>
 /// <param name="Wanted">How many reports close the round.</param>
-public sealed record RoundOpened(int Round, DateTimeOffset At, IReadOnlyList<long> Cohort, int Wanted) : RunEvent;
+/// <param name="AtWork">In a buffered run, how many of them, the first, were asked in earlier rounds and are still at work; null otherwise.</param>
+public sealed record RoundOpened(
+    int Round, DateTimeOffset At, IReadOnlyList<long> Cohort, int Wanted, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? AtWork = null)
+    : RunEvent
+{
+    /// <summary>Whether it is a round of a buffered run.</summary>
+    [JsonIgnore]
+    public bool IsBuffered => AtWork is not null;
+}
+
+/// <summary>In a buffered run one more client was asked. It stands behind the others in the round's cohort.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="Client">Its index in the directory.</param>
+public sealed record ClientAsked(int Round, long Client) : RunEvent;
 
 /// <summary>A client's reply was taken: its update counts, or it will not come.</summary>
 /// <param name="Round">The round.</param>
 /// <param name="Position">The client's place in the cohort.</param>
 /// <param name="Outcome">What became of the client.</param>
 /// <param name="Reason">Why, where it did not report.</param>
-public sealed record ReplyTaken(int Round, int Position, ClientOutcome Outcome, string? Reason) : RunEvent;
+/// <param name="Work">What is known of its work; null where nothing is.</param>
+public sealed record ReplyTaken(
+    int Round, int Position, ClientOutcome Outcome, string? Reason, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ClientWork? Work = null)
+    : RunEvent;
 
 /// <summary>The set of updates is final; who has not reported is late.</summary>
 /// <param name="Round">The round.</param>

@@ -53,6 +53,9 @@ public sealed class RunPlan
     /// <summary>Bytes that go to a client with a training task: the model's trainable values, and what the strategy sends along.</summary>
     public long TaskBytes => Model.Schema.TrainableCount * sizeof(float) * (1 + Definition.Strategy.Broadcasts.Count);
 
+    /// <summary>Bytes that come from a client with an update.</summary>
+    public long UpdateBytes => TrainLayout.ByteLength;
+
     /// <summary>The sections of an evaluation's answer.</summary>
     public UpdateLayout EvaluateLayout { get; }
 
@@ -73,6 +76,7 @@ public sealed class RunPlan
             throw FedCoreException.Configuration("run.invalid", $"Run '{definition.Name}': {fault}");
         ModelPlan model = definition.Model.Plan(registry);
         CheckConsistency(definition, model);
+        RunComposition.Check(definition);
         definition.Strategy.Check(definition);
         return new RunPlan(definition, registry, model, canonical);
     }
@@ -85,7 +89,7 @@ public sealed class RunPlan
         if (population < 1) throw FedCoreException.Configuration("run.cohort", "There are no clients.");
         Definition.Rounds.Cohort.Validate(population);
         Definition.Evaluation.CohortFor(population).Validate(population);
-        long wanted = Definition.Rounds.Cohort.MostWanted(population);
+        long wanted = Definition.Rounds.Buffer?.Size ?? Definition.Rounds.Cohort.MostWanted(population);
         if (Definition.Rounds.MinimumReports > wanted)
         {
             throw FedCoreException.Configuration(
@@ -93,6 +97,11 @@ public sealed class RunPlan
                 + "Lower it, or make rounds.cohort larger.");
         }
     }
+
+    /// <summary>Whether the run shows something of single clients.</summary>
+    /// <param name="what">What it would show.</param>
+    /// <returns>True if the definition says so.</returns>
+    public bool Discloses(Disclosure what) => Definition.Disclosures.Contains(what);
 
     /// <summary>Whether the model is evaluated behind a round.</summary>
     /// <param name="round">The round's number, from 1.</param>

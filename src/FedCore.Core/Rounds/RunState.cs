@@ -1,9 +1,14 @@
+using FedCore.Rounds.Selection;
+
 namespace FedCore.Rounds;
 
 /// <summary>Where a run stands: the fold of its journal's facts. It decides nothing.</summary>
 public sealed class RunState
 {
     private readonly List<RoundReceipt> _rounds = [];
+    private readonly List<IReadOnlyList<long>> _asked = [];
+    private readonly List<long> _clients = [];
+    private readonly List<ReplyTaken?> _replies = [];
     private readonly List<EvaluationReceipt> _evaluations = [];
 
     /// <summary>The run's hash, once it was opened.</summary>
@@ -18,8 +23,14 @@ public sealed class RunState
     /// <summary>The round in progress, or null between rounds.</summary>
     public RoundOpened? OpenRound { get; private set; }
 
-    /// <summary>What became of each client of the open round.</summary>
-    public IReadOnlyList<(ClientOutcome Outcome, string? Reason)> Outcomes => _outcomes;
+    /// <summary>The clients of the open round, in the order in which they were asked: their indices in the directory.</summary>
+    public IReadOnlyList<long> Clients => _clients;
+
+    /// <summary>The reply of each client of the open round; null while there is none.</summary>
+    public IReadOnlyList<ReplyTaken?> Replies => _replies;
+
+    /// <summary>Who took part in the rounds that count.</summary>
+    public ParticipationHistory History { get; } = new();
 
     /// <summary>Why the open round closed, or null while it takes replies.</summary>
     public SetClosed? Closed { get; private set; }
@@ -42,8 +53,6 @@ public sealed class RunState
     /// <summary>Clients of the open round whose reply is not yet taken.</summary>
     public int Pending { get; private set; }
 
-    private (ClientOutcome Outcome, string? Reason)[] _outcomes = [];
-
     /// <summary>Takes one more fact in.</summary>
     /// <param name="fact">The fact.</param>
     /// <exception cref="FedCoreException">It cannot follow what came before (<c>run.journal</c>): the journal is damaged.</exception>
@@ -62,6 +71,9 @@ public sealed class RunState
                 break;
             case RunResumed resumed:
                 _rounds.RemoveAll(receipt => receipt.Round > resumed.Round);
+                _asked.RemoveRange(_rounds.Count, _asked.Count - _rounds.Count);
+                History.Clear();
+                for (int i = 0; i < _rounds.Count; i++) History.Add(_asked[i], _rounds[i]);
                 _evaluations.RemoveAll(receipt => receipt.Round > resumed.Round);
                 AbandonedInARow = _rounds.Count - 1 - _rounds.FindLastIndex(receipt => receipt.Committed);
                 CloseRound();
@@ -69,19 +81,23 @@ public sealed class RunState
                 break;
             case RoundOpened round:
                 OpenRound = round;
-                _outcomes = new (ClientOutcome, string?)[round.Cohort.Count];
-                Pending = round.Cohort.Count;
+                foreach (long client in round.Cohort) Ask(client);
+                break;
+            case ClientAsked asked:
+                Ask(asked.Client);
                 break;
             case ReplyTaken reply:
-                Pending -= _outcomes[reply.Position].Outcome == ClientOutcome.Pending ? 1 : 0;
-                Reported += (reply.Outcome == ClientOutcome.Reported ? 1 : 0) - (_outcomes[reply.Position].Outcome == ClientOutcome.Reported ? 1 : 0);
-                _outcomes[reply.Position] = (reply.Outcome, reply.Reason);
+                Pending -= _replies[reply.Position] is null ? 1 : 0;
+                Reported += (reply.Outcome == ClientOutcome.Reported ? 1 : 0) - (OutcomeOf(reply.Position) == ClientOutcome.Reported ? 1 : 0);
+                _replies[reply.Position] = reply;
                 break;
             case SetClosed closed:
                 Closed = closed;
                 break;
             case RoundEnded ended:
                 _rounds.Add(ended.Receipt);
+                _asked.Add([.. InReceipt().Select(position => _clients[position])]);
+                History.Add(_asked[^1], ended.Receipt);
                 AbandonedInARow = ended.Receipt.Committed ? 0 : AbandonedInARow + 1;
                 CloseRound();
                 break;
@@ -104,13 +120,33 @@ public sealed class RunState
         RunResumed resumed => resumed.Round == (Checkpoint?.Round ?? 0),
         _ when Ended is not null => false,
         RoundOpened round => OpenRound is null && round.Round == LastRound + 1,
-        ReplyTaken reply => reply.Round == OpenRound?.Round && reply.Position >= 0 && reply.Position < _outcomes.Length,
+        ClientAsked asked => asked.Round == OpenRound?.Round && Closed is null,
+        ReplyTaken reply => reply.Round == OpenRound?.Round && reply.Position >= 0 && reply.Position < _clients.Count,
         SetClosed closed => closed.Round == OpenRound?.Round && Closed is null,
-        RoundEnded ended => ended.Receipt.Round == OpenRound?.Round,
+        RoundEnded ended => ended.Receipt.Round == OpenRound?.Round && ended.Receipt.Clients.Count == InReceipt().Count(),
         EvaluationEnded evaluation => OpenRound is null && evaluation.Receipt.Round == LastRound,
         CheckpointSaved saved => OpenRound is null && saved.Round == LastRound,
         _ => true,
     };
+
+    /// <summary>What became of a client of the open round.</summary>
+    /// <param name="position">Its place among <see cref="Clients"/>.</param>
+    /// <returns>Its outcome; <see cref="ClientOutcome.Pending"/> without a reply.</returns>
+    public ClientOutcome OutcomeOf(int position) => _replies[position]?.Outcome ?? ClientOutcome.Pending;
+
+    /// <summary>Which places of the open round its receipt shows: all, but in a buffered run not those who are still at work.</summary>
+    /// <returns>The places, in order.</returns>
+    internal IEnumerable<int> InReceipt() => Enumerable.Range(0, _clients.Count).Where(position => !IsBuffered || _replies[position] is not null);
+
+    // A buffered round takes replies in whatever number they come; what it wants is less than what is asked.
+    private bool IsBuffered => OpenRound is { IsBuffered: true };
+
+    private void Ask(long client)
+    {
+        _clients.Add(client);
+        _replies.Add(null);
+        Pending++;
+    }
 
     private void CloseRound()
     {
@@ -118,6 +154,7 @@ public sealed class RunState
         Closed = null;
         Reported = 0;
         Pending = 0;
-        _outcomes = [];
+        _clients.Clear();
+        _replies.Clear();
     }
 }

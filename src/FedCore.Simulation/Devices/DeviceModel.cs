@@ -35,8 +35,19 @@ internal sealed class DeviceModel
     /// <summary>Whether every device answers at once with all its work.</summary>
     public bool IsIdeal => _profiles.Count == 0 && _stragglers is null;
 
+    /// <summary>What a client would say of its device.</summary>
+    public ClientDescriptor Describe(ClientDescriptor client) => ProfileOf(client) is not { } profile ? client : client with
+    {
+        Cores = profile.Cores,
+        MemoryBytes = profile.MemoryMb is { } megabytes ? (long)(megabytes * 1e6) : null,
+        ExamplesPerSecond = profile.ExamplesPerSecond * SpeedFactor(profile, client),
+        DownBytesPerSecond = profile.DownBytesPerSecond,
+        UpBytesPerSecond = profile.UpBytesPerSecond,
+        Availability = profile.Online,
+    };
+
     /// <summary>What a client's device makes of a training task.</summary>
-    public DeviceAnswer Answer(TrainTask task, ClientDescriptor client, int examples)
+    public DeviceAnswer Answer(TrainTask task, ClientDescriptor client, int examples, DateTimeOffset now)
     {
         ClientTask work = task.Work;
         int steps = work.StepsFor(examples);
@@ -44,6 +55,7 @@ internal sealed class DeviceModel
 
         DeviceProfile? profile = ProfileOf(client);
         RandomStream random = _plan.Random.Stream("device", task.Round, client.Id.Name);
+        if (!client.IsAvailableAt(now)) return new DeviceAnswer(ClientOutcome.Declined, 0, 0);
         if (profile is not null && random.NextDouble() >= profile.Availability) return new DeviceAnswer(ClientOutcome.Declined, 0, 0);
 
         double deadline = _plan.Definition.Rounds.DeadlineSeconds ?? double.PositiveInfinity;
@@ -51,9 +63,9 @@ internal sealed class DeviceModel
         if (profile is not null)
         {
             int stepsPerEpoch = LocalWork.StepsPerEpoch(examples, work.BatchSize);
-            secondsPerStep = examples / (double)stepsPerEpoch / (profile.ExamplesPerSecond * SpeedFactor(profile, client));
-            down = task.Model.Trainable.Length * sizeof(float) / (profile.DownBytesPerSecond ?? double.PositiveInfinity);
-            up = task.Layout.ByteLength / (profile.UpBytesPerSecond ?? double.PositiveInfinity);
+            secondsPerStep = examples / (double)stepsPerEpoch / client.ExamplesPerSecond!.Value;
+            down = _plan.TaskBytes / (profile.DownBytesPerSecond ?? double.PositiveInfinity);
+            up = _plan.UpdateBytes / (profile.UpBytesPerSecond ?? double.PositiveInfinity);
         }
 
         double available = deadline - down - up;

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using FedCore.Rounds;
 
 namespace FedCore.Simulation.Devices;
 
@@ -12,6 +13,17 @@ public sealed record DeviceProfile
     /// <summary>How many clients have it, in proportion to the other profiles' shares.</summary>
     [Range(0, 1e9, MinimumIsExclusive = true)]
     public double Share { get; init; } = 1;
+
+    /// <summary>Processor cores, for strategies that plan by them.</summary>
+    [Range(1, 1_000_000)]
+    public int? Cores { get; init; }
+
+    /// <summary>Memory in MB, for strategies that plan by it.</summary>
+    [Range(1, 1e9)]
+    public double? MemoryMb { get; init; }
+
+    /// <summary>When in a day it answers at all; empty for always.</summary>
+    public IReadOnlyList<AvailabilityWindow> Online { get; init; } = [];
 
     /// <summary>Examples that it trains on per second.</summary>
     [Range(0, 1e12, MinimumIsExclusive = true)]

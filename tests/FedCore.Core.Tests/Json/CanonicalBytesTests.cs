@@ -25,9 +25,10 @@ public class CanonicalBytesTests
             {"name":"n","description":null,"seed":0,
             "model":{"input":[4],"layers":[{"type":"linear","outputs":2,"bias":true,"name":null}],"loss":{"type":"softmaxCrossEntropy"}},
             "start":null,"data":null,"strategy":{"type":"fedavg","server":{"type":"average","learningRate":1}},"aggregator":{"type":"weightedMean"},
+            "secureAggregation":null,"disclosures":[],
             "training":{"epochs":null,"steps":null,"batchSize":32,"learningRate":0.1,"schedule":null,
             "optimizer":{"type":"sgd","momentum":0,"nesterov":false,"weightDecay":0},"clipNorm":null,"weightBy":"examples","maxExamples":null},
-            "rounds":{"count":5,"cohort":{"type":"all"},"overSelection":0,"deadlineSeconds":null,"minimumReports":null,"maxAbandonedInARow":10},
+            "rounds":{"count":5,"cohort":{"type":"all"},"overSelection":0,"deadlineSeconds":null,"workPlanning":null,"buffer":null,"minimumReports":null,"maxAbandonedInARow":10},
             "evaluation":{"every":1,"cohort":null,"splits":["test"]},"stop":null}
             """.ReplaceLineEndings(""),
             Encoding.UTF8.GetString(plan.CanonicalBytes.Span));

@@ -1,10 +1,11 @@
-using FedCore.Numerics;
-
 namespace FedCore.Rounds.Selection;
 
 /// <summary>Every client takes part in every round.</summary>
 public sealed class AllClients : ICohortSelection
 {
+    /// <inheritdoc/>
+    public bool AllowsBuffer => true;
+
     /// <inheritdoc/>
     public void Validate(long population)
     {
@@ -16,10 +17,15 @@ public sealed class AllClients : ICohortSelection
     public long MostWanted(long population) => population;
 
     /// <inheritdoc/>
-    public Cohort Select(long population, double overSelection, RandomStream random)
+    public Cohort Select(SelectionContext context)
     {
-        long[] members = new long[population];
+        ArgumentNullException.ThrowIfNull(context);
+        long[] members = new long[context.Clients.Count];
         for (int i = 0; i < members.Length; i++) members[i] = i;
         return new Cohort(members, members.Length);
     }
+
+    /// <summary>Whoever is not at work, of whom there are as many as have just answered.</summary>
+    /// <inheritdoc/>
+    public long? SelectNext(SelectionContext context, Func<long, bool> isAtWork) => UniformSelection.Free(context, isAtWork);
 }

@@ -21,10 +21,11 @@ public sealed class PoissonSelection : ICohortSelection
     public long MostWanted(long population) => population;
 
     /// <inheritdoc/>
-    public Cohort Select(long population, double overSelection, RandomStream random)
+    public Cohort Select(SelectionContext context)
     {
-        ArgumentNullException.ThrowIfNull(random);
-        if (overSelection > 0)
+        ArgumentNullException.ThrowIfNull(context);
+        (long population, RandomStream random) = (context.Clients.Count, context.Random);
+        if (context.OverSelection > 0)
         {
             throw FedCoreException.Configuration(
                 "run.cohort", "rounds.overSelection does not go with a poisson cohort, whose size is random. Set it to 0 and use a deadline.");

@@ -1,11 +1,16 @@
 using System.ComponentModel.DataAnnotations;
-using FedCore.Numerics;
 
 namespace FedCore.Rounds.Selection;
 
-/// <summary>A fixed number of clients, every subset equally likely (Floyd's algorithm: Bentley and Floyd 1987).</summary>
+/// <summary>
+/// A fixed number of clients, every subset equally likely (Floyd's algorithm: Bentley and Floyd 1987). Those who are known not to be available are replaced.
+/// Time and memory depend on the number, not on the population.
+/// </summary>
 public sealed class UniformSelection : ICohortSelection
 {
+    // As often a client is drawn in place of one who is not available or at work, before the place stays as it is.
+    private const int MaxDraws = 100;
+
     /// <summary>Number of clients; null where <see cref="Fraction"/> is given.</summary>
     [Range(1, int.MaxValue)]
     public int? Size { get; init; }
@@ -15,42 +20,70 @@ public sealed class UniformSelection : ICohortSelection
     public double? Fraction { get; init; }
 
     /// <inheritdoc/>
-    public void Validate(long population)
-    {
-        if (Size is null == Fraction is null)
-            throw FedCoreException.Configuration("run.cohort", "A uniform cohort needs either a \"size\" or a \"fraction\". Give one of the two.");
-        if (Fraction * population > Array.MaxLength)
-            throw FedCoreException.Configuration("run.cohort", $"A cohort of {Fraction} of {population} clients is too large. Use a smaller fraction, or a size.");
-        if (Size > population)
-        {
-            throw FedCoreException.Configuration(
-                "run.cohort", $"The cohort's size is {Size}, but there are {population} clients. Use a size of at most {population}, or \"type\": \"all\".");
-        }
-    }
+    public bool AllowsBuffer => true;
 
     /// <inheritdoc/>
-    public long MostWanted(long population) => Size ?? checked((int)Math.Max(1, Math.Round(Fraction!.Value * population)));
+    public void Validate(long population) => CohortSize.Validate("uniform", Size, Fraction, population);
 
     /// <inheritdoc/>
-    public Cohort Select(long population, double overSelection, RandomStream random)
-    {
-        ArgumentNullException.ThrowIfNull(random);
-        int wanted = (int)MostWanted(population);
+    public long MostWanted(long population) => CohortSize.Of(Size, Fraction, population);
 
-        // In decimal, so that 0.1 more than 10 are 11; in binary they are a little more, and 12 would be asked.
-        int asked = (int)Math.Min(population, Math.Min(Array.MaxLength, Math.Ceiling(wanted * (1 + (decimal)overSelection))));
+    /// <inheritdoc/>
+    public Cohort Select(SelectionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        long population = context.Clients.Count;
+        int wanted = (int)MostWanted(population), asked = context.AskedFor(wanted);
         var chosen = new HashSet<long>(asked);
         long[] members = new long[asked];
         for (int i = 0; i < asked; i++)
         {
             long last = population - asked + i;
-            long candidate = random.NextInt64(last + 1);
+            long candidate = context.Random.NextInt64(last + 1);
             if (!chosen.Add(candidate)) chosen.Add(candidate = last);
             members[i] = candidate;
         }
 
+        for (int i = 0; i < asked; i++)
+        {
+            if (context.Clients.Get(members[i]).IsAvailableAt(context.Now)) continue;
+            if (Draw(context, chosen.Contains) is not { } other) continue;
+            chosen.Add(other);
+            members[i] = other;
+        }
+
         // Floyd's order is not uniform, and where all report at once the order decides who is left out.
-        random.Shuffle<long>(members);
+        context.Random.Shuffle<long>(members);
         return new Cohort(members, wanted);
+    }
+
+    /// <inheritdoc/>
+    public long? SelectNext(SelectionContext context, Func<long, bool> isAtWork) => Free(context, isAtWork);
+
+    /// <summary>Somebody who is not at work, each equally likely; null where everybody is.</summary>
+    internal static long? Free(SelectionContext context, Func<long, bool> isAtWork)
+    {
+        if (Draw(context, isAtWork) is { } drawn) return drawn;
+
+        // So few are left that they are hard to hit: the first from a random place on.
+        long population = context.Clients.Count, start = context.Random.NextInt64(population);
+        for (long i = 0; i < population; i++)
+        {
+            long candidate = (start + i) % population;
+            if (!isAtWork(candidate) && context.Clients.Get(candidate).IsAvailableAt(context.Now)) return candidate;
+        }
+
+        return null;
+    }
+
+    private static long? Draw(SelectionContext context, Func<long, bool> isTaken)
+    {
+        for (int draw = 0; draw < MaxDraws; draw++)
+        {
+            long candidate = context.Random.NextInt64(context.Clients.Count);
+            if (!isTaken(candidate) && context.Clients.Get(candidate).IsAvailableAt(context.Now)) return candidate;
+        }
+
+        return null;
     }
 }

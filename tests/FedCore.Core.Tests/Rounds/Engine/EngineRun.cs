@@ -60,6 +60,9 @@ internal sealed class EngineRun : IDisposable
     /// <summary>Called with every fact that was kept.</summary>
     public Action<RunEvent>? OnFact { get; init; }
 
+    /// <summary>Called behind every round, when the model has moved.</summary>
+    public Action? OnEnded { get; set; }
+
     public ServerState Server { get; }
 
     public RunState State { get; private set; } = new();
@@ -84,7 +87,11 @@ internal sealed class EngineRun : IDisposable
             Pool = pool,
             Checkpoints = Checkpoints,
             Environment = Environment,
-            Progress = new Direct(OnFact),
+            Progress = new Direct(fact =>
+            {
+                OnFact?.Invoke(fact);
+                if (fact is RoundEnded) OnEnded?.Invoke();
+            }),
         });
         State = engine.State;
         return await engine.RunAsync(Server, ct ?? TestContext.Current.CancellationToken);

@@ -16,9 +16,19 @@ internal sealed record Answer(double Seconds = 0, ClientOutcome Outcome = Client
 internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelReader<FleetReply>, IFleet, IClientDirectory
 {
     private readonly List<(DateTimeOffset At, FleetReply Reply)> _coming = [];
+    private readonly Dictionary<SiteTask, ClientDescriptor> _clients = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>The script for training tasks; by default everybody reports at once.</summary>
     public Func<TrainTask, IEnumerable<Answer>> OnTrain { get; set; } = _ => [new Answer()];
+
+    /// <summary>The script for training tasks by the client's index, in place of <see cref="OnTrain"/>.</summary>
+    public Func<long, IEnumerable<Answer>>? OnTrainOf { get; set; }
+
+    /// <summary>Hears of every training task, when it is handed to a client.</summary>
+    public Action<long>? OnSent { get; set; }
+
+    /// <summary>The clients whose training tasks have no reply yet, in the order in which they were asked.</summary>
+    public List<long> AtWork { get; } = [];
 
     /// <summary>The script for evaluations.</summary>
     public Func<EvaluateTask, IEnumerable<Answer>> OnEvaluate { get; set; } = _ => [new Answer()];
@@ -40,13 +50,23 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
 
     public ClientDescriptor Get(long index) => new(index, new ClientId(string.Create(CultureInfo.InvariantCulture, $"c{index}")));
 
+    /// <summary>The name of the client that was given a task.</summary>
+    public string ClientOf(SiteTask task) => _clients[task].Id.Name;
+
     /// <summary>Lets a reply of the test's own come at once.</summary>
     public void Inject(FleetReply reply) => _coming.Add((clock.GetUtcNow(), reply));
 
     public ValueTask SendAsync(ClientDescriptor to, SiteTask task, CancellationToken ct)
     {
         Sent.Add(task);
-        foreach (Answer answer in task is TrainTask train ? OnTrain(train) : OnEvaluate((EvaluateTask)task))
+        _clients[task] = to;
+        if (task is TrainTask)
+        {
+            AtWork.Add(to.Index);
+            OnSent?.Invoke(to.Index);
+        }
+
+        foreach (Answer answer in task is TrainTask train ? OnTrainOf?.Invoke(to.Index) ?? OnTrain(train) : OnEvaluate((EvaluateTask)task))
         {
             if (double.IsInfinity(answer.Seconds)) continue;
             IUpdateSource? update = answer.Outcome == ClientOutcome.Reported ? Update(task, to) : null;
@@ -70,6 +90,7 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
         bool isThere = next >= 0 && _coming[next].At <= clock.GetUtcNow();
         item = isThere ? _coming[next].Reply : null;
         if (isThere) _coming.RemoveAt(next);
+        if (item?.Task is TrainTask task && _clients.TryGetValue(task, out ClientDescriptor? client)) AtWork.Remove(client.Index);
         return isThere;
     }
 

@@ -1,0 +1,17 @@
+using FedCore.Updates;
+
+namespace FedCore.Aggregation;
+
+/// <summary>An update on its way to the sum, of which the numbers beside the vectors are remembered.</summary>
+internal sealed class ObservedUpdate(IUpdateSource source) : IUpdateSource
+{
+    /// <summary>The scalar sections; null until the update was opened.</summary>
+    public double[]? Scalars { get; private set; }
+
+    public async ValueTask<IUpdateReader> OpenAsync(CancellationToken ct)
+    {
+        IUpdateReader reader = await source.OpenAsync(ct).ConfigureAwait(false);
+        Scalars = reader.Scalars.ToArray();
+        return reader;
+    }
+}

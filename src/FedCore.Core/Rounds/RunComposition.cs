@@ -1,0 +1,51 @@
+namespace FedCore.Rounds;
+
+/// <summary>Which parts of a run do not go together, and why.</summary>
+internal static class RunComposition
+{
+    /// <exception cref="FedCoreException">Two parts exclude each other (<c>run.composition</c>); the message says why and what to do.</exception>
+    public static void Check(RunDefinition run)
+    {
+        if (run.Disclosures.Distinct().Count() != run.Disclosures.Count) throw Refused("disclosures names one twice. Name each once.");
+        if (run.Rounds is { WorkPlanning: not null, DeadlineSeconds: null })
+            throw Refused("rounds.workPlanning plans what clients can finish by the deadline, but rounds.deadlineSeconds is not set. Set it, such as to 60.");
+        foreach (Disclosure needed in run.Rounds.Cohort.Disclosures.Concat(run.Evaluation.Cohort?.Disclosures ?? []))
+            RequireDisclosure(run, needed, "rounds.cohort chooses by what single clients do");
+        if (run.Rounds.Buffer is not null) CheckBuffer(run);
+        if (run.SecureAggregation is { } secure) CheckSecure(run, secure);
+    }
+
+    private static void CheckBuffer(RunDefinition run)
+    {
+        const string buffered = "rounds.buffer lets every client start and end at a time of its own";
+        if (run.Rounds.DeadlineSeconds is not null)
+            throw Refused($"{buffered}, so there is no deadline for all. Leave rounds.deadlineSeconds out; rounds.buffer.maxStaleness limits how late an update may be.");
+        if (run.Rounds.OverSelection > 0) throw Refused($"{buffered}, and waits for nobody. Set rounds.overSelection to 0.");
+        if (!run.Rounds.Cohort.AllowsBuffer) throw Refused($"{buffered}, so clients are chosen one by one. Use a uniform cohort, or all.");
+        if (run.Strategy.Broadcasts.Count > 0 || run.Strategy.KeepsClientState)
+            throw Refused($"{buffered}, but the strategy's clients must start a round from the same state of the server. Use fedavg, fedprox, fednova or qfedavg.");
+    }
+
+    private static void CheckSecure(RunDefinition run, SecureAggregationPolicy secure)
+    {
+        const string sum = "secureAggregation shows the aggregator sums and nothing else";
+        if (run.Rounds.Buffer is not null) throw Refused($"{sum}, but rounds.buffer counts each update by its own staleness. Remove one of the two.");
+        foreach (Disclosure shown in (Disclosure[])[Disclosure.IndividualUpdates, Disclosure.ClientMetrics])
+            if (run.Disclosures.Contains(shown)) throw Refused($"{sum}, but disclosures names {NameOf(shown)}. Remove one of the two.");
+        if (run.Rounds.MinimumReports < secure.MinimumCohort)
+        {
+            throw Refused($"secureAggregation.minimumCohort is {secure.MinimumCohort}, but a round counts with {run.Rounds.MinimumReports} reports. "
+                + $"Raise rounds.minimumReports to {secure.MinimumCohort} or more.");
+        }
+    }
+
+    private static void RequireDisclosure(RunDefinition run, Disclosure needed, string why)
+    {
+        if (!run.Disclosures.Contains(needed))
+            throw Refused($"{why}, which the run must disclose and every site must allow. Add \"disclosures\": [\"{NameOf(needed)}\"].");
+    }
+
+    private static string NameOf(Disclosure disclosure) => System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(disclosure.ToString());
+
+    private static FedCoreException Refused(string message) => FedCoreException.Configuration("run.composition", message);
+}
