@@ -10,12 +10,11 @@ using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Simulation;
 using FedCore.Strategies;
-using FedCore.Training;
 using FedCore.Training.Data;
 using FedCore.Updates;
 
 // A run file may now say {"type": "steady", "decay": 0.01, "momentum": 0.5}.
-Registry registry = Registry.CreateDefault().AddTraining().Register<IStrategy, SteadyAveraging>("steady");
+Registry registry = Registry.CreateDefault().AddSimulation().Register<IStrategy, SteadyAveraging>("steady");
 
 RunFile file = RunFile.Load(args.Length > 0 ? args[0] : RunFileOfHospitals(), [], registry);
 foreach (IStrategy strategy in (IStrategy[])[new FedAvg(), new SteadyAveraging { Decay = 0.01, Momentum = 0.5 }])

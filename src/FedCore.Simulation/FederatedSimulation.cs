@@ -7,6 +7,7 @@ using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
+using FedCore.Simulation.Poisoning;
 using FedCore.Strategies;
 using FedCore.Training;
 using FedCore.Training.Data;
@@ -82,7 +83,8 @@ public static class FederatedSimulation
         var clock = new VirtualClock();
         using var states = new ClientStateStore(options.ClientStateFolder);
         using var fleet = new SimulatedFleet(
-            plan, new FittingData(data, plan.Model), options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, states, options.ClientProgress);
+            plan, new FittingData(data, plan.Model), options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, states, options.Attackers,
+            options.ClientProgress);
         using var pool = new FlatVectorPool();
         var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
         var progress = new ResumedClock(clock, options.Progress);
@@ -157,6 +159,9 @@ public sealed record SimulationOptions
 
     /// <summary>Clients that do not finish in time.</summary>
     public Stragglers? Stragglers { get; init; }
+
+    /// <summary>Clients that want to harm the model.</summary>
+    public Attackers? Attackers { get; init; }
 
     /// <summary>
     /// Where the facts go, by which a run finds its checkpoints again. By default they are kept in these options where there are checkpoints, and nowhere

@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using FedCore.Rounds;
 using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
+using FedCore.Simulation.Poisoning;
 using FedCore.Training;
 using FedCore.Training.Data;
 using FedCore.Updates;
@@ -24,11 +25,16 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
     private readonly IProgress<SiteTask>? _progress;
     private readonly ClientStateStore _states;
     private readonly ConcurrentStack<Seat> _seats = new();
+    private readonly IPoisoning? _poisoning;
+    private readonly HashSet<long> _attackers;
 
     public SimulatedFleet(
-        RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock, ClientStateStore states, IProgress<SiteTask>? progress = null)
+        RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock, ClientStateStore states, Attackers? attackers = null,
+        IProgress<SiteTask>? progress = null)
     {
         (_plan, _data, _trainer, _devices, _clock, _states, _progress) = (plan, data, trainer, devices, clock, states, progress);
+        attackers?.Behavior.Check(plan.Model);
+        (_poisoning, _attackers) = (attackers?.Behavior, attackers?.Choose(plan, data.ClientCount) ?? []);
         _replies = new SimulatedReplies(clock);
     }
 
@@ -47,13 +53,21 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
             : new DeviceAnswer(ClientOutcome.Reported, 0, 0);
         FleetReply reply = answer.Outcome switch
         {
-            ClientOutcome.Reported => new FleetReply(task, answer.Outcome, new LazyUpdate(this, to, task, answer.Steps), Steps: answer.Steps),
+            ClientOutcome.Reported => new FleetReply(task, answer.Outcome, UpdateOf(to, task, answer.Steps), Steps: answer.Steps),
             ClientOutcome.Declined => new FleetReply(task, answer.Outcome, Reason: "client.unavailable"),
             _ => new FleetReply(task, answer.Outcome, Reason: "client.vanished"),
         };
         _replies.Add(reply, answer.Seconds);
         return ValueTask.CompletedTask;
     }
+
+    private IUpdateSource UpdateOf(ClientDescriptor client, SiteTask task, int steps)
+    {
+        var update = new LazyUpdate(this, client, task, steps);
+        return PoisoningOf(client, task) is { UpdateFactor: not 1 and var factor } ? new ScaledUpdate(update, factor) : update;
+    }
+
+    private IPoisoning? PoisoningOf(ClientDescriptor client, SiteTask task) => task is TrainTask && _attackers.Contains(client.Index) ? _poisoning : null;
 
     public void Withdraw(SiteTask task) => _replies.Withdraw(task);
 
@@ -83,12 +97,14 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
             try
             {
                 ClientData data = fleet._data.Get(client.Index);
+                IPoisoning? poisoning = fleet.PoisoningOf(client, task);
+                if (poisoning is not null) data = poisoning.Poison(data, fleet._plan.Model);
                 if (task is TrainTask train)
                 {
                     seat.State.Begin(client.Index);
                     reader.Update = await seat.Workspace.TrainAsync(train, client.Id.Name, data, steps, seat.State, ct).ConfigureAwait(false);
                     fleet._progress?.Report(task);
-                    if (!reader.Update.IsFinite)
+                    if (!reader.Update.IsFinite || !float.IsFinite(poisoning?.UpdateFactor ?? 1))
                         throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
                     seat.State.Keep(train);
                 }

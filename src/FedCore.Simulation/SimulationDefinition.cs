@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
 using FedCore.Simulation.Devices;
+using FedCore.Simulation.Poisoning;
 using FedCore.Training.Data;
 using FedCore.Training.Partitioning;
 
@@ -30,6 +31,9 @@ public sealed record SimulationDefinition
 
     /// <summary>Clients that do not finish in time; null for none.</summary>
     public Stragglers? Stragglers { get; init; }
+
+    /// <summary>Clients that want to harm the model; null for none.</summary>
+    public Attackers? Attackers { get; init; }
 
     /// <summary>Memory for examples of generated clients that are chosen again, in MB; those who find no room are made again each time.</summary>
     [Range(0, 1_000_000)]

@@ -10,7 +10,6 @@ using FedCore.Rounds.Selection;
 using FedCore.Simulation.Devices;
 using FedCore.Strategies;
 using FedCore.Tests;
-using FedCore.Training;
 using FedCore.Training.Data;
 
 namespace FedCore.Simulation.Tests;
@@ -86,7 +85,7 @@ public class FedProxClaimTests
                 Rounds = new RoundPolicy { Count = 50, Cohort = new UniformSelection { Size = 10 }, DeadlineSeconds = 100, MinimumReports = 1 },
                 Evaluation = new EvaluationPlan { Every = 50, Splits = [DataSplit.Test, DataSplit.Train] },
             },
-            Registry.CreateDefault().AddTraining());
+            Registry.CreateDefault().AddSimulation());
         var options = new SimulationOptions { Stragglers = stragglers > 0 ? new Stragglers { Share = stragglers } : null };
         using SimulationResult result = await FederatedSimulation.RunAsync(plan, data(plan), options, TestContext.Current.CancellationToken);
         return (result.Metrics["accuracy"], result.Metrics["trainLoss"]);

@@ -6,7 +6,6 @@ using FedCore.Simulation.Tests.Golden;
 using FedCore.Strategies;
 using FedCore.Strategies.Server;
 using FedCore.Tests;
-using FedCore.Training;
 using FedCore.Training.Data;
 using FedCore.Training.Data.Datasets;
 
@@ -75,7 +74,7 @@ public class HeartDiseaseTests
     [Fact]
     public async Task Csv_files_give_the_four_hospitals_with_the_published_sizes()
     {
-        RunPlan plan = RunPlan.Create(Plan("fedavg", 1).Definition with { Data = HeartData.Contract }, Registry.CreateDefault().AddTraining());
+        RunPlan plan = RunPlan.Create(Plan("fedavg", 1).Definition with { Data = HeartData.Contract }, Registry.CreateDefault().AddSimulation());
         var folders = new DataFolders(".", SharedData.Require("data/heart_disease"), new DatasetStore());
         DataPool pool = await HeartData.Source.LoadAsync(new DataRequest(plan, folders), TestContext.Current.CancellationToken);
         Assert.Equal([303, 261, 46, 130], pool.Groups!.Select(group => group.Rows.Length));

@@ -6,7 +6,6 @@ using FedCore.Rounds;
 using FedCore.Rounds.Selection;
 using FedCore.Strategies;
 using FedCore.Tests;
-using FedCore.Training;
 using FedCore.Training.Data;
 using FedCore.Training.Data.Datasets;
 using FedCore.Training.Data.Idx;
@@ -53,5 +52,5 @@ public class MnistTests
             Rounds = new RoundPolicy { Count = 150, Cohort = new UniformSelection { Fraction = 0.1 } },
             Stop = new StopRule { Metric = "accuracy", AtLeast = 0.97 },
         },
-        Registry.CreateDefault().AddTraining());
+        Registry.CreateDefault().AddSimulation());
 }

@@ -16,7 +16,7 @@ internal static class SmallRun
 {
     public const int TrainExamples = 18;
 
-    public static Registry Names { get; } = Registry.CreateDefault().AddTraining();
+    public static Registry Names { get; } = Registry.CreateDefault().AddSimulation();
 
     public static RunPlan Plan(RoundPolicy? rounds = null, IStrategy? strategy = null, TrainingPlan? training = null, EvaluationPlan? evaluation = null, string name = "small") =>
         RunPlan.Create(

@@ -1,7 +1,6 @@
 using FedCore.Aggregation;
 using FedCore.Naming;
 using FedCore.Rounds;
-using FedCore.Training;
 using FedCore.Updates;
 
 namespace FedCore.Simulation.Tests;
@@ -14,7 +13,7 @@ public class WorkspaceTests
     {
         var trainer = new SmallRun.CountingTrainer();
         RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 1 });
-        Registry names = Registry.CreateDefault().AddTraining().Register<IAggregator, Careless>("careless");
+        Registry names = Registry.CreateDefault().AddSimulation().Register<IAggregator, Careless>("careless");
         plan = RunPlan.Create(plan.Definition with { Aggregator = new Careless() }, names);
         using (await SmallRun.RunAsync(plan, new SimulationOptions { Trainer = trainer, Threads = 1 }, clients: 3)) { }
 

@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using FedCore.Naming;
 using FedCore.Simulation;
-using FedCore.Training;
 
 namespace FedCore.Cli.Commands;
 
@@ -26,7 +25,7 @@ internal static class SchemaCommand
     /// <summary>The schema with descriptions from the types' documentation.</summary>
     public static string Text()
     {
-        JsonObject schema = RunFile.Schema(Registry.CreateDefault().AddTraining(), DocumentationComments.SummaryOf);
+        JsonObject schema = RunFile.Schema(Registry.CreateDefault().AddSimulation(), DocumentationComments.SummaryOf);
         schema.Insert(0, "title", "FedCore run file");
         schema.Insert(0, "$schema", "https://json-schema.org/draft/2020-12/schema");
 

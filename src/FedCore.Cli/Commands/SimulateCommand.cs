@@ -8,7 +8,6 @@ using FedCore.Naming;
 using FedCore.Rounds;
 using FedCore.Simulation;
 using FedCore.Simulation.Reporting;
-using FedCore.Training;
 using FedCore.Training.Data;
 using FedCore.Training.Data.Datasets;
 
@@ -89,7 +88,7 @@ internal static class SimulateCommand
     private static async Task<int> RunAsync(Request request, TextWriter output, TextWriter error, CancellationToken ct)
     {
         long start = Stopwatch.GetTimestamp();
-        Registry registry = Registry.CreateDefault().AddTraining();
+        Registry registry = Registry.CreateDefault().AddSimulation();
         RunFile file = RunFile.Load(request.File, request.Assignments, registry);
         RunPlan plan = Locate(file.Path, () => RunPlan.Create(file.Run, registry));
         var folders = new DataFolders(file.Folder, request.DataFolder, new DatasetStore());
@@ -104,6 +103,7 @@ internal static class SimulateCommand
             Threads = request.Threads,
             Devices = file.Simulation.Devices,
             Stragglers = file.Simulation.Stragglers,
+            Attackers = file.Simulation.Attackers,
             InitialModel = initial,
             Journal = results?.Journal as IRunJournal ?? new NoJournal(),
             Checkpoints = results?.Checkpoints,

@@ -377,8 +377,10 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         IUpdateSource source = flight.Update!;
         if (plan.Discloses(Disclosure.ClientMetrics)) source = flight.Observed = new ObservedUpdate(source);
         if (plan.Definition.Rounds.Buffer is not { } buffer) return source;
+
+        // Its weight stays what it is: the sum is divided by the weight of fresh updates.
         double factor = buffer.Staleness.Factor(_state.OpenRound!.Round - flight.Task.Round);
-        return factor == 1 ? source : new DiscountedUpdate(source, (float)factor);
+        return factor == 1 ? source : new ScaledUpdate(source, (float)factor);
     }
 
     private ValueTask AbandonAsync(string reason, int[] reported, CancellationToken ct) =>

@@ -16,5 +16,13 @@ internal static class CohortSize
         }
     }
 
+    /// <summary>Refuses more clients than can be looked at one by one in every round.</summary>
+    public static void ValidateScan(string name, long population)
+    {
+        const int most = 1_000_000;
+        if (population > most)
+            throw FedCoreException.Configuration("run.cohort", $"A {name} cohort looks at every client in every round, and there are {population}; at most {most} are supported. Use a uniform cohort.");
+    }
+
     public static long Of(int? size, double? fraction, long population) => size ?? checked((int)Math.Max(1, Math.Round(fraction!.Value * population)));
 }

@@ -50,6 +50,14 @@ public sealed record SelectionContext(IClientDirectory Clients, RandomStream Ran
     /// <summary>Who took part before.</summary>
     public ParticipationHistory History { get; init; } = new();
 
+    /// <summary>The clients that are available now, as far as is known, in the directory's order.</summary>
+    /// <returns>Their indices.</returns>
+    public IEnumerable<long> AvailableClients()
+    {
+        for (long client = 0; client < Clients.Count; client++)
+            if (Clients.Get(client).IsAvailableAt(Now)) yield return client;
+    }
+
     /// <summary>How many to ask so that a number reports, of the clients that there are.</summary>
     /// <param name="wanted">The number.</param>
     /// <returns>The number and what is asked in addition.</returns>

@@ -1,12 +1,14 @@
 using System.Numerics.Tensors;
 using FedCore.Numerics;
-using FedCore.Updates;
 
-namespace FedCore.Aggregation;
+namespace FedCore.Updates;
 
-/// <summary>An update whose vectors count less, because it is stale. Its weight stays what it is: the sum is divided by the weight of fresh updates.</summary>
-internal sealed class DiscountedUpdate(IUpdateSource source, float factor) : IUpdateSource
+/// <summary>An update whose vectors are multiplied by a factor while they are read; its scalars, the weight among them, stay what they are.</summary>
+/// <param name="source">The update.</param>
+/// <param name="factor">The factor.</param>
+public sealed class ScaledUpdate(IUpdateSource source, float factor) : IUpdateSource
 {
+    /// <inheritdoc/>
     public async ValueTask<IUpdateReader> OpenAsync(CancellationToken ct) => new Reader(await source.OpenAsync(ct).ConfigureAwait(false), factor);
 
     private sealed class Reader(IUpdateReader inner, float factor) : IUpdateReader
