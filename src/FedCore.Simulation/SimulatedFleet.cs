@@ -110,7 +110,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                 }
                 else
                 {
-                    reader.Update = seat.Workspace.Evaluate((EvaluateTask)task, data);
+                    reader.Update = seat.Workspace.Evaluate((EvaluateTask)task, client.Id.Name, data);
                     fleet._progress?.Report(task);
                 }
 

@@ -29,7 +29,8 @@ public interface ITrainingWorkspace : IDisposable
 
     /// <summary>Computes metric sums on a client's examples.</summary>
     /// <param name="task">The task.</param>
+    /// <param name="site">The client's name, which keys its random streams.</param>
     /// <param name="data">Its examples.</param>
     /// <returns>The sums, in the workspace's memory: valid until the next call.</returns>
-    Update Evaluate(EvaluateTask task, ClientData data);
+    Update Evaluate(EvaluateTask task, string site, ClientData data);
 }

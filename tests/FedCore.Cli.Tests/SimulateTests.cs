@@ -21,8 +21,8 @@ public class SimulateTests
         // 513 parameters: down, 20 rounds of training and of evaluation for 5 clients each.
         Assert.Equal(20 * 2 * 5 * 513 * 4, line.GetProperty("bytesDown").GetInt64());
 
-        // Up: the model's change, the weight and three sums; and three sums for an evaluation.
-        Assert.Equal(20 * 5 * ((513 * 4) + (4 * 8) + (3 * 8)), line.GetProperty("bytesUp").GetInt64());
+        // Up: the model's change, the weight and three sums; and three sums and a histogram of 101 bins for an evaluation.
+        Assert.Equal(20 * 5 * ((513 * 4) + (4 * 8) + (3 * 8) + (101 * 8)), line.GetProperty("bytesUp").GetInt64());
     }
 
     [Fact]

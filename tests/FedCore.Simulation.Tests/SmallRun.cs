@@ -66,7 +66,7 @@ internal static class SmallRun
                 return inner.TrainAsync(task, site, data, steps, state, ct);
             }
 
-            public Update Evaluate(EvaluateTask task, ClientData data) => inner.Evaluate(task, data);
+            public Update Evaluate(EvaluateTask task, string site, ClientData data) => inner.Evaluate(task, site, data);
 
             public void Dispose()
             {

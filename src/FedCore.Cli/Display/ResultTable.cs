@@ -33,6 +33,15 @@ internal static class ResultTable
         foreach (string[] row in rows.Prepend(head)) output.WriteLine("  " + string.Join("   ", row.Select((cell, i) => cell.PadLeft(widths[i]))));
         output.WriteLine();
 
+        if (state.Evaluations.Count > 0)
+        {
+            foreach ((string name, ClientDistribution clients) in state.Evaluations[^1].Distributions)
+            {
+                output.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture, $"  {Sentence($"{Shown.Of(name)} from client to client: worst 10 % {clients.Worst10:0.000}, median {clients.Median:0.000}, best 10 % {clients.Best10:0.000}")}"));
+            }
+        }
+
         // A run that did all its rounds says itself how many were abandoned.
         int abandoned = result.End.Code == RunEnded.Completed ? 0 : state.Rounds.Count(r => !r.Committed);
         output.WriteLine($"  {Sentence(Shown.Of(result.End.Message, 4000))} {(abandoned > 0 ? $"{Abandoned(abandoned)}. " : "")}{elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s.");

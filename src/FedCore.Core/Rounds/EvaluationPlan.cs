@@ -20,6 +20,12 @@ public sealed record EvaluationPlan
     [MinLength(1)]
     public IReadOnlyList<DataSplit> Splits { get; init; } = [DataSplit.Test];
 
+    /// <summary>Shows how accuracy is distributed over the clients; null for the mean alone.</summary>
+    public DistributionPlan? Distribution { get; init; } = new();
+
+    /// <summary>Training of a copy at each client before it evaluates; null to evaluate the global model as it is.</summary>
+    public FineTuning? FineTune { get; init; }
+
     /// <summary>The largest number of clients that evaluate when no cohort is given.</summary>
     internal const int DefaultMaximum = 1000;
 

@@ -71,7 +71,11 @@ public sealed record TrainTask(
 /// <param name="Layout">The sections of the answer.</param>
 public sealed record EvaluateTask(
     IReadOnlyList<DataSplit> Splits, int Round, int Position, int CohortSize, ModelState Model, UpdateLayout Layout)
-    : SiteTask(Round, Position, CohortSize, Model, Layout, null);
+    : SiteTask(Round, Position, CohortSize, Model, Layout, null)
+{
+    /// <summary>Training of a copy before the evaluation; null for none.</summary>
+    public FineTuning? FineTune { get; init; }
+}
 
 /// <summary>A client's answer to a task.</summary>
 /// <param name="Task">The task.</param>

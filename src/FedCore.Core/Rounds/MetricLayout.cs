@@ -35,6 +35,9 @@ public sealed class MetricLayout
     /// <returns>One section of one number per sum.</returns>
     public IEnumerable<Section> Sections(string prefix) => SumNames.Select(name => new Section(Name(prefix, name), SectionRole.Metric, 1));
 
+    /// <summary>The metrics that are shares of the examples: the name of each sum and of its mean.</summary>
+    public IEnumerable<LossMetric> Shares => _metrics.Where(metric => metric.IsShare);
+
     /// <summary>The names of the means.</summary>
     /// <param name="prefix">What they begin with.</param>
     /// <returns>Such as <c>loss</c>, <c>accuracy</c>.</returns>

@@ -465,7 +465,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         Cohort cohort = evaluation.CohortFor(population).Select(ContextFor(round, "evaluation"));
         for (int position = 0; position < cohort.Members.Count; position++)
         {
-            var task = new EvaluateTask(evaluation.Splits, round, position, cohort.Members.Count, server.Model, plan.EvaluateLayout);
+            var task = new EvaluateTask(evaluation.Splits, round, position, cohort.Members.Count, server.Model, plan.EvaluateLayout) { FineTune = evaluation.FineTune };
             await fleet.SendAsync(fleet.Clients.Get(cohort.Members[position]), task, ct).ConfigureAwait(false);
         }
 
@@ -494,6 +494,9 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                 Round = round,
                 Contributors = result.Sum.Contributors,
                 Metrics = metrics,
+                Distributions = plan.Distributions
+                    .Select(name => (Name: name, Found: ClientDistribution.From(result.Sum, DistributionPlan.SectionOf(name))))
+                    .Where(distribution => distribution.Found is not null).ToDictionary(d => d.Name, d => d.Found!, StringComparer.Ordinal),
                 BytesUp = updates.Length * plan.EvaluateLayout.ByteLength,
                 BytesDown = cohort.Members.Count * plan.Model.Schema.TrainableCount * sizeof(float),
             }),

@@ -94,6 +94,9 @@ public sealed record EvaluationReceipt
     /// <summary>Means over their examples: <c>accuracy</c>, <c>loss</c>, <c>trainLoss</c>, ...</summary>
     public required IReadOnlyDictionary<string, double> Metrics { get; init; }
 
+    /// <summary>How shares such as <c>accuracy</c> are distributed over the clients.</summary>
+    public IReadOnlyDictionary<string, ClientDistribution> Distributions { get; init; } = new Dictionary<string, ClientDistribution>();
+
     /// <summary>Bytes from the clients.</summary>
     public required long BytesUp { get; init; }
 

@@ -23,7 +23,12 @@ public sealed class RunPlan
         Random = new RandomKeys(hash, definition.Seed);
         Metrics = new MetricLayout(definition.Model.Loss);
         TrainLayout = definition.Strategy.Layout(model.Schema).With([new Section(Section.Weight, SectionRole.Weight, 1), .. Metrics.Sections("")]);
-        EvaluateLayout = new UpdateLayout(definition.Evaluation.Splits.SelectMany(split => Metrics.Sections(MetricLayout.Prefix(split))));
+        EvaluationPlan evaluation = definition.Evaluation;
+        Distributions = evaluation.Distribution is null
+            ? []
+            : [.. evaluation.Splits.SelectMany(split => Metrics.Shares.Select(share => MetricLayout.Name(MetricLayout.Prefix(split), share.Mean)))];
+        EvaluateLayout = new UpdateLayout(evaluation.Splits.SelectMany(split => Metrics.Sections(MetricLayout.Prefix(split))))
+            .With(Distributions.Select(name => evaluation.Distribution!.Section(name)));
     }
 
     /// <summary>The definition.</summary>
@@ -46,6 +51,9 @@ public sealed class RunPlan
 
     /// <summary>The metrics of the model's loss.</summary>
     public MetricLayout Metrics { get; }
+
+    /// <summary>The shares whose distribution over clients an evaluation shows, such as <c>accuracy</c>.</summary>
+    public IReadOnlyList<string> Distributions { get; }
 
     /// <summary>The sections of a training update.</summary>
     public UpdateLayout TrainLayout { get; }

@@ -49,6 +49,7 @@ public static class HtmlReport
         string[] metrics = [.. state.Evaluations.SelectMany(e => e.Metrics.Keys).Concat(state.Rounds.SelectMany(r => r.Metrics.Keys)).Distinct()];
         foreach (IGrouping<string, string> group in metrics.GroupBy(Quantity))
             panels.Add((Title(group.Key), SvgLineChart.Draw([.. group.Select(name => SeriesOf(state, name))], Html.Number), Legend([.. group])));
+        foreach (string name in state.Evaluations.SelectMany(e => e.Distributions.Keys).Distinct()) AddDistribution(panels, state, name);
         panels.Add(("Bytes, in total", SvgLineChart.Draw([Cumulative(state, up: true), Cumulative(state, up: false)], Html.Bytes), Legend(["from clients", "to clients"])));
         AddPartition(panels, plan, data);
 
@@ -58,6 +59,14 @@ public static class HtmlReport
         page.Append("</main><details><summary>Run file, as it was run</summary><pre>");
         page.Append(Html.Escape(JsonNode.Parse(RunFile.Bytes(plan, result.Definition))!.ToJsonString(Indented)));
         return page.Append("</pre></details></body></html>\n").ToString();
+    }
+
+    private static void AddDistribution(List<(string Title, string Chart, string Legend)> panels, RunState state, string name)
+    {
+        Series Line(string title, Func<ClientDistribution, double> figure) => new(
+            title, [.. state.Evaluations.Where(e => e.Distributions.ContainsKey(name)).Select(e => ((double)e.Round, figure(e.Distributions[name])))]);
+        Series[] lines = [Line("best 10 % of clients", d => d.Best10), Line("median client", d => d.Median), Line("worst 10 % of clients", d => d.Worst10)];
+        panels.Add(($"{Title(name)}, from client to client", SvgLineChart.Draw(lines, Html.Number), Legend([.. lines.Select(line => line.Name)])));
     }
 
     private static void AddPartition(List<(string Title, string Chart, string Legend)> panels, RunPlan plan, IFederatedData data)

@@ -31,6 +31,8 @@ public static class MetricsFile
             };
             foreach ((string name, double value) in round.Metrics) line[name] = value;
             foreach ((string name, double value) in evaluation?.Metrics ?? new Dictionary<string, double>()) line[name] = value;
+            foreach ((string name, ClientDistribution clients) in evaluation?.Distributions ?? new Dictionary<string, ClientDistribution>())
+                (line[name + "Worst10"], line[name + "Median"], line[name + "Best10"]) = (clients.Worst10, clients.Median, clients.Best10);
             writer.WriteLine(JsonSerializer.Serialize(line));
         }
     }

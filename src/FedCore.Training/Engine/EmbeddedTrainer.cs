@@ -86,10 +86,11 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             return _update;
         }
 
-        public Update Evaluate(EvaluateTask task, ClientData data)
+        public Update Evaluate(EvaluateTask task, string site, ClientData data)
         {
             Load(task);
             _model.NetworkFor(EvaluationBatch);
+            if (task.FineTune is { } tuning && data.Train.Count > 0) FineTune(tuning, task.Round, site, data);
             _evaluation.Reset();
             foreach (DataSplit split in task.Splits)
                 _model.Evaluate(split == DataSplit.Test ? data.Test : data.Train, MetricLayout.Prefix(split), _evaluation);
@@ -120,6 +121,19 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             if (data.Batches is { } given) return given(task.Round);
             _batches.Reset(data.Train.Count, task.Work.BatchSize, _plan.Random.Stream("batches", task.Round, site));
             return _batches;
+        }
+
+        // The parameters are the client's own behind it.
+        private void FineTune(FineTuning tuning, int round, string site, ClientData data)
+        {
+            TrainingPlan training = _plan.Definition.Training;
+            int batch = training.BatchSize == 0 ? data.Train.Count : Math.Min(training.BatchSize, data.Train.Count);
+            Network network = _model.NetworkFor(Math.Max(EvaluationBatch, batch));
+            _batches.Reset(data.Train.Count, batch, _plan.Random.Stream("fine-tuning batches", round, site));
+            _model.Begin(data.Train, _batches, network.UsesRandom ? _plan.Random.Stream("fine-tuning dropout", round, site) : null);
+            float rate = (float)(tuning.LearningRate ?? training.LearningRate);
+            for (int steps = tuning.Work.StepsFor(data.Train.Count, batch); steps > 0; steps--) _model.TrainStep(rate);
+            _loaded = null;
         }
     }
 }

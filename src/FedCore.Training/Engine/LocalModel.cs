@@ -1,3 +1,4 @@
+using FedCore.Models.Losses;
 using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Strategies;
@@ -89,6 +90,12 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     {
         Sum(examples, _sums);
         for (int i = 0; i < _sums.Length; i++) update.Scalar(MetricLayout.Name(prefix, _sumNames[i])) = _sums[i];
+        if (_sums[0] == 0 || _plan.Definition.Evaluation.Distribution is not { } distribution) return;
+        foreach (LossMetric share in _plan.Metrics.Shares)
+        {
+            double value = _sums[Array.IndexOf(_sumNames, share.Sum)] / _sums[0];
+            update.Scalar(DistributionPlan.SectionOf(MetricLayout.Name(prefix, share.Mean)), distribution.BinOf(value)) = 1;
+        }
     }
 
     /// <summary>The mean loss over examples, as in evaluation. The sums of the training so far stay what they are.</summary>

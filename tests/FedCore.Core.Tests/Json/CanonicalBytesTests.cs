@@ -29,7 +29,7 @@ public class CanonicalBytesTests
             "training":{"epochs":null,"steps":null,"batchSize":32,"learningRate":0.1,"schedule":null,
             "optimizer":{"type":"sgd","momentum":0,"nesterov":false,"weightDecay":0},"clipNorm":null,"weightBy":"examples","maxExamples":null},
             "rounds":{"count":5,"cohort":{"type":"all"},"overSelection":0,"deadlineSeconds":null,"workPlanning":null,"buffer":null,"minimumReports":null,"maxAbandonedInARow":10},
-            "evaluation":{"every":1,"cohort":null,"splits":["test"]},"stop":null}
+            "evaluation":{"every":1,"cohort":null,"splits":["test"],"distribution":{"bins":100},"fineTune":null},"stop":null}
             """.ReplaceLineEndings(""),
             Encoding.UTF8.GetString(plan.CanonicalBytes.Span));
     }

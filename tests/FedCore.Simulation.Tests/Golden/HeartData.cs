@@ -108,7 +108,7 @@ internal sealed class HeartData : IFederatedData
     {
         using ITrainingWorkspace workspace = new EmbeddedTrainer().CreateWorkspace(plan);
         var task = new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout);
-        Updates.Update sums = workspace.Evaluate(task, new ClientData(examples, examples));
+        Updates.Update sums = workspace.Evaluate(task, "pooled", new ClientData(examples, examples));
         return sums.Scalar("correct") / sums.Scalar("examples");
     }
 

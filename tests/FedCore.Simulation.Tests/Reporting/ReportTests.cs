@@ -115,9 +115,9 @@ public class ReportTests
     // Some clients are absent and some rounds abandoned, so that every kind of cell is drawn.
     private static async Task<string> PageAsync(string name)
     {
-        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 12, DeadlineSeconds = 4, MinimumReports = 4, MaxAbandonedInARow = 12 }, name: name);
+        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 12, DeadlineSeconds = 4, MinimumReports = 3, MaxAbandonedInARow = 12 }, name: name);
         var data = new Named(SmallRun.Data(plan, 9), name);
-        var device = new DeviceProfile { Name = "d", Availability = 0.8, ExamplesPerSecond = 9, SpeedSpread = 0.4 };
+        var device = new DeviceProfile { Name = "d", Availability = 0.8, ExamplesPerSecond = 10, SpeedSpread = 0.4 };
         var options = new SimulationOptions
         {
             Devices = [device],

@@ -55,7 +55,7 @@ public class EvaluationTests
     }
 
     private static Updates.Update Evaluate(ITrainingWorkspace workspace, RunPlan plan, ModelState model, ExampleView examples) =>
-        workspace.Evaluate(new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout), new ClientData(examples, examples));
+        workspace.Evaluate(new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout), "site", new ClientData(examples, examples));
 
     private static ExampleView Random(RunPlan plan)
     {

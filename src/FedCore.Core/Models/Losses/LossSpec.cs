@@ -29,7 +29,8 @@ public abstract record LossSpec
 /// <summary>A metric that is a sum over examples divided by their number.</summary>
 /// <param name="Sum">The name of the sum, such as <c>correct</c>.</param>
 /// <param name="Mean">The name of the quotient, such as <c>accuracy</c>.</param>
-public sealed record LossMetric(string Sum, string Mean);
+/// <param name="IsShare">Whether the quotient lies from 0 to 1, so that its distribution over clients can be shown.</param>
+public sealed record LossMetric(string Sum, string Mean, bool IsShare = false);
 
 /// <summary>What a label looks like.</summary>
 /// <param name="Width">Numbers per label: 1 for a class.</param>
@@ -40,7 +41,7 @@ public sealed record LabelPlan(int Width, int Classes);
 public sealed record SoftmaxCrossEntropySpec : LossSpec
 {
     /// <inheritdoc/>
-    public override IReadOnlyList<LossMetric> Metrics { get; } = [new LossMetric("correct", "accuracy")];
+    public override IReadOnlyList<LossMetric> Metrics { get; } = [new LossMetric("correct", "accuracy", IsShare: true)];
 
     /// <inheritdoc/>
     public override LabelPlan Plan(Shape output)
@@ -55,7 +56,7 @@ public sealed record SoftmaxCrossEntropySpec : LossSpec
 public sealed record BinaryCrossEntropySpec : LossSpec
 {
     /// <inheritdoc/>
-    public override IReadOnlyList<LossMetric> Metrics { get; } = [new LossMetric("correct", "accuracy")];
+    public override IReadOnlyList<LossMetric> Metrics { get; } = [new LossMetric("correct", "accuracy", IsShare: true)];
 
     /// <inheritdoc/>
     public override LabelPlan Plan(Shape output)
