@@ -10,11 +10,15 @@ using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Simulation;
 using FedCore.Strategies;
+using FedCore.Strategies.Conformance;
 using FedCore.Training.Data;
 using FedCore.Updates;
 
 // A run file may now say {"type": "steady", "decay": 0.01, "momentum": 0.5}.
 Registry registry = Registry.CreateDefault().AddSimulation().Register<IStrategy, SteadyAveraging>("steady");
+
+// What every strategy must keep to: a second of checks without data.
+foreach (ConformanceResult result in await StrategyConformance.CheckAsync(new SteadyAveraging(), registry)) Console.WriteLine(result);
 
 RunFile file = RunFile.Load(args.Length > 0 ? args[0] : RunFileOfHospitals(), [], registry);
 foreach (IStrategy strategy in (IStrategy[])[new FedAvg(), new SteadyAveraging { Decay = 0.01, Momentum = 0.5 }])

@@ -20,6 +20,7 @@ internal static class CommandLine
             SimulateCommand.Create(output, error),
             DataCommand.Create(output, error),
             SchemaCommand.Create(output),
+            StrategiesCommand.Create(output),
         };
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new ExampleHelp((HelpAction)help.Action!);

@@ -108,6 +108,14 @@ public class SimulateTests
     }
 
     [Fact]
+    public async Task Published_page_of_strategies_is_the_one_that_the_registry_gives()
+    {
+        string published = await File.ReadAllTextAsync(
+            Path.Combine(FedCore.Tests.SharedData.Repository, "docs", "reference", "strategies.md"), TestContext.Current.CancellationToken);
+        Assert.Equal((await Fedcore.SucceedAsync("strategies")).Output.ReplaceLineEndings("\n"), published.ReplaceLineEndings("\n"));
+    }
+
+    [Fact]
     public async Task Published_schema_is_the_one_that_checks_run_files()
     {
         string published = await File.ReadAllTextAsync(

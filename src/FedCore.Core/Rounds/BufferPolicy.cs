@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using FedCore.Naming;
 using FedCore.Rounds.Staleness;
 
 namespace FedCore.Rounds;
@@ -7,6 +8,7 @@ namespace FedCore.Rounds;
 /// Buffered asynchronous rounds, FedBuff (Nguyen et al. 2022, algorithm 1): clients start when one is free, from whatever the model then is, and the model moves
 /// on whenever a number of updates lie in the buffer. Nobody waits for the slowest. As many clients are at work at a time as <c>rounds.cohort</c> chooses.
 /// </summary>
+[Paper("Nguyen et al. 2022, Federated Learning with Buffered Asynchronous Aggregation", "https://arxiv.org/abs/2106.06639")]
 public sealed record BufferPolicy
 {
     /// <summary>How many updates move the model on, K. The paper's default is 10.</summary>

@@ -354,6 +354,12 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                 return;
             }
 
+            if (!(result.Sum.Weight > 0))
+            {
+                await AbandonAsync("all updates together weigh nothing", positions, ct).ConfigureAwait(false);
+                return;
+            }
+
             plan.Definition.Strategy.Apply(result.Sum, new RoundContext(plan, round.Round, fleet.Clients.Count), server);
             RoundReceipt receipt = Receipt(committed: true, _state.Closed!.Reason, positions.Length) with
             {

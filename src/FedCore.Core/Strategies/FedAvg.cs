@@ -1,4 +1,5 @@
 using FedCore.Models;
+using FedCore.Naming;
 using FedCore.Rounds;
 using FedCore.Strategies.Server;
 using FedCore.Updates;
@@ -9,6 +10,7 @@ namespace FedCore.Strategies;
 /// Federated averaging (McMahan et al. 2017, algorithm 1): clients train locally, the global model moves by the weighted mean of their changes. With a
 /// server optimizer it is FedAvgM, FedAdagrad, FedAdam or FedYogi. A client that cannot finish in time is left out.
 /// </summary>
+[Paper("McMahan et al. 2017, Communication-Efficient Learning of Deep Networks from Decentralized Data", "https://arxiv.org/abs/1602.05629")]
 public class FedAvg : IStrategy
 {
     private static readonly LocalTraining Standard = new();

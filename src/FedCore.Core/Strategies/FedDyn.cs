@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Numerics.Tensors;
 using FedCore.Models;
+using FedCore.Naming;
 using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Updates;
@@ -11,6 +12,7 @@ namespace FedCore.Strategies;
 /// FedDyn (Acar et al. 2021, algorithm 1): each client adds a linear and a quadratic term to its loss, which it moves from round to round so that in the limit
 /// the clients' optima are the global one. Every client weighs the same, whatever <c>training.weightBy</c> says.
 /// </summary>
+[Paper("Acar et al. 2021, Federated Learning Based on Dynamic Regularization", "https://arxiv.org/abs/2111.04263")]
 public sealed class FedDyn : IStrategy
 {
     // The server's h and a client's gradient of its own loss, of the paper's section 3.

@@ -1,4 +1,5 @@
 using FedCore.Models;
+using FedCore.Naming;
 using FedCore.Optimizers;
 using FedCore.Rounds;
 using FedCore.Strategies.Server;
@@ -10,6 +11,7 @@ namespace FedCore.Strategies;
 /// FedNova (Wang et al. 2020, equation 8): clients that take more steps reach farther, so each change is divided by its number of normalised steps, and the
 /// mean is multiplied by the mean number. Clients may take as many steps as they can. Local momentum, a proximal term and server momentum are its variants.
 /// </summary>
+[Paper("Wang et al. 2020, Tackling the Objective Inconsistency Problem in Heterogeneous Federated Optimization", "https://arxiv.org/abs/2007.07481")]
 public sealed class FedNova : FedProx
 {
     /// <summary>The section of the clients' numbers of normalised steps, ||a||_1.</summary>

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using FedCore.Naming;
 using FedCore.Rounds;
 
 namespace FedCore.Strategies;
@@ -7,6 +8,7 @@ namespace FedCore.Strategies;
 /// FedProx (Li et al. 2020, algorithm 2): FedAvg whose clients minimise F_k(w) + mu/2 ||w - w_global||^2 and may send partial work, so that slow
 /// devices take part instead of being dropped.
 /// </summary>
+[Paper("Li et al. 2020, Federated Optimization in Heterogeneous Networks", "https://arxiv.org/abs/1812.06127")]
 public class FedProx : FedAvg
 {
     /// <summary>The proximal term's weight mu, 0 or more. The paper tries 0.001, 0.01, 0.1 and 1.</summary>

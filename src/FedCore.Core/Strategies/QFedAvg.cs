@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using FedCore.Models;
+using FedCore.Naming;
 using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Strategies.Server;
@@ -11,6 +12,7 @@ namespace FedCore.Strategies;
 /// q-FedAvg (Li et al. 2020, "Fair resource allocation in federated learning", algorithm 2): clients that the model serves badly count for more, by the q-th
 /// power of their loss. Their numbers of examples do not count. With q = 0 it is federated averaging of equal clients.
 /// </summary>
+[Paper("Li et al. 2020, Fair Resource Allocation in Federated Learning", "https://arxiv.org/abs/1905.10497")]
 public sealed class QFedAvg : IStrategy
 {
     /// <summary>The section of the sum of the clients' h, by which the sum of changes is divided.</summary>

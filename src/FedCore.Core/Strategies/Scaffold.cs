@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using FedCore.Models;
+using FedCore.Naming;
 using FedCore.Numerics;
 using FedCore.Optimizers;
 using FedCore.Rounds;
@@ -10,10 +11,9 @@ namespace FedCore.Strategies;
 /// <summary>
 /// SCAFFOLD (Karimireddy et al. 2020, algorithm 1 with option II): control variates, estimates of each client's and of the mean gradient, take the clients'
 /// drift out of every local step. The server's is sent along with the model; a client's own stays with it from round to round, its change is summed.
+/// In the paper all clients weigh the same (<c>training.weightBy</c> uniform); FLamby weighs models and control variates by examples, as is the default here.
 /// </summary>
-/// <remarks>
-/// In the paper all clients weigh the same (<c>training.weightBy</c> uniform). FLamby weighs models and control variates by examples, as is the default here.
-/// </remarks>
+[Paper("Karimireddy et al. 2020, SCAFFOLD: Stochastic Controlled Averaging for Federated Learning", "https://arxiv.org/abs/1910.06378")]
 public sealed class Scaffold : FedAvg
 {
     /// <summary>The server's control variate, and the section of its change.</summary>

@@ -161,8 +161,18 @@ public class KnowingSelectionTests
             Cohort cohort = selection.Select(new SelectionContext(this, Statistics.Stream("cohort", round)) { Round = round, Now = Noon, History = History, OverSelection = OverSelection });
             History.Add(cohort.Members, new RoundReceipt
             {
-                Run = "", Round = round, Committed = true, Reason = "", Opened = Noon, Closed = Noon, Wanted = cohort.Wanted, Contributors = cohort.Members.Count, Weight = 1,
-                Metrics = new Dictionary<string, double>(), BytesUp = 0, BytesDown = 0,
+                Run = "",
+                Round = round,
+                Committed = true,
+                Reason = "",
+                Opened = Noon,
+                Closed = Noon,
+                Wanted = cohort.Wanted,
+                Contributors = cohort.Members.Count,
+                Weight = 1,
+                Metrics = new Dictionary<string, double>(),
+                BytesUp = 0,
+                BytesDown = 0,
                 Clients = [.. cohort.Members.Select(c => new ClientReceipt($"{c}", ClientOutcome.Reported, Work: new ClientWork { Loss = Loss(c), Examples = 1, Seconds = Seconds(c) }))],
             });
             return cohort;

@@ -55,14 +55,22 @@ internal sealed class GoldenRun
             {
                 Server = new ServerAdam
                 {
-                    LearningRate = Parameter("server_learning_rate"), Beta1 = Parameter("beta1"), Beta2 = Parameter("beta2"), Tau = Parameter("tau"), InitialAccumulator = 0,
+                    LearningRate = Parameter("server_learning_rate"),
+                    Beta1 = Parameter("beta1"),
+                    Beta2 = Parameter("beta2"),
+                    Tau = Parameter("tau"),
+                    InitialAccumulator = 0,
                 },
             },
             "FedYogi" => new FedAvg
             {
                 Server = new ServerYogi
                 {
-                    LearningRate = Parameter("server_learning_rate"), Beta1 = Parameter("beta1"), Beta2 = Parameter("beta2"), Tau = Parameter("tau"), InitialAccumulator = 0,
+                    LearningRate = Parameter("server_learning_rate"),
+                    Beta1 = Parameter("beta1"),
+                    Beta2 = Parameter("beta2"),
+                    Tau = Parameter("tau"),
+                    InitialAccumulator = 0,
                 },
             },
             _ => null,

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using FedCore.Naming;
 
 namespace FedCore.Rounds.Selection;
 
@@ -10,6 +11,7 @@ namespace FedCore.Rounds.Selection;
 /// Speed is what clients say of themselves, examples per second, in place of the paper's profiling rounds; who says nothing is in the slowest tier. Time grows
 /// with the population, of whom all are looked at.
 /// </remarks>
+[Paper("Chai et al. 2020, TiFL: A Tier-based Federated Learning System", "https://arxiv.org/abs/2001.09249")]
 public sealed class TieredSelection : ICohortSelection
 {
     /// <summary>Number of clients; null where <see cref="Fraction"/> is given.</summary>

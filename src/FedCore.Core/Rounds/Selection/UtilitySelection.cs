@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using FedCore.Naming;
 
 namespace FedCore.Rounds.Selection;
 
@@ -10,6 +11,7 @@ namespace FedCore.Rounds.Selection;
 /// The paper's statistical utility has the root of the mean squared loss of single examples, which would need a section of its own; the mean loss bounds it from
 /// below. Time grows with the population, of whom all are looked at.
 /// </remarks>
+[Paper("Lai et al. 2021, Oort: Efficient Federated Learning via Guided Participant Selection", "https://arxiv.org/abs/2010.06081")]
 public sealed class UtilitySelection : ICohortSelection
 {
     /// <summary>Number of clients; null where <see cref="Fraction"/> is given.</summary>

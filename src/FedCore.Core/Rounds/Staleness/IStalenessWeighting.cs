@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using FedCore.Naming;
 
 namespace FedCore.Rounds.Staleness;
 
@@ -12,6 +13,7 @@ public interface IStalenessWeighting
 }
 
 /// <summary>(1 + staleness)^-exponent (Xie et al. 2019; with the exponent 1/2 that of Nguyen et al. 2022, section 5).</summary>
+[Paper("Xie et al. 2019, Asynchronous Federated Optimization", "https://arxiv.org/abs/1903.03934")]
 public sealed class PolynomialStaleness : IStalenessWeighting
 {
     /// <summary>The exponent, 0 or more. The paper's default is 0.5.</summary>

@@ -12,7 +12,9 @@ namespace FedCore.Strategies.Conformance;
 internal sealed class QuadraticClient(float[] curvature, float[] optimum, long examples) : IClientContext, ILocalModel, IDisposable
 {
     private readonly FlatVector _velocity = new(optimum.Length);
+    private IStrategy _strategy = null!;
     private TrainTask _task = null!;
+    private IClientState _state = null!;
     private double _losses;
     private long _counted;
 
@@ -37,22 +39,24 @@ internal sealed class QuadraticClient(float[] curvature, float[] optimum, long e
 
     public OptimizerSpec Optimizer { get; private set; } = null!;
 
-    public IClientState State { get; private set; } = null!;
+    public IClientState State => _strategy.KeepsClientState ? _state : throw new InvalidOperationException(
+        $"{_strategy.GetType().Name} keeps a state at its clients without saying so. Let {nameof(IStrategy.KeepsClientState)} be true.");
 
     public FlatVector Parameters { get; } = new(optimum.Length);
 
     public FlatVector Gradients { get; } = new(optimum.Length);
 
     /// <summary>Begins with a task.</summary>
-    public void Begin(TrainTask task, OptimizerSpec optimizer, IClientState state)
+    public void Begin(RunDefinition run, TrainTask task, IClientState state)
     {
-        (_task, Optimizer, State) = (task, optimizer, state);
+        (_strategy, _task, _state, Optimizer) = (run.Strategy, task, state, run.Training.Optimizer);
         Parameters.CopyFrom(Global);
         _velocity.Clear();
         (_losses, _counted) = (0, 0);
     }
 
-    public FlatVector Broadcast(string name) => _task.Broadcasts[name];
+    public FlatVector Broadcast(string name) => _task.Broadcasts.TryGetValue(name, out FlatVector? vector) ? vector : throw new ArgumentException(
+        $"The server sends no vector '{name}' along with the model. Name it among the strategy's {nameof(IStrategy.Broadcasts)}.", nameof(name));
 
     public double EvaluateLoss()
     {

@@ -16,11 +16,14 @@ internal sealed class QuadraticFederation : IDisposable
     private readonly InMemoryClientState[] _states;
     private readonly AggregationResources _resources;
 
-    public QuadraticFederation(RunPlan plan, IReadOnlyList<QuadraticClient> clients)
+    /// <param name="plan">The run.</param>
+    /// <param name="clients">The clients.</param>
+    /// <param name="statesOf">Whose clients' states to go on from; null to begin anew.</param>
+    public QuadraticFederation(RunPlan plan, IReadOnlyList<QuadraticClient> clients, QuadraticFederation? statesOf = null)
     {
         Plan = plan;
         _clients = clients;
-        _states = [.. clients.Select(_ => new InMemoryClientState())];
+        _states = statesOf?._states ?? [.. clients.Select(_ => new InMemoryClientState())];
         _resources = new AggregationResources(1, Pool);
         Server = new ServerState(new ModelState(plan.Model.Schema));
     }
@@ -67,7 +70,7 @@ internal sealed class QuadraticFederation : IDisposable
             QuadraticClient client = _clients[cohort[position]];
             ClientTask work = strategy.Plan(context, new ClientDescriptor(cohort[position], new ClientId($"client {cohort[position]}")));
             var task = new TrainTask(work, round, position, cohort.Count, Server.Model, Plan.TrainLayout, null) { Broadcasts = broadcasts };
-            client.Begin(task, Plan.Definition.Training.Optimizer, _states[cohort[position]]);
+            client.Begin(Plan.Definition, task, _states[cohort[position]]);
             var update = new Update(Plan.TrainLayout, buffer);
             update.Reset();
             await strategy.CreateClientAlgorithm(work).RunAsync(client, update, ct).ConfigureAwait(false);

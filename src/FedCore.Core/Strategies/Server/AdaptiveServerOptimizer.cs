@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Numerics.Tensors;
+using FedCore.Naming;
 using FedCore.Numerics;
 
 namespace FedCore.Strategies.Server;
@@ -24,7 +25,7 @@ public abstract class AdaptiveServerOptimizer : IServerOptimizer
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double Tau { get; init; } = 1e-3;
 
-    /// <summary>The accumulator before the first round, 0 or more; null for the square of tau, the least that the paper allows.</summary>
+    /// <summary>The accumulator before the first round, 0 or more; null for the square of tau, the least that the paper allows. FLamby begins with 0.</summary>
     [Range(0, double.MaxValue)]
     public double? InitialAccumulator { get; init; }
 
@@ -58,6 +59,7 @@ public abstract class AdaptiveServerOptimizer : IServerOptimizer
 }
 
 /// <summary>FedAdagrad (Reddi et al. 2021): v = v + change².</summary>
+[Paper("Reddi et al. 2021, Adaptive Federated Optimization", "https://arxiv.org/abs/2003.00295")]
 public sealed class ServerAdagrad : AdaptiveServerOptimizer
 {
     /// <summary>An optimizer without a first moment.</summary>
@@ -68,6 +70,7 @@ public sealed class ServerAdagrad : AdaptiveServerOptimizer
 }
 
 /// <summary>FedAdam (Reddi et al. 2021): v = beta2 v + (1 - beta2) change².</summary>
+[Paper("Reddi et al. 2021, Adaptive Federated Optimization", "https://arxiv.org/abs/2003.00295")]
 public sealed class ServerAdam : AdaptiveServerOptimizer
 {
     /// <summary>What is left of the accumulator after a round, from 0 to below 1. The paper's default is 0.99.</summary>
@@ -83,6 +86,7 @@ public sealed class ServerAdam : AdaptiveServerOptimizer
 }
 
 /// <summary>FedYogi (Reddi et al. 2021): v = v - (1 - beta2) change² sign(v - change²), which grows as slowly as it shrinks.</summary>
+[Paper("Reddi et al. 2021, Adaptive Federated Optimization", "https://arxiv.org/abs/2003.00295")]
 public sealed class ServerYogi : AdaptiveServerOptimizer
 {
     /// <summary>How slowly the accumulator follows, from 0 to below 1. The paper's default is 0.99.</summary>

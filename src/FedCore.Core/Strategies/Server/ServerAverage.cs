@@ -1,10 +1,12 @@
 using System.ComponentModel.DataAnnotations;
 using System.Numerics.Tensors;
+using FedCore.Naming;
 using FedCore.Numerics;
 
 namespace FedCore.Strategies.Server;
 
 /// <summary>The model moves by the mean change itself (McMahan et al. 2017, algorithm 1), or by a multiple of it.</summary>
+[Paper("McMahan et al. 2017, Communication-Efficient Learning of Deep Networks from Decentralized Data", "https://arxiv.org/abs/1602.05629")]
 public sealed class ServerAverage : IServerOptimizer
 {
     /// <summary>The multiple; 1, as in the paper, replaces the model by the mean of the clients' models.</summary>

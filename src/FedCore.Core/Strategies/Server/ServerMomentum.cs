@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Numerics.Tensors;
+using FedCore.Naming;
 using FedCore.Numerics;
 
 namespace FedCore.Strategies.Server;
@@ -7,6 +8,7 @@ namespace FedCore.Strategies.Server;
 /// <summary>
 /// Momentum at the server, FedAvgM (Hsu et al. 2019, section 4.3): the mean change enters a velocity, v = momentum v + change, and the model moves along it.
 /// </summary>
+[Paper("Hsu et al. 2019, Measuring the Effects of Non-Identical Data Distribution for Federated Visual Classification", "https://arxiv.org/abs/1909.06335")]
 public sealed class ServerMomentum : IServerOptimizer
 {
     private const string Velocity = "velocity";

@@ -20,6 +20,16 @@ public class RoundFailureTests
     }
 
     [Fact]
+    public async Task A_round_whose_updates_weigh_nothing_is_abandoned_and_the_model_stays()
+    {
+        using var run = new EngineRun(rounds: new RoundPolicy { Count = 2 });
+        run.Fleet.Update = (task, client) => new ScriptedUpdate(new float[task.Model.Trainable.AsSpan().Length], [0, 0, 0, 0]);
+        float[] before = run.Model;
+        Assert.Contains("weigh nothing", (await run.RunInVainAsync()).Message, StringComparison.Ordinal);
+        Assert.Equal(before, run.Model);
+    }
+
+    [Fact]
     public async Task Without_a_minimum_every_wanted_client_must_report()
     {
         using var run = new EngineRun(clients: 4, rounds: new RoundPolicy { Count = 1 });
