@@ -42,10 +42,10 @@ internal sealed class GoldenRun
 
     public double Parameter(string name) => _json.GetProperty("hyper_parameters").GetProperty(name).GetDouble();
 
-    /// <summary>The run with the product's strategy of the same name, or null where there is none.</summary>
-    public RunPlan? Plan()
+    /// <summary>The run with the product's strategy of the same name.</summary>
+    public RunPlan Plan()
     {
-        IStrategy? strategy = Strategy switch
+        IStrategy strategy = Strategy switch
         {
             "FedAvg" => new FedAvg(),
             "FedProx" => new FedProx { Mu = Parameter("mu") },
@@ -73,9 +73,9 @@ internal sealed class GoldenRun
                     InitialAccumulator = 0,
                 },
             },
-            _ => null,
+            _ => throw new NotSupportedException($"{Strategy} is not among the strategies that the product is compared with. Add it here."),
         };
-        return strategy is null ? null : RunPlan.Create(
+        return RunPlan.Create(
             new RunDefinition
             {
                 Name = Strategy,

@@ -48,7 +48,13 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
 
     long IClientDirectory.Count => count;
 
-    public ClientDescriptor Get(long index) => new(index, new ClientId(string.Create(CultureInfo.InvariantCulture, $"c{index}")));
+    public ClientDescriptor Get(long index) => Describe(new(index, new ClientId(string.Create(CultureInfo.InvariantCulture, $"c{index}"))));
+
+    /// <summary>What a client says of itself beside its name.</summary>
+    public Func<ClientDescriptor, ClientDescriptor> Describe { get; set; } = client => client;
+
+    /// <summary>How many steps a client says that it took.</summary>
+    public int? Steps { get; set; }
 
     /// <summary>The name of the client that was given a task.</summary>
     public string ClientOf(SiteTask task) => _clients[task].Id.Name;
@@ -70,7 +76,7 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
         {
             if (double.IsInfinity(answer.Seconds)) continue;
             IUpdateSource? update = answer.Outcome == ClientOutcome.Reported ? Update(task, to) : null;
-            _coming.Add((clock.GetUtcNow().AddSeconds(answer.Seconds), new FleetReply(task, answer.Outcome, update, answer.Reason)));
+            _coming.Add((clock.GetUtcNow().AddSeconds(answer.Seconds), new FleetReply(task, answer.Outcome, update, answer.Reason, Steps)));
         }
 
         return ValueTask.CompletedTask;
