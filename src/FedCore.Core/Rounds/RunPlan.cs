@@ -21,6 +21,7 @@ public sealed class RunPlan
         byte[] hash = SHA256.HashData(canonical);
         Hash = "sha256:" + Convert.ToHexStringLower(hash);
         Random = new RandomKeys(hash, definition.Seed);
+        StrategyName = NamesIn(JsonSerializer.SerializeToNode(definition.Strategy, FedCoreJson.Options(registry))!);
         Metrics = new MetricLayout(definition.Model.Loss);
         TrainLayout = definition.Strategy.Layout(model.Schema).With([new Section(Section.Weight, SectionRole.Weight, 1), .. Metrics.Sections("")]);
         EvaluationPlan evaluation = definition.Evaluation;
@@ -54,6 +55,9 @@ public sealed class RunPlan
 
     /// <summary>The shares whose distribution over clients an evaluation shows, such as <c>accuracy</c>.</summary>
     public IReadOnlyList<string> Distributions { get; }
+
+    /// <summary>The strategy's name and those of its parts, such as <c>fedavg+adam</c>: whose state a saved state is.</summary>
+    public string StrategyName { get; }
 
     /// <summary>The sections of a training update.</summary>
     public UpdateLayout TrainLayout { get; }
@@ -119,6 +123,12 @@ public sealed class RunPlan
         int every = Definition.Evaluation.Every;
         return every > 0 && round > 0 && (round % every == 0 || round == Definition.Rounds.Count);
     }
+
+    private static string NamesIn(JsonNode node) => string.Join(
+        '+',
+        ((string[])[node is JsonObject map && map[FedCoreJson.Discriminator] is { } name ? name.GetValue<string>() : ""])
+            .Concat(node is JsonObject parts ? parts.Where(part => part.Value is JsonObject).Select(part => NamesIn(part.Value!)) : [])
+            .Where(name => name.Length > 0));
 
     private static byte[] Canonicalize(RunDefinition definition, Registry registry)
     {

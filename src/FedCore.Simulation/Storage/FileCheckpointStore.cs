@@ -26,7 +26,7 @@ public sealed class FileCheckpointStore(string folder, RunPlan plan, TimeSpan in
         {
             using (var hash = SHA256.Create())
             {
-                using (var stream = new CryptoStream(file, hash, CryptoStreamMode.Write, leaveOpen: true)) ServerCheckpoint.Write(stream, state, metadata);
+                using (var stream = new CryptoStream(file, hash, CryptoStreamMode.Write, leaveOpen: true)) ServerCheckpoint.Write(stream, state, plan.StrategyName, metadata);
                 digest = "sha256:" + Convert.ToHexStringLower(hash.Hash!);
             }
 
@@ -53,7 +53,7 @@ public sealed class FileCheckpointStore(string folder, RunPlan plan, TimeSpan in
             if (digest != saved.Digest)
                 throw FedCoreException.Configuration("run.checkpoint", $"{path}: the checkpoint was changed: its digest is {digest} instead of {saved.Digest}. Start the run anew.");
             file.Position = 0;
-            ServerCheckpoint.Read(file, state);
+            ServerCheckpoint.Read(file, state, plan.StrategyName);
             _previous = saved.Round;
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)

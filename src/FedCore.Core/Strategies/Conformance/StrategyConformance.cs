@@ -137,9 +137,9 @@ public static class StrategyConformance
         IStrategy again = JsonSerializer.Deserialize<IStrategy>(JsonSerializer.Serialize(subject.Strategy, options), options)!;
         using QuadraticFederation second = (subject with { Strategy = again }).New(first);
         using var file = new MemoryStream();
-        ServerCheckpoint.Write(file, first.Server, new Dictionary<string, string>());
+        ServerCheckpoint.Write(file, first.Server, first.Plan.StrategyName);
         file.Position = 0;
-        ServerCheckpoint.Read(file, second.Server);
+        ServerCheckpoint.Read(file, second.Server, second.Plan.StrategyName);
         for (int round = Half + 1; round <= Rounds; round++) await second.RoundAsync(round, CohortOf(round), subject.Ct).ConfigureAwait(false);
         return whole.Model.SequenceEqual(second.Model)
             ? null

@@ -141,7 +141,7 @@ internal sealed class MemoryCheckpoints(int every) : ICheckpointStore
     public ValueTask<string> SaveAsync(int round, ServerState state, CancellationToken ct)
     {
         using var file = new MemoryStream();
-        ServerCheckpoint.Write(file, state, new Dictionary<string, string>());
+        ServerCheckpoint.Write(file, state, "momentum");
         Files[round] = file.ToArray();
         return new ValueTask<string>(Digest(Files[round]));
     }
@@ -149,7 +149,7 @@ internal sealed class MemoryCheckpoints(int every) : ICheckpointStore
     public ValueTask LoadAsync(CheckpointSaved saved, ServerState state, CancellationToken ct)
     {
         Assert.Equal(saved.Digest, Digest(Files[saved.Round]));
-        ServerCheckpoint.Read(new MemoryStream(Files[saved.Round]), state);
+        ServerCheckpoint.Read(new MemoryStream(Files[saved.Round]), state, "momentum");
         return ValueTask.CompletedTask;
     }
 
