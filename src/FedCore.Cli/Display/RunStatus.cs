@@ -38,6 +38,9 @@ internal sealed class RunStatus(RunPlan plan, TimeProvider clock) : IProgress<Ru
                     (_round, _cohort, _answered, _reported, _trained, _isClosed, _status) = (opened.Round, opened.Cohort.Count, 0, 0, 0, false, "");
                     if (_first == 0) (_first, _start) = (_round, clock.GetTimestamp());
                     break;
+                case ClientAsked:
+                    _cohort++;
+                    break;
                 case ReplyTaken reply when !_isClosed:
                     // Behind the closing a reply is only taken back.
                     _answered++;

@@ -120,7 +120,7 @@ public sealed class RunState
         RunResumed resumed => resumed.Round == (Checkpoint?.Round ?? 0),
         _ when Ended is not null => false,
         RoundOpened round => OpenRound is null && round.Round == LastRound + 1,
-        ClientAsked asked => asked.Round == OpenRound?.Round && Closed is null,
+        ClientAsked asked => IsBuffered && asked.Round == OpenRound?.Round && Closed is null,
         ReplyTaken reply => reply.Round == OpenRound?.Round && reply.Position >= 0 && reply.Position < _clients.Count,
         SetClosed closed => closed.Round == OpenRound?.Round && Closed is null,
         RoundEnded ended => ended.Receipt.Round == OpenRound?.Round && ended.Receipt.Clients.Count == InReceipt().Count(),

@@ -92,7 +92,9 @@ public static class HtmlReport
         if (rounds.Length == 0) return;
         int clients = (int)Math.Min(MaxClients, data.ClientCount);
         string[] names = [.. Enumerable.Range(0, clients).Select(client => data.NameOf(client))];
-        Dictionary<string, ClientReceipt>[] byName = [.. rounds.Select(round => round.Clients.ToDictionary(client => client.Client))];
+
+        // In a buffered run a fast client may answer twice until the buffer is full.
+        Dictionary<string, ClientReceipt>[] byName = [.. rounds.Select(round => round.Clients.DistinctBy(client => client.Client).ToDictionary(client => client.Client))];
         ClientReceipt? Find(int client, int round) => byName[round].TryGetValue(names[client], out ClientReceipt found) ? found : null;
 
         // Of rounds that are too many to be drawn as well: a report counts where its round does.

@@ -112,6 +112,15 @@ public class ReportTests
         Assert.Equivalent(result.State.Rounds, File.ReadLines(folder["r"]).Select(line => JsonSerializer.Deserialize<RoundReceipt>(line, options)).ToArray(), strict: true);
     }
 
+    // The fast clients answer several times in a round.
+    [Fact]
+    public async Task A_buffered_run_has_a_report_too()
+    {
+        RunPlan plan = SmallRun.Plan(new RoundPolicy { Count = 12, Buffer = new BufferPolicy { Size = 6 } });
+        string page = await PageAsync(plan, SmallRun.Data(plan, 4), new SimulationOptions { Devices = [new DeviceProfile { Name = "d", SpeedSpread = 2 }] });
+        Assert.Contains("Who took part", page, StringComparison.Ordinal);
+    }
+
     // Some clients are absent and some rounds abandoned, so that every kind of cell is drawn.
     private static async Task<string> PageAsync(string name)
     {

@@ -183,6 +183,7 @@ public class ResumeTests
     [InlineData("a reply outside the cohort")]
     [InlineData("a reply of another round")]
     [InlineData("the end of a round that is not open")]
+    [InlineData("another client in a round that is not buffered")]
     [InlineData("a checkpoint of a round to come")]
     [InlineData("resumed from no checkpoint")]
     public async Task A_journal_that_makes_no_sense_is_refused(string what)
@@ -198,6 +199,7 @@ public class ResumeTests
             "a reply outside the cohort" => [opened, round, new ReplyTaken(1, 3, ClientOutcome.Reported, null)],
             "a reply of another round" => [opened, round, new ReplyTaken(2, 0, ClientOutcome.Reported, null)],
             "the end of a round that is not open" => [opened, new SetClosed(1, DateTimeOffset.UnixEpoch, "")],
+            "another client in a round that is not buffered" => [opened, round, new ClientAsked(1, 7)],
             "a checkpoint of a round to come" => [opened, new CheckpointSaved(1, "")],
             _ => [opened, new RunResumed(1)],
         };
