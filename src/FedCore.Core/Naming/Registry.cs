@@ -31,6 +31,8 @@ public sealed class Registry
         .Register<LayerSpec, TanhSpec>("tanh")
         .Register<LayerSpec, SigmoidSpec>("sigmoid")
         .Register<LayerSpec, DropoutSpec>("dropout")
+        .Register<LayerSpec, LayerNormSpec>("layerNorm")
+        .Register<LayerSpec, GroupNormSpec>("groupNorm")
         .Register<LossSpec, SoftmaxCrossEntropySpec>("softmaxCrossEntropy")
         .Register<LossSpec, BinaryCrossEntropySpec>("binaryCrossEntropy")
         .Register<LossSpec, MeanSquaredErrorSpec>("meanSquaredError")

@@ -3,6 +3,7 @@ using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Optimizers;
 using FedCore.Training.Layers;
+using FedCore.Training.Layers.Normalization;
 using FedCore.Training.Losses;
 using FedCore.Training.Optimizers;
 
@@ -28,6 +29,8 @@ public sealed class EngineRegistry
         .AddLayer<TanhSpec>((_, site) => new TanhLayer(site.Size))
         .AddLayer<SigmoidSpec>((_, site) => new SigmoidLayer(site.Size))
         .AddLayer<DropoutSpec>((spec, site) => new DropoutLayer(site.Size, spec.Rate, site.Capacity))
+        .AddLayer<LayerNormSpec>((spec, site) => new LayerNormLayer(spec, site.Input, site.Capacity))
+        .AddLayer<GroupNormSpec>((spec, site) => new GroupNormLayer(spec, site.Input, site.Capacity))
         .AddPair<ReluSpec, MaxPool2dSpec>((_, pool, site) => new Pool2dLayer<RectifiedMaxPooling>(pool, site.Input, site.Output))
         .AddLoss<SoftmaxCrossEntropySpec>((_, model) => new SoftmaxCrossEntropyLoss(model.Label.Classes))
         .AddLoss<BinaryCrossEntropySpec>((_, _) => new BinaryCrossEntropyLoss())

@@ -35,6 +35,22 @@ public abstract class Layer : IDisposable
     public abstract bool Backward(
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient);
 
+    /// <summary>
+    /// Adds, for each example of the batch, the squared Euclidean norm of the gradient of that example's part of the loss with respect to the layer's
+    /// parameters, without forming the gradient where there is a shorter way (ghost norms: Goodfellow 2015; Li et al. 2022). Called behind the forward pass and before <see cref="Backward"/>.
+    /// </summary>
+    /// <param name="pass">The batch and the layer's parameters.</param>
+    /// <param name="input">The inputs.</param>
+    /// <param name="output">The outputs.</param>
+    /// <param name="outputGradient">The loss's gradient with respect to the outputs.</param>
+    /// <param name="squaredNorms">One number for each example, to be added to.</param>
+    /// <exception cref="NotSupportedException">The layer has parameters and does not say how its gradient falls apart into those of single examples.</exception>
+    public virtual void AddSquaredGradientNorms(
+        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, ReadOnlySpan<float> outputGradient, Span<double> squaredNorms)
+    {
+        if (!pass.Parameters.IsEmpty) throw new NotSupportedException($"{GetType().Name} has no gradients of single examples.");
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

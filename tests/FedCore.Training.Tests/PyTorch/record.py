@@ -30,6 +30,8 @@ LAYERS = {
     "tanh": lambda i: nn.Tanh(),
     "sigmoid": lambda i: nn.Sigmoid(),
     "dropout": lambda i, rate: nn.Dropout(rate),
+    "layerNorm": lambda i: nn.LayerNorm(i[-1]),
+    "groupNorm": lambda i, groups: nn.GroupNorm(groups, i[-1]),
 }
 
 LOSSES = {
@@ -75,6 +77,12 @@ CASES = [
       layer("conv2d", channels=4, kernel=3, stride=3, padding=1), layer("averagePool2d", size=2, stride=1), layer("relu"),
       layer("flatten"), layer("dropout", rate=0.0), linear(2)],
      "meanSquaredError", adam(decay=0.05), 0.01),
+    ("layer normalisation, sgd", [6], [linear(21), layer("layerNorm"), layer("tanh"), linear(5), layer("layerNorm"), linear(3)],
+     "softmaxCrossEntropy", sgd(), 0.1),
+    ("group normalisation, momentum", [8, 7, 2],
+     [layer("conv2d", channels=18, kernel=3, padding=1), layer("groupNorm", groups=3), layer("relu"), layer("maxPool2d", size=2),
+      layer("conv2d", channels=4, kernel=2), layer("groupNorm", groups=4), layer("flatten"), linear(12), layer("groupNorm", groups=1), linear(3)],
+     "softmaxCrossEntropy", sgd(momentum=0.5), 0.05),
 ]
 
 
