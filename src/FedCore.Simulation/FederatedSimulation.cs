@@ -8,6 +8,7 @@ using FedCore.Rounds;
 using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
 using FedCore.Simulation.Poisoning;
+using FedCore.Simulation.Storage;
 using FedCore.Strategies;
 using FedCore.Training;
 using FedCore.Training.Data;
@@ -93,6 +94,7 @@ public static class FederatedSimulation
             Clock = clock,
             Threads = options.Threads,
             Pool = pool,
+            NewSpool = (updates, length) => FileSpool.Create(updates, length, pool, options.SpoolMemoryBytes),
             Checkpoints = options.Checkpoints is { } store && plan.Definition.Strategy.KeepsClientState ? new ClientStateCheckpoints(store, states) : options.Checkpoints,
             Environment = options.Environment,
             Progress = progress,
@@ -180,6 +182,9 @@ public sealed record SimulationOptions
     /// Where vectors that strategies keep at their clients are, so that a run with checkpoints can be resumed; null for temporary files, which are gone with it.
     /// </summary>
     public string? ClientStateFolder { get; init; }
+
+    /// <summary>How many bytes of updates a robust rule may keep in memory; those of a round that has more go to a temporary file.</summary>
+    public long SpoolMemoryBytes { get; init; } = 1 << 30;
 
     /// <summary>A digest of the data and devices, so that a run is not resumed with others.</summary>
     public string Environment { get; init; } = "";

@@ -7,6 +7,7 @@ var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
     ["engine"] = EngineSuite.Run,
     ["simulation"] = SimulationSuite.Run,
     ["aggregation"] = AggregationSuite.Run,
+    ["robust"] = RobustSuite.Run,
     ["population"] = PopulationSuite.Run,
 };
 

@@ -18,19 +18,22 @@ internal static class SmallRun
 
     public static Registry Names { get; } = Registry.CreateDefault().AddSimulation();
 
-    public static RunPlan Plan(RoundPolicy? rounds = null, IStrategy? strategy = null, TrainingPlan? training = null, EvaluationPlan? evaluation = null, string name = "small") =>
-        RunPlan.Create(
-            new RunDefinition
-            {
-                Name = name,
-                Seed = 5,
-                Model = new ModelSpec { Input = [6], Layers = [new LinearSpec { Outputs = 3 }], Loss = new SoftmaxCrossEntropySpec() },
-                Strategy = strategy ?? new FedAvg(),
-                Training = training ?? new TrainingPlan { Epochs = 2, BatchSize = 6, LearningRate = 0.1 },
-                Rounds = rounds ?? new RoundPolicy { Count = 4 },
-                Evaluation = evaluation ?? new EvaluationPlan(),
-            },
-            Names);
+    public static RunPlan Plan(
+        RoundPolicy? rounds = null, IStrategy? strategy = null, TrainingPlan? training = null, EvaluationPlan? evaluation = null, string name = "small",
+        Func<RunDefinition, RunDefinition>? change = null)
+    {
+        var definition = new RunDefinition
+        {
+            Name = name,
+            Seed = 5,
+            Model = new ModelSpec { Input = [6], Layers = [new LinearSpec { Outputs = 3 }], Loss = new SoftmaxCrossEntropySpec() },
+            Strategy = strategy ?? new FedAvg(),
+            Training = training ?? new TrainingPlan { Epochs = 2, BatchSize = 6, LearningRate = 0.1 },
+            Rounds = rounds ?? new RoundPolicy { Count = 4 },
+            Evaluation = evaluation ?? new EvaluationPlan(),
+        };
+        return RunPlan.Create(change?.Invoke(definition) ?? definition, Names);
+    }
 
     public static IFederatedData Data(RunPlan plan, long clients = 8) => new SyntheticClients { Clients = clients, Examples = 20 }.Create(plan);
 

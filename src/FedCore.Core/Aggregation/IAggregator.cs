@@ -1,4 +1,6 @@
+using FedCore.Aggregation.Spooling;
 using FedCore.Numerics;
+using FedCore.Rounds;
 using FedCore.Updates;
 
 namespace FedCore.Aggregation;
@@ -6,12 +8,24 @@ namespace FedCore.Aggregation;
 /// <summary>How the updates of a round become the sum that a strategy works on. Registered by name; public properties are its parameters.</summary>
 public interface IAggregator
 {
+    /// <summary>What it must know of single clients.</summary>
+    IReadOnlyList<Disclosure> Disclosures => [];
+
+    /// <summary>Says why it cannot be used for a number of updates.</summary>
+    /// <param name="layout">The sections that every update has.</param>
+    /// <param name="updates">How many updates there are.</param>
+    /// <returns>A sentence that goes behind the rule's name, without its end; null where it can.</returns>
+    string? FaultFor(UpdateLayout layout, int updates) => null;
+
     /// <summary>Sums updates.</summary>
     /// <param name="layout">The sections that every update has.</param>
     /// <param name="updates">The updates in cohort order: the sum's bits depend on this order and on nothing else.</param>
     /// <param name="resources">Threads and memory.</param>
     /// <param name="ct">Cancels the work.</param>
-    /// <returns>The sum and what had to be left out; the caller returns the sum's vector to the pool.</returns>
+    /// <returns>
+    /// The sum and what had to be left out; the caller returns the sum's vector to the pool. Where so many are left out that <see cref="FaultFor"/> has an answer for the
+    /// rest, the sum weighs nothing.
+    /// </returns>
     ValueTask<AggregationResult> AggregateAsync(
         UpdateLayout layout, IReadOnlyList<IUpdateSource> updates, AggregationResources resources, CancellationToken ct);
 }
@@ -36,6 +50,15 @@ public sealed class AggregationResources(int threads, FlatVectorPool pool) : IDi
 
     /// <summary>How many bytes of partial sums may wait for others, 0 or more; two per thread may wait in any case.</summary>
     public long PartialSumBytes { get; init; } = 64 << 20;
+
+    /// <summary>Makes room for a number of updates of a length that a rule reads again and again; null for room in memory.</summary>
+    public Func<int, long, IUpdateSpool>? NewSpool { get; init; }
+
+    /// <summary>Room for updates that are read again and again.</summary>
+    /// <param name="updates">How many.</param>
+    /// <param name="length">Elements of each.</param>
+    /// <returns>The room, which the caller disposes of.</returns>
+    internal IUpdateSpool CreateSpool(int updates, long length) => NewSpool?.Invoke(updates, length) ?? new MemorySpool(updates, length, Pool);
 
     /// <summary>Starts the same work on several threads, the caller's among them, and waits for all. For one caller at a time.</summary>
     /// <param name="workers">On how many, at most <see cref="Threads"/>.</param>

@@ -1,4 +1,5 @@
 using FedCore.Aggregation;
+using FedCore.Aggregation.Robust;
 using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Optimizers;
@@ -53,6 +54,13 @@ public sealed class Registry
         .Register<IServerOptimizer, ServerAdam>("adam")
         .Register<IServerOptimizer, ServerYogi>("yogi")
         .Register<IAggregator, WeightedMean>("weightedMean")
+        .Register<IAggregator, CoordinateMedian>("median")
+        .Register<IAggregator, TrimmedMean>("trimmedMean")
+        .Register<IAggregator, Krum>("krum")
+        .Register<IAggregator, MultiKrum>("multiKrum")
+        .Register<IAggregator, Bulyan>("bulyan")
+        .Register<IAggregator, GeometricMedian>("geometricMedian")
+        .Register<IAggregator, NormClipping>("normClipping")
         .Register<ICohortSelection, AllClients>("all")
         .Register<ICohortSelection, UniformSelection>("uniform")
         .Register<ICohortSelection, PoissonSelection>("poisson")
@@ -61,6 +69,7 @@ public sealed class Registry
         .Register<ICohortSelection, UtilitySelection>("utility")
         .Register<IStalenessWeighting, PolynomialStaleness>("polynomial")
         .Register<IStalenessWeighting, ConstantStaleness>("constant")
+        .Explain("rfa", "It is {\"type\": \"geometricMedian\"}.")
         .Explain("tifl", "It is {\"type\": \"tiered\"}.")
         .Explain("oort", "It is {\"type\": \"utility\"}.")
         .Explain("fedbuff", "It is any strategy, such as fedavg, with \"rounds\": {\"buffer\": {\"size\": 10}}.")

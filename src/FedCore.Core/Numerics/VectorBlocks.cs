@@ -116,6 +116,21 @@ public static class VectorBlocks
         return Sum(lanes);
     }
 
+    /// <summary>The squared Euclidean distance of short vectors, summed like <see cref="SquaredNorm"/>.</summary>
+    /// <param name="left">A vector of at most <see cref="BlockLength"/> elements.</param>
+    /// <param name="right">Another, of the same length.</param>
+    /// <returns>The sum of the squares of the differences, which are rounded to 32 bits.</returns>
+    public static double SquaredDistance(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(left.Length, BlockLength);
+        Span<double> lanes = stackalloc double[16];
+        lanes.Clear();
+        Span<float> difference = stackalloc float[left.Length];
+        TensorPrimitives.Subtract(left, right, difference);
+        AddSquares(difference, lanes);
+        return Sum(lanes);
+    }
+
     /// <summary>The squared Euclidean distance, summed like <see cref="SquaredNorm"/>.</summary>
     /// <param name="left">A vector.</param>
     /// <param name="right">Another.</param>
@@ -137,12 +152,21 @@ public static class VectorBlocks
         return Sum(lanes);
     }
 
+    // The product of two floats is exact in double precision, so it does not matter whether it is rounded before it is added.
     private static void AddSquares(ReadOnlySpan<float> block, Span<double> lanes)
     {
+        ref float values = ref MemoryMarshal.GetReference(block);
+        Vector512<double> lower = Vector512.Create<double>(lanes), upper = Vector512.Create<double>(lanes[8..]);
         int i = 0;
         for (; i + 16 <= block.Length; i += 16)
-            for (int lane = 0; lane < 16; lane++)
-                lanes[lane] += (double)block[i + lane] * block[i + lane];
+        {
+            (Vector512<double> first, Vector512<double> second) = Vector512.Widen(Vector512.LoadUnsafe(ref values, (nuint)i));
+            lower = Vector512.FusedMultiplyAdd(first, first, lower);
+            upper = Vector512.FusedMultiplyAdd(second, second, upper);
+        }
+
+        lower.CopyTo(lanes);
+        upper.CopyTo(lanes[8..]);
         for (; i < block.Length; i++) lanes[i & 15] += (double)block[i] * block[i];
     }
 

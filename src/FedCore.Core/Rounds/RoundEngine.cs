@@ -47,7 +47,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         ArgumentNullException.ThrowIfNull(server);
         plan.CheckPopulation(fleet.Clients.Count);
-        using var resources = new AggregationResources(options.Threads, options.Pool);
+        using var resources = new AggregationResources(options.Threads, options.Pool) { NewSpool = options.NewSpool };
         _resources = resources;
         await RecoverAsync(server, ct).ConfigureAwait(false);
         try
@@ -351,6 +351,12 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                     .FirstOrDefault();
                 await AbandonAsync($"{usable} of at least {minimum} updates were usable", positions, ct).ConfigureAwait(false);
                 if (notFinite is not null) await RecordAsync(Diverged($"in round {round.Round} the update of client '{notFinite}' is not finite"), ct).ConfigureAwait(false);
+                return;
+            }
+
+            if (plan.Definition.Aggregator.FaultFor(plan.TrainLayout, usable) is { } fault)
+            {
+                await AbandonAsync($"the aggregator cannot be used: {fault}", positions, ct).ConfigureAwait(false);
                 return;
             }
 

@@ -1,3 +1,4 @@
+using FedCore.Aggregation.Spooling;
 using FedCore.Numerics;
 
 namespace FedCore.Rounds;
@@ -13,6 +14,9 @@ public sealed record RoundEngineOptions
 
     /// <summary>Where vectors are rented.</summary>
     public FlatVectorPool Pool { get; init; } = new();
+
+    /// <summary>Makes room for a number of updates of a length that a robust rule reads again and again; null for room in memory.</summary>
+    public Func<int, long, IUpdateSpool>? NewSpool { get; init; }
 
     /// <summary>Where the server's state is kept; null to keep none.</summary>
     public ICheckpointStore? Checkpoints { get; init; }

@@ -11,6 +11,8 @@ internal static class RunComposition
             throw Refused("rounds.workPlanning plans what clients can finish by the deadline, but rounds.deadlineSeconds is not set. Set it, such as to 60.");
         foreach (Disclosure needed in run.Rounds.Cohort.Disclosures.Concat(run.Evaluation.Cohort?.Disclosures ?? []))
             RequireDisclosure(run, needed, "rounds.cohort chooses by what single clients do");
+        if (run.SecureAggregation is null)
+            foreach (Disclosure needed in run.Aggregator.Disclosures) RequireDisclosure(run, needed, "aggregator compares the updates of single clients");
         if (run.Rounds.Buffer is not null) CheckBuffer(run);
         if (run.SecureAggregation is { } secure) CheckSecure(run, secure);
     }
@@ -30,6 +32,8 @@ internal static class RunComposition
     {
         const string sum = "secureAggregation shows the aggregator sums and nothing else";
         if (run.Rounds.Buffer is not null) throw Refused($"{sum}, but rounds.buffer counts each update by its own staleness. Remove one of the two.");
+        if (run.Aggregator.Disclosures.Count > 0)
+            throw Refused($"{sum}, but aggregator compares the updates of single clients. Remove secureAggregation, or use the aggregator weightedMean.");
         foreach (Disclosure shown in (Disclosure[])[Disclosure.IndividualUpdates, Disclosure.ClientMetrics])
             if (run.Disclosures.Contains(shown)) throw Refused($"{sum}, but disclosures names {NameOf(shown)}. Remove one of the two.");
         if (run.Rounds.MinimumReports < secure.MinimumCohort)

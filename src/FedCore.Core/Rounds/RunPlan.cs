@@ -108,6 +108,12 @@ public sealed class RunPlan
                 "run.cohort", $"rounds.minimumReports is {Definition.Rounds.MinimumReports}, but a round closes with {wanted} reports of the {population} clients. "
                 + "Lower it, or make rounds.cohort larger.");
         }
+
+        if (Definition.Aggregator.FaultFor(TrainLayout, (int)Math.Min(int.MaxValue, wanted)) is { } fault)
+        {
+            throw FedCoreException.Configuration(
+                "run.aggregator", $"aggregator {Registry.NameOf(Definition.Aggregator)} cannot be used here: {fault}. Change its parameters, the cohort, or the rule.");
+        }
     }
 
     /// <summary>Whether the run shows something of single clients.</summary>

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using FedCore.Aggregation;
 using FedCore.Models;
 using FedCore.Naming;
 using FedCore.Numerics;
@@ -24,6 +25,17 @@ public sealed class QFedAvg : IStrategy
     /// <summary>How much fairness counts, 0 or more. The paper tries 0 to 15, and 1 first.</summary>
     [Range(0, 100)]
     public double Q { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public void Check(RunDefinition run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (run.Aggregator is not WeightedMean)
+        {
+            throw FedCoreException.Configuration(
+                "run.strategy", "strategy qfedavg lets clients with a large loss count for more, which another aggregator than weightedMean would undo. Use one of the two.");
+        }
+    }
 
     /// <inheritdoc/>
     public UpdateLayout Layout(ModelSchema schema) => UpdateLayout.ForModel(schema).With(new Section(Normalizer, SectionRole.Statistic, 1));

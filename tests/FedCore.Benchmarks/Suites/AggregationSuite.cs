@@ -18,8 +18,7 @@ internal static class AggregationSuite
 
     private static void Mean(Figures figures, string figure, int length, int count)
     {
-        var layout = new UpdateLayout(
-            new Section(Section.Model, SectionRole.Model, length, Weighting.Scalar), new Section(Section.Weight, SectionRole.Weight, 1));
+        UpdateLayout layout = MemoryUpdate.Layout(length);
         RandomStream random = new RandomKeys([], 1).Stream("updates");
         using var pool = new FlatVectorPool();
         MemoryUpdate[] updates = [.. Enumerable.Range(0, count).Select(_ => new MemoryUpdate(layout, random))];
@@ -52,31 +51,5 @@ internal static class AggregationSuite
         }
 
         return best;
-    }
-
-    private sealed class MemoryUpdate : IUpdateSource, IUpdateReader
-    {
-        private readonly FlatVector _values;
-        private readonly double[] _scalars = [1];
-
-        public MemoryUpdate(UpdateLayout layout, RandomStream random)
-        {
-            _values = new FlatVector(layout.VectorLength);
-            foreach (ref float value in _values.AsSpan()) value = (float)random.NextDouble();
-        }
-
-        public int Contributors => 1;
-
-        public ReadOnlySpan<double> Scalars => _scalars;
-
-        public ValueTask<IUpdateReader> OpenAsync(CancellationToken ct) => new(this);
-
-        public ReadOnlySpan<float> Read(long offset) => _values.Slice(offset, (int)Math.Min(VectorBlocks.BlockLength, _values.Length - offset));
-
-        void IDisposable.Dispose()
-        {
-        }
-
-        public void Dispose() => _values.Dispose();
     }
 }

@@ -19,6 +19,9 @@ public class RunCompositionTests
         { [Secure, "disclosures=[\"individualUpdates\"]"], ["sums and nothing else", "individualUpdates"] },
         { [Secure, "disclosures=[\"clientMetrics\"]"], ["clientMetrics"] },
         { ["secureAggregation={\"minimumCohort\":5}", "rounds.minimumReports=4"], ["minimumCohort is 5", "4 reports"] },
+        { ["aggregator={\"type\":\"krum\"}"], ["compares the updates of single clients", "\"disclosures\": [\"individualUpdates\"]"] },
+        { [Secure, "aggregator={\"type\":\"krum\"}"], ["sums and nothing else", "aggregator compares the updates", "weightedMean"] },
+        { [Secure, "aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]"], ["sums and nothing else", "weightedMean"] },
         { ["rounds.workPlanning={}"], ["rounds.deadlineSeconds is not set"] },
         { ["disclosures=[\"timing\",\"timing\"]"], ["names one twice"] },
     };
@@ -38,6 +41,27 @@ public class RunCompositionTests
     [InlineData(Secure, "strategy={\"type\":\"feddyn\"}")]
     [InlineData(Secure, "disclosures=[\"timing\"]")]
     public void Parts_that_go_together_make_a_run(params string[] assignments) => Assert.NotNull(RunPlan.Create(RunFiles.Read(assignments), RunFiles.Names));
+
+    [Theory]
+    [InlineData("{\"type\":\"bulyan\",\"byzantine\":2}", 10, "aggregator bulyan cannot be used here: it needs n >= 4f + 3: with f = 2 that is n >= 11, but n is 10.")]
+    [InlineData("{\"type\":\"krum\",\"byzantine\":4}", 10, "it needs n > 2f + 2: with f = 4 that is n >= 11, but n is 10.")]
+    [InlineData("{\"type\":\"trimmedMean\",\"share\":0.5}", 10, "it needs n > 2f: with f = 5 that is n >= 11, but n is 10.")]
+    public void A_rule_with_too_few_clients_is_refused_by_the_inequality_that_fails(string aggregator, int clients, string message)
+    {
+        RunPlan plan = RunPlan.Create(RunFiles.Read("rounds.cohort={\"type\":\"all\"}", $"aggregator={aggregator}", "disclosures=[\"individualUpdates\"]"), RunFiles.Names);
+        var fault = Assert.Throws<FedCoreException>(() => plan.CheckPopulation(clients));
+        Assert.Equal("run.aggregator", fault.Code);
+        Assert.Contains(message, fault.Message, StringComparison.Ordinal);
+        plan.CheckPopulation(11);
+    }
+
+    [Fact]
+    public void A_rule_that_counts_all_alike_does_not_go_with_a_strategy_that_counts_by_loss()
+    {
+        var fault = Assert.Throws<FedCoreException>(() => RunPlan.Create(
+            RunFiles.Read("strategy={\"type\":\"qfedavg\"}", "aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]"), RunFiles.Names));
+        Assert.Equal("run.strategy", fault.Code);
+    }
 
     [Fact]
     public void A_minimum_above_the_buffer_is_refused()

@@ -1,3 +1,4 @@
+using FedCore.Aggregation.Robust;
 using FedCore.Rounds;
 using FedCore.Rounds.Selection;
 using FedCore.Strategies;
@@ -54,6 +55,19 @@ public class RoundFailureTests
         run.Fleet.Update = (task, client) => task.Position == 0 ? ScriptedUpdate.Refused("test.code") : ScriptedUpdate.Of(task, client);
         await run.RunInVainAsync();
         Assert.Equal("2 of at least 3 updates were usable", run.State.Rounds[0].Reason);
+    }
+
+    [Fact]
+    public async Task A_round_with_too_few_usable_updates_for_its_rule_is_abandoned_with_the_inequality()
+    {
+        using var run = new EngineRun(
+            clients: 5, rounds: new RoundPolicy { Count = 1, MinimumReports = 1 },
+            change: definition => definition with { Aggregator = new Krum { Byzantine = 1 }, Disclosures = [Disclosure.IndividualUpdates] });
+        run.Fleet.Update = (task, client) => task.Position == 0 ? ScriptedUpdate.Refused("test.code") : ScriptedUpdate.Of(task, client);
+        float[] before = run.Model;
+        await run.RunInVainAsync();
+        Assert.Equal("the aggregator cannot be used: it needs n > 2f + 2: with f = 1 that is n >= 5, but n is 4", run.State.Rounds[0].Reason);
+        Assert.Equal(before, run.Model);
     }
 
     [Fact]

@@ -1,0 +1,49 @@
+using System.ComponentModel.DataAnnotations;
+using FedCore.Naming;
+using FedCore.Numerics;
+using FedCore.Updates;
+
+namespace FedCore.Aggregation.Robust;
+
+/// <summary>
+/// RFA (Pillutla et al. 2022): the point whose distances to the updates add up to the least, by the smoothed Weiszfeld algorithm (algorithm 2): a mean in which an update
+/// counts in inverse proportion to its distance, again and again. It withstands less than half of the updates.
+/// </summary>
+/// <remarks>In the paper clients count by their examples; here all count the same, since a client may claim any number.</remarks>
+[Paper("Pillutla et al. 2022, Robust Aggregation for Federated Learning", "https://arxiv.org/abs/1912.13445")]
+public sealed class GeometricMedian : RobustAggregator
+{
+    /// <summary>The most steps. The authors' code takes 4, behind which updates that are larger a thousand times would still count.</summary>
+    [Range(1, 10_000)]
+    public int Iterations { get; init; } = 100;
+
+    /// <summary>The least distance nu by which is divided, above 0. The authors' code has 1e-5.</summary>
+    [Range(0, 1, MinimumIsExclusive = true)]
+    public double Smoothing { get; init; } = 1e-5;
+
+    /// <summary>It ends where a step makes the sum of the distances smaller by less than this share. The authors' code has 1e-6.</summary>
+    [Range(0, 1)]
+    public double Tolerance { get; init; } = 1e-6;
+
+    /// <inheritdoc/>
+    public override string? FaultFor(UpdateLayout layout, int updates) => FaultOfSections(layout);
+
+    private protected override async Task EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
+    {
+        int count = updates.Rows.Count;
+        double[] factors = [.. Enumerable.Repeat(1.0 / count, count)];
+        double before = double.PositiveInfinity;
+        for (int step = 0; step < Iterations; step++)
+        {
+            double[] distances = [.. (await Combination.SquaredDistancesAsync(updates, factors, resources, ct).ConfigureAwait(false)).Select(Math.Sqrt)];
+            double total = distances.Sum();
+            if (before - total <= Tolerance * total) break;
+            before = total;
+            double[] shares = [.. distances.Select(distance => 1 / Math.Max(Smoothing, distance))];
+            double sum = shares.Sum();
+            factors = [.. shares.Select(share => share / sum)];
+        }
+
+        await Combination.SumAsync(updates, factors, mean, resources, ct).ConfigureAwait(false);
+    }
+}
