@@ -95,7 +95,7 @@ public static class FederatedSimulation
             Threads = options.Threads,
             Pool = pool,
             NewSpool = (updates, length) => FileSpool.Create(updates, length, pool, options.SpoolMemoryBytes),
-            Checkpoints = options.Checkpoints is { } store && plan.Definition.Strategy.KeepsClientState ? new ClientStateCheckpoints(store, states) : options.Checkpoints,
+            Checkpoints = options.Checkpoints is { } store && plan.KeepsClientState ? new ClientStateCheckpoints(store, states) : options.Checkpoints,
             Environment = options.Environment,
             Progress = progress,
         });

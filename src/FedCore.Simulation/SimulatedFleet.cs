@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using FedCore.Compression;
 using FedCore.Rounds;
 using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
@@ -78,13 +80,30 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
         while (_seats.TryPop(out Seat? seat)) seat.Dispose();
     }
 
-    /// <summary>What one thread trains with: a model with its buffers, and the states of the client whose turn it is.</summary>
-    private sealed record Seat(ITrainingWorkspace Workspace, ClientStateBuffer State) : IDisposable
+    /// <summary>What one thread trains with: a model with its buffers, the states of the client whose turn it is, and its update as bytes, where the run has them.</summary>
+    private sealed class Seat(SimulatedFleet fleet) : IDisposable
     {
+        private readonly UpdateEncoder? _encoder = fleet._plan.Codec?.CreateEncoder();
+        private readonly ArrayBufferWriter<byte> _bytes = new();
+
+        public ITrainingWorkspace Workspace { get; } = fleet._trainer.CreateWorkspace(fleet._plan);
+
+        public ClientStateBuffer State { get; } = new(fleet._states);
+
+        /// <summary>What the server reads of an update: the same where it is sent as it is, otherwise what comes out of its bytes.</summary>
+        public IUpdateReader? Encode(Update update, int round, string site)
+        {
+            if (_encoder is null) return null;
+            _bytes.ResetWrittenCount();
+            _encoder.Encode(update, State, round, fleet._plan.Random.Stream("rounding", round, site), _bytes);
+            return fleet._plan.Codec!.Open(_bytes.WrittenMemory, round);
+        }
+
         public void Dispose()
         {
             Workspace.Dispose();
             State.Dispose();
+            _encoder?.Dispose();
         }
     }
 
@@ -92,7 +111,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
     {
         public async ValueTask<IUpdateReader> OpenAsync(CancellationToken ct)
         {
-            if (!fleet._seats.TryPop(out Seat? seat)) seat = new Seat(fleet._trainer.CreateWorkspace(fleet._plan), new ClientStateBuffer(fleet._states));
+            if (!fleet._seats.TryPop(out Seat? seat)) seat = new Seat(fleet);
             var reader = new Reader(fleet, seat);
             try
             {
@@ -106,6 +125,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                     fleet._progress?.Report(task);
                     if (!reader.Update.IsFinite || !float.IsFinite(poisoning?.UpdateFactor ?? 1))
                         throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
+                    reader.Decoded = seat.Encode(reader.Update, train.Round, client.Id.Name);
                     seat.State.Keep(train);
                 }
                 else
@@ -130,11 +150,16 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
         public Update Update { get; set; } = null!;
 
+        /// <summary>What came out of the update's bytes; null where it is sent as it is.</summary>
+        public IUpdateReader? Decoded { get; set; }
+
         public int Contributors => 1;
+
+        public long? ByteLength => Decoded?.ByteLength;
 
         public ReadOnlySpan<double> Scalars => Update.Scalars;
 
-        public ReadOnlySpan<float> Read(long offset) => Update.ReadBlock(offset);
+        public ReadOnlySpan<float> Read(long offset) => Decoded is { } decoded ? decoded.Read(offset) : Update.ReadBlock(offset);
 
         // Whoever disposes twice must not hand the seat to two threads.
         public void Dispose()

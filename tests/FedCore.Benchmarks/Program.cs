@@ -8,6 +8,7 @@ var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
     ["simulation"] = SimulationSuite.Run,
     ["aggregation"] = AggregationSuite.Run,
     ["robust"] = RobustSuite.Run,
+    ["compression"] = CompressionSuite.Run,
     ["population"] = PopulationSuite.Run,
 };
 

@@ -12,6 +12,7 @@ using FedCore.Rounds.Staleness;
 using FedCore.Simulation;
 using FedCore.Strategies;
 using FedCore.Strategies.Server;
+using FedCore.Updates;
 
 namespace FedCore.Cli.Commands;
 
@@ -23,24 +24,29 @@ internal static class StrategiesCommand
         (typeof(IStrategy), "Strategies", "strategy"),
         (typeof(IServerOptimizer), "Server optimizers", "strategy.server"),
         (typeof(IAggregator), "Aggregation", "aggregator"),
+        (typeof(IUpdateTransform), "Transforms of updates", "transforms"),
         (typeof(ICohortSelection), "Cohorts", "rounds.cohort"),
         (typeof(IStalenessWeighting), "Staleness in buffered runs", "rounds.buffer.staleness"),
     ];
 
     // What a strategy may be put together with, as a change of a run file. Whether it goes is found out by trying.
-    private static readonly (string Title, string Assignment)[] Companions =
+    private static readonly (string Title, string[] Assignments)[] Companions =
     [
-        ("secure aggregation", "secureAggregation={}"),
-        ("buffered rounds", "rounds.buffer={}"),
-        ("momentum at clients", "training.optimizer={\"type\":\"sgd\",\"momentum\":0.9}"),
-        ("Adam at clients", "training.optimizer={\"type\":\"adam\"}"),
+        ("secure aggregation", ["secureAggregation={}"]),
+        ("buffered rounds", ["rounds.buffer={}"]),
+        ("median", ["aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]"]),
+        ("Krum", ["aggregator={\"type\":\"krum\"}", "disclosures=[\"individualUpdates\"]"]),
+        ("4 bits", ["transforms=[{\"type\":\"int4\"}]"]),
+        ("top-k", ["transforms=[{\"type\":\"topK\"}]"]),
+        ("momentum at clients", ["training.optimizer={\"type\":\"sgd\",\"momentum\":0.9}"]),
+        ("Adam at clients", ["training.optimizer={\"type\":\"adam\"}"]),
     ];
 
     public static Command Create(TextWriter output)
     {
         var command = new ExampleCommand(
             "strategies",
-            "Prints every strategy, server optimizer, aggregation rule and cohort as Markdown: paper, parameters, defaults, and what goes together.",
+            "Prints every strategy, server optimizer, aggregation rule, transform and cohort as Markdown: paper, parameters, defaults, and what goes together.",
             "fedcore strategies | less");
         command.SetAction(_ => output.Write(Text()));
         return command;
@@ -79,14 +85,14 @@ internal static class StrategiesCommand
         foreach ((string name, Type type) in registry.NamesOf(typeof(IStrategy)))
         {
             var strategy = (IStrategy)Activator.CreateInstance(type)!;
-            IEnumerable<string> cells = Companions.Select(companion => Goes(registry, name, companion.Assignment) ? "yes" : "refused");
+            IEnumerable<string> cells = Companions.Select(companion => Goes(registry, name, companion.Assignments) ? "yes" : "refused");
             page.Append($"| [{name}](#{name}) | {(strategy.IsLinear ? "yes" : "")} | {(strategy.KeepsClientState ? "yes" : "")} | {string.Join(" | ", cells)} |\n");
         }
 
         page.Append('\n');
     }
 
-    private static bool Goes(Registry registry, string strategy, string assignment)
+    private static bool Goes(Registry registry, string strategy, string[] assignments)
     {
         JsonObject file = JsonDocuments.Parse("""
             {
@@ -95,10 +101,10 @@ internal static class StrategiesCommand
             }
             """, "composition");
         JsonDocuments.Set(file, $"strategy.type={strategy}");
-        JsonDocuments.Set(file, assignment);
+        foreach (string assignment in assignments) JsonDocuments.Set(file, assignment);
         try
         {
-            RunPlan.Create(JsonDocuments.Read<RunDefinition>(file, registry, "composition"), registry);
+            RunPlan.Create(JsonDocuments.Read<RunDefinition>(file, registry, "composition"), registry).CheckPopulation(100);
             return true;
         }
         catch (FedCoreException)

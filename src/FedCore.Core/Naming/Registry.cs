@@ -1,5 +1,7 @@
 using FedCore.Aggregation;
 using FedCore.Aggregation.Robust;
+using FedCore.Compression.Formats;
+using FedCore.Compression.Sparsifiers;
 using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Optimizers;
@@ -8,6 +10,7 @@ using FedCore.Rounds.Staleness;
 using FedCore.Strategies;
 using FedCore.Strategies.Schedules;
 using FedCore.Strategies.Server;
+using FedCore.Updates;
 
 namespace FedCore.Naming;
 
@@ -61,6 +64,12 @@ public sealed class Registry
         .Register<IAggregator, Bulyan>("bulyan")
         .Register<IAggregator, GeometricMedian>("geometricMedian")
         .Register<IAggregator, NormClipping>("normClipping")
+        .Register<IUpdateTransform, TopK>("topK")
+        .Register<IUpdateTransform, RandomK>("randomK")
+        .Register<IUpdateTransform, Float16>("float16")
+        .Register<IUpdateTransform, BFloat16>("bfloat16")
+        .Register<IUpdateTransform, Int8>("int8")
+        .Register<IUpdateTransform, Int4>("int4")
         .Register<ICohortSelection, AllClients>("all")
         .Register<ICohortSelection, UniformSelection>("uniform")
         .Register<ICohortSelection, PoissonSelection>("poisson")

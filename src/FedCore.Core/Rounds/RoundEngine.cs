@@ -367,7 +367,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             }
 
             plan.Definition.Strategy.Apply(result.Sum, new RoundContext(plan, round.Round, fleet.Clients.Count), server);
-            RoundReceipt receipt = Receipt(committed: true, _state.Closed!.Reason, positions.Length) with
+            RoundReceipt receipt = Receipt(committed: true, _state.Closed!.Reason, positions) with
             {
                 Contributors = result.Sum.Contributors,
                 Weight = result.Sum.Weight,
@@ -387,7 +387,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         Flight flight = _flights[position];
         IUpdateSource source = flight.Update!;
-        if (plan.Discloses(Disclosure.ClientMetrics)) source = flight.Observed = new ObservedUpdate(source);
+        if (plan.Codec is not null || plan.Discloses(Disclosure.ClientMetrics)) source = flight.Observed = new ObservedUpdate(source);
         if (plan.Definition.Rounds.Buffer is not { } buffer) return source;
 
         // Its weight stays what it is: the sum is divided by the weight of fresh updates.
@@ -396,7 +396,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     }
 
     private ValueTask AbandonAsync(string reason, int[] reported, CancellationToken ct) =>
-        CloseRoundAsync(Receipt(committed: false, reason, reported.Length), reported, ct);
+        CloseRoundAsync(Receipt(committed: false, reason, reported), reported, ct);
 
     private async ValueTask CloseRoundAsync(RoundReceipt receipt, int[] reported, CancellationToken ct)
     {
@@ -433,7 +433,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         _flights.Clear();
     }
 
-    private RoundReceipt Receipt(bool committed, string reason, int reports)
+    private RoundReceipt Receipt(bool committed, string reason, int[] reported)
     {
         RoundOpened round = _state.OpenRound!;
         return new RoundReceipt
@@ -449,7 +449,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             Contributors = 0,
             Weight = 0,
             Metrics = new Dictionary<string, double>(),
-            BytesUp = reports * plan.UpdateBytes,
+            BytesUp = reported.Sum(position => _flights[position].Observed?.ByteLength ?? plan.UpdateBytes),
             BytesDown = (_flights.Count - round.AtWork ?? _flights.Count) * plan.TaskBytes,
         };
     }
@@ -460,7 +460,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         ReplyTaken? reply = _state.Replies[position];
         ClientWork? work = reply?.Work;
         if (reply is null && flight.Task.Work.MaxSteps is { } planned) work = new ClientWork { Planned = planned };
-        if (flight.Observed?.Scalars is { } scalars)
+        if (plan.Discloses(Disclosure.ClientMetrics) && flight.Observed?.Scalars is { } scalars)
         {
             double examples = scalars[plan.TrainLayout.Find(MetricLayout.Examples).Offset], loss = scalars[plan.TrainLayout.Find(MetricLayout.Loss).Offset];
             work = (work ?? Unknown) with { Examples = examples, Loss = examples > 0 ? loss / examples : null };

@@ -38,10 +38,10 @@ public sealed record RoundReceipt
     /// <summary>Means over the examples of all who contributed, while they trained: <c>localLoss</c>, <c>localAccuracy</c>.</summary>
     public required IReadOnlyDictionary<string, double> Metrics { get; init; }
 
-    /// <summary>Bytes from the clients, without compression and framing.</summary>
+    /// <summary>Bytes from the clients, as they were encoded, without framing.</summary>
     public required long BytesUp { get; init; }
 
-    /// <summary>Bytes to the clients, without compression and framing.</summary>
+    /// <summary>Bytes to the clients, without framing.</summary>
     public required long BytesDown { get; init; }
 }
 

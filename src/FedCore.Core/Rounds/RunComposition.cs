@@ -1,3 +1,6 @@
+using FedCore.Compression.Formats;
+using FedCore.Compression.Sparsifiers;
+
 namespace FedCore.Rounds;
 
 /// <summary>Which parts of a run do not go together, and why.</summary>
@@ -13,6 +16,7 @@ internal static class RunComposition
             RequireDisclosure(run, needed, "rounds.cohort chooses by what single clients do");
         if (run.SecureAggregation is null)
             foreach (Disclosure needed in run.Aggregator.Disclosures) RequireDisclosure(run, needed, "aggregator compares the updates of single clients");
+        CheckTransforms(run);
         if (run.Rounds.Buffer is not null) CheckBuffer(run);
         if (run.SecureAggregation is { } secure) CheckSecure(run, secure);
     }
@@ -26,6 +30,21 @@ internal static class RunComposition
         if (!run.Rounds.Cohort.AllowsBuffer) throw Refused($"{buffered}, so clients are chosen one by one. Use a uniform cohort, or all.");
         if (run.Strategy.Broadcasts.Count > 0 || run.Strategy.KeepsClientState)
             throw Refused($"{buffered}, but the strategy's clients must start a round from the same state of the server. Use fedavg, fedprox, fednova or qfedavg.");
+        if (run.Transforms.Any(transform => transform.KeepsClientState))
+            throw Refused($"{buffered}, but transforms keep at the client what an update left out, until that update is part of the model. Use topK with \"errorFeedback\": false, or a format.");
+    }
+
+    private static void CheckTransforms(RunDefinition run)
+    {
+        const string order = "transforms are at most one that chooses numbers and then at most one that shortens them, such as [{\"type\": \"topK\"}, {\"type\": \"int8\"}]";
+        int sparsifiers = run.Transforms.Count(transform => transform is ISparsifier), formats = run.Transforms.Count(transform => transform is IValueFormat);
+        if (sparsifiers > 1 || formats > 1 || sparsifiers + formats != run.Transforms.Count || (sparsifiers + formats == 2 && run.Transforms[0] is IValueFormat))
+            throw Refused($"{order}. Change transforms.");
+        if (sparsifiers > 0 && (run.Strategy.KeepsClientState || run.Strategy.Broadcasts.Count > 0))
+        {
+            throw Refused("transforms leave numbers of the update out, but the strategy's clients reckon with the server having all of them. "
+                + "Use a format, such as {\"type\": \"int8\"}, or a strategy without a state at its clients.");
+        }
     }
 
     private static void CheckSecure(RunDefinition run, SecureAggregationPolicy secure)
@@ -36,6 +55,8 @@ internal static class RunComposition
             throw Refused($"{sum}, but aggregator compares the updates of single clients. Remove secureAggregation, or use the aggregator weightedMean.");
         foreach (Disclosure shown in (Disclosure[])[Disclosure.IndividualUpdates, Disclosure.ClientMetrics])
             if (run.Disclosures.Contains(shown)) throw Refused($"{sum}, but disclosures names {NameOf(shown)}. Remove one of the two.");
+        if (run.Transforms.Any(transform => !transform.IsLinear))
+            throw Refused($"{sum}, but transforms write each update down in a way of its own, which cannot be summed. Use randomK, or none: sums are quantised in any case.");
         if (run.Rounds.MinimumReports < secure.MinimumCohort)
         {
             throw Refused($"secureAggregation.minimumCohort is {secure.MinimumCohort}, but a round counts with {run.Rounds.MinimumReports} reports. "

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using FedCore.Aggregation;
 using FedCore.Models;
 using FedCore.Strategies;
+using FedCore.Updates;
 
 namespace FedCore.Rounds;
 
@@ -35,6 +36,9 @@ public record RunDefinition
 
     /// <summary>How updates become a sum.</summary>
     public IAggregator Aggregator { get; init; } = new WeightedMean();
+
+    /// <summary>What happens to an update on its way, in this order: which numbers are sent, and in which format.</summary>
+    public IReadOnlyList<IUpdateTransform> Transforms { get; init; } = [];
 
     /// <summary>Lets the run be held only under secure aggregation; null to allow sums in the clear.</summary>
     public SecureAggregationPolicy? SecureAggregation { get; init; }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FedCore.Compression;
 using FedCore.Json;
 using FedCore.Models;
 using FedCore.Naming;
@@ -24,6 +25,7 @@ public sealed class RunPlan
         StrategyName = NamesIn(JsonSerializer.SerializeToNode(definition.Strategy, FedCoreJson.Options(registry))!);
         Metrics = new MetricLayout(definition.Model.Loss);
         TrainLayout = definition.Strategy.Layout(model.Schema).With([new Section(Section.Weight, SectionRole.Weight, 1), .. Metrics.Sections("")]);
+        Codec = definition.Transforms.Count > 0 ? new UpdateCodec(TrainLayout, definition.Transforms, Random) : null;
         EvaluationPlan evaluation = definition.Evaluation;
         Distributions = evaluation.Distribution is null
             ? []
@@ -65,8 +67,14 @@ public sealed class RunPlan
     /// <summary>Bytes that go to a client with a training task: the model's trainable values, and what the strategy sends along.</summary>
     public long TaskBytes => Model.Schema.TrainableCount * sizeof(float) * (1 + Definition.Strategy.Broadcasts.Count);
 
-    /// <summary>Bytes that come from a client with an update.</summary>
-    public long UpdateBytes => TrainLayout.ByteLength;
+    /// <summary>How updates are written down; null where they are sent as they are.</summary>
+    public UpdateCodec? Codec { get; }
+
+    /// <summary>Whether clients keep vectors from round to round.</summary>
+    public bool KeepsClientState => Definition.Strategy.KeepsClientState || Codec is { KeepsClientState: true };
+
+    /// <summary>Bytes that come from a client with an update; where its size depends on its values, an estimate.</summary>
+    public long UpdateBytes => Codec?.ByteLength ?? TrainLayout.ByteLength;
 
     /// <summary>The sections of an evaluation's answer.</summary>
     public UpdateLayout EvaluateLayout { get; }

@@ -16,6 +16,9 @@ public interface IUpdateSource
 /// <summary>An open update. Its memory belongs to the reader.</summary>
 public interface IUpdateReader : IDisposable
 {
+    /// <summary>Bytes that the update took on the wire, where that is known; null where it was not encoded.</summary>
+    long? ByteLength => null;
+
     /// <summary>How many clients the update stands for: 1, or more for a gateway's.</summary>
     int Contributors { get; }
 

@@ -17,6 +17,8 @@ public sealed class ScaledUpdate(IUpdateSource source, float factor) : IUpdateSo
 
         public int Contributors => inner.Contributors;
 
+        public long? ByteLength => inner.ByteLength;
+
         public ReadOnlySpan<double> Scalars => inner.Scalars;
 
         public ReadOnlySpan<float> Read(long offset)

@@ -22,6 +22,15 @@ public class RunCompositionTests
         { ["aggregator={\"type\":\"krum\"}"], ["compares the updates of single clients", "\"disclosures\": [\"individualUpdates\"]"] },
         { [Secure, "aggregator={\"type\":\"krum\"}"], ["sums and nothing else", "aggregator compares the updates", "weightedMean"] },
         { [Secure, "aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]"], ["sums and nothing else", "weightedMean"] },
+        { ["transforms=[{\"type\":\"int8\"},{\"type\":\"topK\"}]"], ["at most one that chooses numbers and then"] },
+        { ["transforms=[{\"type\":\"int8\"},{\"type\":\"int4\"}]"], ["at most one"] },
+        { ["transforms=[{\"type\":\"topK\"},{\"type\":\"randomK\"}]"], ["at most one"] },
+        { ["transforms=[{\"type\":\"topK\"}]", "strategy={\"type\":\"scaffold\"}"], ["leave numbers of the update out", "int8"] },
+        { ["transforms=[{\"type\":\"randomK\"}]", "strategy={\"type\":\"feddyn\"}"], ["leave numbers of the update out"] },
+        { [Buffered, "transforms=[{\"type\":\"topK\"}]"], ["transforms keep at the client", "errorFeedback"] },
+        { [Secure, "transforms=[{\"type\":\"topK\"}]"], ["sums and nothing else", "cannot be summed", "randomK"] },
+        { [Secure, "transforms=[{\"type\":\"int4\"}]"], ["cannot be summed"] },
+        { [Secure, "transforms=[{\"type\":\"randomK\"},{\"type\":\"int8\"}]"], ["cannot be summed"] },
         { ["rounds.workPlanning={}"], ["rounds.deadlineSeconds is not set"] },
         { ["disclosures=[\"timing\",\"timing\"]"], ["names one twice"] },
     };
@@ -40,6 +49,10 @@ public class RunCompositionTests
     [InlineData(Buffered, "strategy={\"type\":\"fednova\"}")]
     [InlineData(Secure, "strategy={\"type\":\"feddyn\"}")]
     [InlineData(Secure, "disclosures=[\"timing\"]")]
+    [InlineData(Secure, "transforms=[{\"type\":\"randomK\"}]")]
+    [InlineData(Buffered, "transforms=[{\"type\":\"topK\",\"errorFeedback\":false},{\"type\":\"int8\"}]")]
+    [InlineData("transforms=[{\"type\":\"int4\"}]", "strategy={\"type\":\"scaffold\"}")]
+    [InlineData("transforms=[{\"type\":\"topK\"}]", "aggregator={\"type\":\"krum\"}", "disclosures=[\"individualUpdates\"]")]
     public void Parts_that_go_together_make_a_run(params string[] assignments) => Assert.NotNull(RunPlan.Create(RunFiles.Read(assignments), RunFiles.Names));
 
     [Theory]

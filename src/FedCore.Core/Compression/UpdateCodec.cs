@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using FedCore.Compression.Formats;
+using FedCore.Compression.Sparsifiers;
+using FedCore.Numerics;
+using FedCore.Updates;
+
+namespace FedCore.Compression;
+
+/// <summary>
+/// A run's transforms, put together: how updates become bytes and bytes updates again. The bytes are the scalar sections, then each vector section: its places, where they
+/// are the client's own choice, and its values, in blocks of 4,096.
+/// </summary>
+public sealed class UpdateCodec
+{
+    // Shared places of the last rounds: of a buffered run several are in the air.
+    private const int KeptRounds = 64;
+
+    private readonly RandomKeys _keys;
+    private readonly ConcurrentDictionary<(int Round, string Section), long[]> _shared = new();
+
+    /// <summary>A codec.</summary>
+    /// <param name="layout">The sections of an update.</param>
+    /// <param name="transforms">The transforms, at least one: a sparsifier, a format, or both in this order.</param>
+    /// <param name="keys">Where shared places come from.</param>
+    internal UpdateCodec(UpdateLayout layout, IReadOnlyList<IUpdateTransform> transforms, RandomKeys keys)
+    {
+        (Layout, _keys) = (layout, keys);
+        Sparsifier = transforms.OfType<ISparsifier>().SingleOrDefault();
+        Format = transforms.OfType<IValueFormat>().SingleOrDefault() ?? new Float32();
+        KeepsClientState = transforms.Any(transform => transform.KeepsClientState);
+        ByteLength = layout.ScalarCount * (long)sizeof(double) + layout.Sections.Where(section => section.IsVector).Sum(LengthOf);
+    }
+
+    /// <summary>The sections of an update.</summary>
+    public UpdateLayout Layout { get; }
+
+    /// <summary>Whether clients keep vectors from round to round.</summary>
+    public bool KeepsClientState { get; }
+
+    /// <summary>Bytes that an update takes; where clients send places, what they take if they are spread evenly at random.</summary>
+    public long ByteLength { get; }
+
+    internal ISparsifier? Sparsifier { get; }
+
+    internal IValueFormat Format { get; }
+
+    /// <summary>What writes updates down, for one at a time.</summary>
+    /// <returns>A new encoder.</returns>
+    public UpdateEncoder CreateEncoder() => new(this);
+
+    /// <summary>Reads an update from bytes.</summary>
+    /// <param name="bytes">The bytes, which must stay what they are while the reader is used.</param>
+    /// <param name="round">The round that the update belongs to.</param>
+    /// <returns>The reader.</returns>
+    /// <exception cref="UpdateRefusedException">The bytes are not an update of this layout (<c>update.encoding</c>); where that is seen later, the reader says so.</exception>
+    public IUpdateReader Open(ReadOnlyMemory<byte> bytes, int round) => new UpdateDecoder(this, bytes, round);
+
+    /// <summary>Refuses bytes that are not an update: what passes is read without a fault.</summary>
+    /// <param name="bytes">The bytes, from anybody.</param>
+    /// <param name="round">The round that the update belongs to.</param>
+    /// <exception cref="UpdateRefusedException">They are not of this layout (<c>update.encoding</c>), or a number is not finite.</exception>
+    public void Check(ReadOnlyMemory<byte> bytes, int round)
+    {
+        using IUpdateReader reader = Open(bytes, round);
+        foreach (double scalar in reader.Scalars)
+            if (!double.IsFinite(scalar)) throw NotFinite();
+        for (long offset = 0; offset < Layout.VectorLength;)
+        {
+            ReadOnlySpan<float> block = reader.Read(offset);
+            if (!VectorBlocks.IsFinite(block)) throw NotFinite();
+            offset += block.Length;
+        }
+
+        static UpdateRefusedException NotFinite() => new(UpdateRefusedException.NotFinite, "The update is not finite.");
+    }
+
+    /// <summary>The places of a section that all clients of a round send.</summary>
+    internal ReadOnlySpan<long> SharedPlaces(Section section, int round)
+    {
+        if (_shared.Count > KeptRounds)
+            foreach ((int Round, string) key in _shared.Keys.Where(key => key.Round < round - KeptRounds / 2)) _shared.TryRemove(key, out _);
+        return _shared.GetOrAdd(
+            (round, section.Name),
+            (key, codec) =>
+            {
+                long[] places = new long[codec.Sparsifier!.CountOf(section.Length)];
+                codec.Sparsifier.Choose(null, section.Length, codec._keys.Stream("places " + key.Section, key.Round), places);
+                return places;
+            },
+            this);
+    }
+
+    private long LengthOf(Section section)
+    {
+        long count = Sparsifier?.CountOf(section.Length) ?? section.Length, bytes = 0;
+        foreach ((_, int block) in VectorBlocks.Of(count)) bytes += Format.ByteLength(block);
+        if (Sparsifier is not { IsShared: false }) return bytes;
+
+        // A gap takes a byte for every seven bits; gaps of at least m are a share (1 - k/n)^m of all.
+        double missed = 1 - count / (double)section.Length;
+        return bytes + (long)(count * (1 + Math.Pow(missed, 1 << 7) + Math.Pow(missed, 1 << 14) + Math.Pow(missed, 1 << 21)));
+    }
+}

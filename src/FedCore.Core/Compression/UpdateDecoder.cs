@@ -1,0 +1,123 @@
+using System.Buffers.Binary;
+using FedCore.Numerics;
+using FedCore.Updates;
+
+namespace FedCore.Compression;
+
+/// <summary>Reads an update from bytes, block by block. The bytes may be anybody's: whatever they are, no more is read or written than the layout has.</summary>
+internal sealed class UpdateDecoder : IUpdateReader
+{
+    private readonly UpdateCodec _codec;
+    private readonly int _round;
+    private readonly double[] _scalars;
+    private readonly float[] _block = new float[VectorBlocks.BlockLength];
+    private ReadOnlyMemory<byte> _rest;
+
+    // The section that is being read: where it begins, and what is yet to be read of it.
+    private int _section = -1;
+    private long _start, _end, _next;
+
+    // Of a sparse section: the places and values of a block of what was sent.
+    private float[]? _values;
+    private long[] _own = [];
+    private int _first, _ready, _taken;
+
+    public UpdateDecoder(UpdateCodec codec, ReadOnlyMemory<byte> bytes, int round)
+    {
+        (_codec, _rest, _round, ByteLength) = (codec, bytes, round, bytes.Length);
+        _scalars = new double[codec.Layout.ScalarCount];
+        foreach (ref double scalar in _scalars.AsSpan()) scalar = BinaryPrimitives.ReadDoubleLittleEndian(Take(sizeof(double)));
+        if (codec.Layout.VectorLength == 0 && _rest.Length > 0) throw TooLong();
+    }
+
+    public int Contributors => 1;
+
+    public long? ByteLength { get; }
+
+    public ReadOnlySpan<double> Scalars => _scalars;
+
+    public ReadOnlySpan<float> Read(long offset)
+    {
+        if (offset != _next) throw new InvalidOperationException($"Element {_next} is the next to be read, not {offset}.");
+        if (_next == _end) BeginSection();
+        Span<float> block = _block.AsSpan(0, (int)Math.Min(VectorBlocks.BlockLength, _end - _next));
+        if (_codec.Sparsifier is null) _codec.Format.Decode(Take(_codec.Format.ByteLength(block.Length)), block);
+        else ReadSome(block);
+        _next += block.Length;
+        if (_next == _codec.Layout.VectorLength && _rest.Length > 0) throw TooLong();
+        return block;
+    }
+
+    public void Dispose()
+    {
+    }
+
+    private Section Section => _codec.Layout.Sections[_section];
+
+    private ReadOnlySpan<long> Places => _codec.Sparsifier!.IsShared ? _codec.SharedPlaces(Section, _round) : _own;
+
+    private void BeginSection()
+    {
+        do _section++;
+        while (!Section.IsVector);
+        (_start, _end) = (_end, _end + Section.Length);
+        (_first, _ready, _taken) = (0, 0, 0);
+        if (_codec.Sparsifier is { IsShared: false } sparsifier) ReadPlaces(sparsifier.CountOf(Section.Length));
+    }
+
+    private void ReadPlaces(long count)
+    {
+        // Each place takes a byte at least: who claims many must have sent many.
+        if (count > _rest.Length) throw TooShort();
+        if (_own.Length != count) _own = new long[count];
+        long next = 0, length = Section.Length;
+        foreach (ref long place in _own.AsSpan())
+        {
+            long gap = 0;
+            int shift = 0;
+            for (byte part = 128; part >= 128; shift += 7)
+            {
+                part = Take(1)[0];
+                if (shift > 56) throw Fault("has a gap between places that is larger than any model");
+                gap |= (long)(part & 127) << shift;
+            }
+
+            if (gap >= length - next) throw Fault($"has a place behind the {length} elements of section '{Section.Name}'");
+            place = next + gap;
+            next = place + 1;
+        }
+    }
+
+    // Zeros, and what was sent for places in the block.
+    private void ReadSome(Span<float> block)
+    {
+        block.Clear();
+        long begin = _next - _start, end = begin + block.Length;
+        for (ReadOnlySpan<long> places = Places; ; _taken++)
+        {
+            if (_taken == _first + _ready)
+            {
+                if (_taken == places.Length) return;
+                (_first, _ready) = (_taken, Math.Min(VectorBlocks.BlockLength, places.Length - _taken));
+                _codec.Format.Decode(Take(_codec.Format.ByteLength(_ready)), (_values ??= new float[VectorBlocks.BlockLength]).AsSpan(0, _ready));
+            }
+
+            if (places[_taken] >= end) return;
+            block[(int)(places[_taken] - begin)] = _values![_taken - _first];
+        }
+    }
+
+    private ReadOnlySpan<byte> Take(int count)
+    {
+        if (count > _rest.Length) throw TooShort();
+        ReadOnlySpan<byte> taken = _rest.Span[..count];
+        _rest = _rest[count..];
+        return taken;
+    }
+
+    private static UpdateRefusedException TooShort() => Fault("is shorter than its layout");
+
+    private static UpdateRefusedException TooLong() => Fault("has bytes behind its end");
+
+    private static UpdateRefusedException Fault(string what) => new("update.encoding", $"The encoded update {what}.");
+}
