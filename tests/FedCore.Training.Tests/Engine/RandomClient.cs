@@ -36,6 +36,8 @@ internal sealed class RandomClient : IDisposable
     {
         RandomStream random = Draw.Stream("examples");
         float[] x = Draw.Uniform(random, Examples * (int)plan.Model.Input.ElementCount), y = new float[Examples * plan.Model.Label.Width];
+        if (plan.Model.Vocabulary > 0)
+            foreach (ref float token in x.AsSpan()) token = random.NextInt32(plan.Model.Vocabulary);
         foreach (ref float label in y.AsSpan()) label = plan.Model.Label.Classes > 0 ? random.NextInt32(plan.Model.Label.Classes) : (float)random.NextNormal();
         ExampleView all = ExampleView.All(new InMemoryExamples(plan.Model.Input, x, y, plan.Model.Label.Width));
         return new ClientData(all, all);
