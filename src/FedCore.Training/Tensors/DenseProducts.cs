@@ -20,9 +20,15 @@ internal static unsafe class DenseProducts
     {
         // First, while dy is in the cache.
         if (bias is not null) MatrixKernels.ColumnSums(dy, rows, outputs, bias, adds);
-        var gradient = dx is null ? default : new InputGradients(dy, rows, outputs);
+        if (rows >= MatrixKernels.PackRows)
+        {
+            if (dx is not null) InputGradient(w, inputs, outputs, dy, rows, dx);
+            MatrixKernels.WeightGradient(x, inputs, rows, inputs, dy, outputs, target, adds);
+            return;
+        }
 
         // Block by block, so that the weights come from memory once: the input gradient reads them as they were in the forward pass, then they move.
+        var gradient = dx is null ? default : new InputGradients(dy, rows, outputs);
         int block = MatrixKernels.BlockRows(inputs, outputs);
         for (int first = 0; first < inputs; first += block)
         {
@@ -34,8 +40,19 @@ internal static unsafe class DenseProducts
     }
 
     /// <summary>dx[rows, inputs] = dy wᵀ; up to three rows more are written.</summary>
-    public static void InputGradient(float* w, int inputs, int outputs, float* dy, int rows, float* dx) =>
-        new InputGradients(dy, rows, outputs).Compute(w, inputs, dx, inputs);
+    public static void InputGradient(float* w, int inputs, int outputs, float* dy, int rows, float* dx)
+    {
+        if (rows < MatrixKernels.PackRows)
+        {
+            new InputGradients(dy, rows, outputs).Compute(w, inputs, dx, inputs);
+            return;
+        }
+
+        // Beside so many rows it costs little to turn the weights round, and the product is one like the forward pass.
+        float* turned = Scratch.Weights(((long)outputs + Transpose.ExtraRows) * inputs);
+        Transpose.Run(w, outputs, inputs, outputs, turned, inputs, inputs);
+        MatrixKernels.Forward(dy, rows, outputs, turned, inputs, null, dx);
+    }
 
     // dy turned round once, for the blocks of the weights that it meets.
     private readonly struct InputGradients

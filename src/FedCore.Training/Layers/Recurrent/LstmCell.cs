@@ -23,7 +23,7 @@ internal static unsafe class LstmCell
         TensorPrimitives.Tanh(candidates, candidates);
         TensorPrimitives.Sigmoid(outputs, outputs);
         TensorPrimitives.Multiply(inputs[..units], candidates, memory);
-        if (before is not null) TensorPrimitives.MultiplyAdd(inputs[units..], new ReadOnlySpan<float>(before, units), memory, memory);
+        if (before is not null) TensorPrimitives.FusedMultiplyAdd(inputs[units..], new ReadOnlySpan<float>(before, units), memory, memory);
         var squashed = new Span<float>(tanh, units);
         TensorPrimitives.Tanh(memory, squashed);
         TensorPrimitives.Multiply(outputs, squashed, new Span<float>(h, units));
