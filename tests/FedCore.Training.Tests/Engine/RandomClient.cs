@@ -13,15 +13,16 @@ internal sealed class RandomClient : IDisposable
     private const int Examples = 10;
     private readonly FlatVector _parameters;
 
-    public RandomClient(RunPlan plan, EngineRegistry? engine = null)
+    public RandomClient(RunPlan plan, EngineRegistry? engine = null, int? batchSize = null)
     {
         Data = ExamplesFor(plan);
         using ModelState model = ModelState.Initialize(plan.Model, Draw.Stream("model"));
         _parameters = model.Trainable.Clone();
         Model = new LocalModel(plan, engine ?? EngineRegistry.CreateDefault(), _parameters);
-        Model.NetworkFor(plan.Definition.Training.BatchSize);
+        int batch = batchSize ?? plan.Definition.Training.BatchSize;
+        Model.NetworkFor(batch);
         var batches = new ShuffledBatches();
-        batches.Reset(Examples, plan.Definition.Training.BatchSize, Draw.Stream("batches"));
+        batches.Reset(Examples, batch, Draw.Stream("batches"));
         Model.Begin(Data.Train, batches, Draw.Stream("dropout"));
     }
 
