@@ -5,6 +5,7 @@ using FedCore.Benchmarks.Suites;
 var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
 {
     ["engine"] = EngineSuite.Run,
+    ["layers"] = LayersSuite.Run,
     ["simulation"] = SimulationSuite.Run,
     ["aggregation"] = AggregationSuite.Run,
     ["robust"] = RobustSuite.Run,

@@ -9,15 +9,7 @@ namespace FedCore.Models;
 /// <summary>A model as data: the shape of an example, layers one behind the other, and a loss. It is what a run ships instead of code.</summary>
 public sealed record ModelSpec
 {
-    private const long MaxElementsPerExample = 1 << 28;
-
-    // The embedded engine sees a layer's tensors as one span.
-    private const long MaxElementsPerLayer = int.MaxValue;
-
-    // 32 GiB of weights, and a run keeps several copies.
-    private const long MaxTrainable = 1L << 33;
-
-    /// <summary>The shape of one example: [features] or [height, width, channels].</summary>
+    /// <summary>The shape of one example: [features], [tokens], [tokens, width] or [height, width, channels].</summary>
     [MinLength(1), MaxLength(3)]
     public required IReadOnlyList<int> Input { get; init; }
 
@@ -43,91 +35,11 @@ public sealed record ModelSpec
         }
 
         var input = new Shape([.. Input]);
-        var layers = new List<PlannedLayer>();
-        var tensors = new List<(TensorSpec Spec, string FullName)>();
-        var owners = new Dictionary<string, int>(StringComparer.Ordinal);
-        long elements = 0;
-        Shape shape = input;
-        for (int i = 0; i < Layers.Count; i++)
-        {
-            LayerSpec layer = Layers[i];
-            string type = registry.NameOf(layer);
-            string place = $"model.layers[{i}] ({type})";
-            LayerPlan plan = Guard(place, shape, layer.Plan);
-            elements += CountElements(place, plan);
-            if (elements > MaxTrainable)
-            {
-                throw FedCoreException.Configuration(
-                    "model.size", $"{place}: with this layer the model has {elements} weights; at most {MaxTrainable} are supported. Use fewer or smaller layers.");
-            }
-
-            string name = layer.Name ?? $"{type}{i}";
-            foreach (TensorSpec tensor in plan.Tensors)
-            {
-                string fullName = $"{name}.{tensor.Name}";
-                if (!owners.TryAdd(fullName, i))
-                {
-                    throw FedCoreException.Configuration(
-                        "model.schema", $"{place}: its tensor '{Shown.Of(fullName)}' is called like one of model.layers[{owners[fullName]}]. "
-                        + $"Change model.layers[{i}].name; it is \"{Shown.Of(name)}\".");
-                }
-
-                tensors.Add((tensor, fullName));
-            }
-
-            layers.Add(new PlannedLayer(layer, shape, plan));
-            shape = plan.Output;
-        }
-
-        LabelPlan label = Guard($"model.loss ({registry.NameOf(Loss)})", shape, Loss.Plan);
-        var schema = new ModelSchema(tensors.Select(t => (t.FullName, t.Spec.Shape, TensorType.F32, t.Spec.Role)));
-        return new ModelPlan(this, input, shape, label, layers, schema, [.. tensors.Select(t => t.Spec.Initializer)]);
-    }
-
-    private static long CountElements(string place, LayerPlan plan)
-    {
-        long elements = 0;
-        foreach (TensorSpec tensor in plan.Tensors)
-        {
-            // As a floating-point number, since a product of extents may not fit 63 bits.
-            double count = 1;
-            foreach (int extent in tensor.Shape.Extents) count *= extent;
-            if (count + elements > MaxElementsPerLayer)
-            {
-                throw FedCoreException.Configuration(
-                    "model.size", $"{place}: its tensor '{tensor.Name}' {tensor.Shape} has {count:0} elements, "
-                    + $"but a layer may have at most {MaxElementsPerLayer}{(elements > 0 ? $", and its other tensors have {elements}" : "")}. "
-                    + "Make the layer smaller, or what reaches it.");
-            }
-
-            elements += (long)count;
-        }
-
-        return elements;
-    }
-
-    private static T Guard<T>(string place, Shape shape, Func<Shape, T> plan)
-    {
-        try
-        {
-            double count = 1;
-            foreach (int extent in shape.Extents) count *= extent;
-            if (count > MaxElementsPerExample)
-            {
-                throw new ShapeException(
-                    $"one example has {count:0} values here, the shape {shape}; at most {MaxElementsPerExample} are supported. Make the layers before it or model.input smaller");
-            }
-
-            return plan(shape);
-        }
-        catch (ShapeException fault)
-        {
-            throw FedCoreException.Configuration("model.shape", $"{place}: {fault.Message}.", fault);
-        }
-        catch (OverflowException fault)
-        {
-            throw FedCoreException.Configuration("model.shape", $"{place}: it has more values than fit 32 bits. Make the layer smaller, or what reaches it.", fault);
-        }
+        (IReadOnlyList<PlannedLayer> layers, Shape output) = LayerPlace.Of(registry).Chain(Layers, input);
+        LabelPlan label = LayerPlace.Guard($"model.loss ({registry.NameOf(Loss)})", output, Loss.Plan);
+        TensorSpec[] tensors = [.. layers.SelectMany(layer => layer.NamedTensors)];
+        var schema = new ModelSchema(tensors.Select(tensor => (tensor.Name, tensor.Shape, TensorType.F32, tensor.Role)));
+        return new ModelPlan(this, input, output, label, layers, schema, [.. tensors.Select(tensor => tensor.Initializer)]);
     }
 }
 
@@ -135,7 +47,14 @@ public sealed record ModelSpec
 /// <param name="Spec">The layer.</param>
 /// <param name="Input">The shape of one example before it.</param>
 /// <param name="Plan">The output's shape and the tensors.</param>
-public sealed record PlannedLayer(LayerSpec Spec, Shape Input, LayerPlan Plan);
+public sealed record PlannedLayer(LayerSpec Spec, Shape Input, LayerPlan Plan)
+{
+    /// <summary>What its tensors' names begin with.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>Its tensors with its name in theirs, such as <c>linear0.kernel</c>.</summary>
+    public IEnumerable<TensorSpec> NamedTensors => Plan.Tensors.Select(tensor => tensor with { Name = $"{Name}.{tensor.Name}" });
+}
 
 /// <summary>A model whose shapes were checked.</summary>
 /// <param name="Spec">The specification.</param>
@@ -152,4 +71,8 @@ public sealed record ModelPlan(
     LabelPlan Label,
     IReadOnlyList<PlannedLayer> Layers,
     ModelSchema Schema,
-    [property: JsonIgnore] IReadOnlyList<Initializer> Initializers);
+    [property: JsonIgnore] IReadOnlyList<Initializer> Initializers)
+{
+    /// <summary>How many different whole numbers, from 0 on, features may be: a vocabulary of tokens; 0 where they may be any numbers.</summary>
+    public int Vocabulary => Layers is [PlannedLayer first, ..] ? first.Plan.Vocabulary : 0;
+}

@@ -77,15 +77,15 @@ public sealed class LabelFlipPoisoning : IPoisoning
         private readonly float[] _labels;
 
         public FlippedLabels(ExampleSet inner, int classes)
-            : base(inner.Features, 1, inner.Count)
+            : base(inner.Features, inner.LabelWidth, inner.Count)
         {
             _inner = inner;
-            _labels = new float[inner.Count];
-            for (int row = 0; row < _labels.Length; row++) _labels[row] = classes - 1 - inner.Label(row)[0];
+            _labels = new float[inner.Count * inner.LabelWidth];
+            for (int i = 0; i < _labels.Length; i++) _labels[i] = classes - 1 - inner.Label(i / inner.LabelWidth)[i % inner.LabelWidth];
         }
 
         public override void CopyFeatures(ReadOnlySpan<int> rows, Span<float> target) => _inner.CopyFeatures(rows, target);
 
-        public override ReadOnlySpan<float> Label(int row) => _labels.AsSpan(row, 1);
+        public override ReadOnlySpan<float> Label(int row) => _labels.AsSpan(row * LabelWidth, LabelWidth);
     }
 }

@@ -77,7 +77,8 @@ public static class HtmlReport
         for (int client = 0; client < clients; client++)
         {
             ExampleView train = data.Get(client).Train;
-            foreach (int row in train.Rows.Span) counts[client, (int)train.Set.Label(row)[0]]++;
+            foreach (int row in train.Rows.Span)
+                foreach (float label in train.Set.Label(row)) counts[client, (int)label]++;
         }
 
         string[] names = [.. Enumerable.Range(0, clients).Select(client => data.NameOf(client))];

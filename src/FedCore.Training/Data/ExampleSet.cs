@@ -90,8 +90,8 @@ public abstract class ExampleSet
     /// <summary>Refuses examples that a model cannot take. The answer is kept, so asking again costs nothing.</summary>
     /// <param name="model">The model.</param>
     /// <param name="what">What to call the examples in a message, such as <c>The training examples</c>.</param>
-    /// <exception cref="FedCoreException">Features or labels have another width than the model takes (<c>data.shape</c>), or a label is no class of the
-    /// model's (<c>data.label</c>).</exception>
+    /// <exception cref="FedCoreException">Features or labels have another width than the model takes (<c>data.shape</c>), a label is no class of the
+    /// model's (<c>data.label</c>), or a feature no token of its vocabulary (<c>data.token</c>).</exception>
     public void RequireFit(ModelPlan model, string what)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -111,14 +111,35 @@ public abstract class ExampleSet
 
         for (int row = 0; classes > 0 && row < Count; row++)
         {
-            float label = Label(row)[0];
-            if (label >= 0 && label < classes && label == MathF.Floor(label)) continue;
-            throw FedCoreException.Configuration(
-                "data.label", $"{what}: label {row} is {label}, but the model tells the classes 0 to {classes - 1} apart. Change the last layer's outputs, or correct the data.");
+            ReadOnlySpan<float> labels = Label(row);
+            for (int i = 0; i < labels.Length; i++)
+            {
+                if (IsWhole(labels[i], classes)) continue;
+                throw FedCoreException.Configuration(
+                    "data.label", $"{what}: label {row}{(width > 1 ? $", number {i}," : "")} is {labels[i]}, but the model tells the classes 0 to {classes - 1} apart. "
+                    + "Change the last layer's outputs, or correct the data.");
+            }
         }
 
+        RequireTokens(model.Vocabulary, what);
         _fits = model;
     }
+
+    private void RequireTokens(int vocabulary, string what)
+    {
+        float[] features = vocabulary > 0 ? new float[FeatureLength] : [];
+        for (int row = 0; vocabulary > 0 && row < Count; row++)
+        {
+            CopyFeatures([row], features);
+            int place = Array.FindIndex(features, value => !IsWhole(value, vocabulary));
+            if (place < 0) continue;
+            throw FedCoreException.Configuration(
+                "data.token", $"{what}: feature {place} of example {row} is {features[place]}, but the model's embedding takes the whole numbers 0 to {vocabulary - 1}. "
+                + "Set its vocabulary to a larger number, or correct the data.");
+        }
+    }
+
+    private static bool IsWhole(float value, int count) => value >= 0 && value < count && value == MathF.Floor(value);
 
     /// <summary>Asks for the cache lines of some rows of an array.</summary>
     private protected static unsafe void PrefetchRows<T>(T[] values, int length, ReadOnlySpan<int> rows)

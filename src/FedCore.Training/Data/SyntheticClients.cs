@@ -40,10 +40,10 @@ public sealed class SyntheticClients : IClientGenerator
     public IFederatedData Create(RunPlan run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        if (run.Model.Input.Rank != 1 || run.Model.Label.Classes < 2)
+        if (run.Model.Input.Rank != 1 || run.Model.Vocabulary > 0 || run.Model.Label is not { Width: 1, Classes: >= 2 })
         {
             throw FedCoreException.Configuration(
-                "data.synthetic", $"simulation.clients: synthetic clients have vectors and classes, but the model takes {run.Model.Input}. Use a model with input [60] and softmaxCrossEntropy over 10 outputs.");
+                "data.synthetic", $"simulation.clients: synthetic clients have vectors of any numbers and a class each, but the model takes {run.Model.Input}{(run.Model.Vocabulary > 0 ? " tokens" : "")}. Use a model with input [60] and softmaxCrossEntropy over 10 outputs.");
         }
 
         int features = run.Model.Input[0], classes = run.Model.Label.Classes;

@@ -3,7 +3,9 @@ using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Optimizers;
 using FedCore.Training.Layers;
+using FedCore.Training.Layers.Attention;
 using FedCore.Training.Layers.Normalization;
+using FedCore.Training.Layers.Recurrent;
 using FedCore.Training.Losses;
 using FedCore.Training.Optimizers;
 
@@ -19,24 +21,33 @@ public sealed class EngineRegistry
 
     /// <summary>A registry that holds what the embedded engine brings along.</summary>
     /// <returns>A new registry.</returns>
-    public static EngineRegistry CreateDefault() => new EngineRegistry()
-        .AddLayer<LinearSpec>((spec, site) => new LinearLayer(spec, site.Input))
-        .AddLayer<Conv2dSpec>((spec, site) => new Conv2dLayer(spec, site.Input, site.Output, site.Capacity, site.NeedsInputGradient))
-        .AddLayer<MaxPool2dSpec>((spec, site) => new Pool2dLayer<MaxPooling>(spec, site.Input, site.Output))
-        .AddLayer<AveragePool2dSpec>((spec, site) => new Pool2dLayer<AveragePooling>(spec, site.Input, site.Output))
-        .AddLayer<FlattenSpec>((_, _) => new FlattenLayer())
-        .AddLayer<ReluSpec>((_, site) => new ReluLayer(site.Size))
-        .AddLayer<TanhSpec>((_, site) => new TanhLayer(site.Size))
-        .AddLayer<SigmoidSpec>((_, site) => new SigmoidLayer(site.Size))
-        .AddLayer<DropoutSpec>((spec, site) => new DropoutLayer(site.Size, spec.Rate, site.Capacity))
-        .AddLayer<LayerNormSpec>((spec, site) => new LayerNormLayer(spec, site.Input, site.Capacity))
-        .AddLayer<GroupNormSpec>((spec, site) => new GroupNormLayer(spec, site.Input, site.Capacity))
-        .AddPair<ReluSpec, MaxPool2dSpec>((_, pool, site) => new Pool2dLayer<RectifiedMaxPooling>(pool, site.Input, site.Output))
-        .AddLoss<SoftmaxCrossEntropySpec>((_, model) => new SoftmaxCrossEntropyLoss(model.Label.Classes))
-        .AddLoss<BinaryCrossEntropySpec>((_, _) => new BinaryCrossEntropyLoss())
-        .AddLoss<MeanSquaredErrorSpec>((_, model) => new MeanSquaredErrorLoss(model.Label.Width))
-        .AddOptimizer<SgdSpec>((spec, parameters) => new SgdOptimizer(spec, parameters))
-        .AddOptimizer<AdamSpec>((spec, parameters) => new AdamOptimizer(spec, parameters));
+    public static EngineRegistry CreateDefault()
+    {
+        var engine = new EngineRegistry();
+        return engine
+            .AddLayer<LinearSpec>((spec, site) => new LinearLayer(spec, site.Input))
+            .AddLayer<Conv2dSpec>((spec, site) => new Conv2dLayer(spec, site.Input, site.Output, site.Capacity, site.NeedsInputGradient))
+            .AddLayer<MaxPool2dSpec>((spec, site) => new Pool2dLayer<MaxPooling>(spec, site.Input, site.Output))
+            .AddLayer<AveragePool2dSpec>((spec, site) => new Pool2dLayer<AveragePooling>(spec, site.Input, site.Output))
+            .AddLayer<FlattenSpec>((_, _) => new FlattenLayer())
+            .AddLayer<ReluSpec>((_, site) => new ReluLayer(site.Size))
+            .AddLayer<TanhSpec>((_, site) => new TanhLayer(site.Size))
+            .AddLayer<SigmoidSpec>((_, site) => new SigmoidLayer(site.Size))
+            .AddLayer<GeluSpec>((_, site) => new GeluLayer(site.Size))
+            .AddLayer<DropoutSpec>((spec, site) => new DropoutLayer(site.Size, spec.Rate, site.Capacity))
+            .AddLayer<LayerNormSpec>((spec, site) => new LayerNormLayer(spec, site.Input, site.Capacity))
+            .AddLayer<GroupNormSpec>((spec, site) => new GroupNormLayer(spec, site.Input, site.Capacity))
+            .AddLayer<EmbeddingSpec>((spec, site) => new EmbeddingLayer(spec, site.Input, site.Capacity))
+            .AddLayer<LstmSpec>((spec, site) => new LstmLayer(spec, site))
+            .AddLayer<AttentionSpec>((spec, site) => new AttentionLayer(spec, site))
+            .AddLayer<ResidualSpec>((spec, site) => new ResidualLayer(spec, site, engine))
+            .AddPair<ReluSpec, MaxPool2dSpec>((_, pool, site) => new Pool2dLayer<RectifiedMaxPooling>(pool, site.Input, site.Output))
+            .AddLoss<SoftmaxCrossEntropySpec>((_, model) => new SoftmaxCrossEntropyLoss(model.Label.Classes, model.Label.Width))
+            .AddLoss<BinaryCrossEntropySpec>((_, _) => new BinaryCrossEntropyLoss())
+            .AddLoss<MeanSquaredErrorSpec>((_, model) => new MeanSquaredErrorLoss(model.Label.Width))
+            .AddOptimizer<SgdSpec>((spec, parameters) => new SgdOptimizer(spec, parameters))
+            .AddOptimizer<AdamSpec>((spec, parameters) => new AdamOptimizer(spec, parameters));
+    }
 
     /// <summary>Says how a layer is computed.</summary>
     /// <typeparam name="TSpec">The layer's type in run files.</typeparam>

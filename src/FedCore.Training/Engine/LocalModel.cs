@@ -17,6 +17,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     private readonly string[] _sumNames;
     private readonly double[] _sums;
     private int[] _rows = [];
+    private double[] _squaredNorms = [];
     private Network? _network;
     private ExampleView _examples = null!;
     private IBatchOrder _order = null!;
@@ -77,6 +78,22 @@ internal sealed class LocalModel : ILocalModel, IDisposable
 
     public void ComputeGradients() => Differentiate(0);
 
+    /// <summary>
+    /// Takes the next batch and computes for each of its examples the squared Euclidean norm of the gradient of its own loss with respect to all
+    /// parameters. <see cref="Gradients"/> are overwritten.
+    /// </summary>
+    /// <returns>One number for each example of the batch, valid until the next call.</returns>
+    public ReadOnlySpan<double> ComputeSquaredGradientNorms()
+    {
+        Network network = _network!;
+        int count = LoadNext(network);
+        network.Forward(count, training: true, _random);
+        if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
+        network.BackwardNorms(count, _random, _squaredNorms, _sums.AsSpan(1));
+        _sums[0] += count;
+        return _squaredNorms.AsSpan(0, count);
+    }
+
     public void Step(float learningRate) => _optimizer.Step(Parameters, Gradients, Gradients.Length, learningRate);
 
     public void WriteMetrics(Update update)
@@ -131,14 +148,21 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     private void Differentiate(float step)
     {
         Network network = _network!;
+        int count = LoadNext(network);
+        network.Forward(count, training: true, _random);
+        network.Backward(count, _random, step, _sums.AsSpan(1));
+        _sums[0] += count;
+    }
+
+    // The number of examples in the batch.
+    private int LoadNext(Network network)
+    {
         ReadOnlySpan<int> rows = Rows(_order.Next());
         int count = rows.Length;
         Load(network, _examples.Set, rows);
         ReadOnlySpan<int> next = _order.Peek();
         _examples.Set.Prefetch(Rows(next[..Math.Min(next.Length, _rows.Length)]));
-        network.Forward(count, training: true, _random);
-        network.Backward(count, _random, step, _sums.AsSpan(1));
-        _sums[0] += count;
+        return count;
     }
 
     // The rows of the set for places in the client's view.

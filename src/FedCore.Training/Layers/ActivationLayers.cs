@@ -98,6 +98,8 @@ internal sealed class DropoutLayer(int size, double rate, int capacity) : Layer
 
     public override bool NeedsOutput => false;
 
+    public override bool UsesRandom => true;
+
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
         if (!pass.IsTraining || rate == 0) return;

@@ -32,6 +32,9 @@ internal sealed unsafe class Conv2dLayer : Layer
     private readonly FlatVector? _spreadGradient;
     private readonly FlatVector? _turned;
 
+    // For the norms of single examples' gradients, once somebody asks for them: the patches of one image.
+    private FlatVector? _patches;
+
     public Conv2dLayer(Conv2dSpec spec, Shape input, Shape output, int capacity, bool needsInputGradient)
     {
         _input = new Image(input[0], input[1], input[2]);
@@ -60,14 +63,7 @@ internal sealed unsafe class Conv2dLayer : Layer
     {
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
-            if (dx is not null && _turned is not null)
-            {
-                // Input pixel i gets a gradient from outputs o with i + padding - kernel < o stride <= i + padding: a convolution with the turned
-                // kernel over the spread gradient.
-                Turn(w);
-                Convolve(Spread(dy, pass.Batch), _spread, pass.Batch, 1, _kernel - 1 - _padding, _turned.Pointer, null, dx, _input);
-            }
-
+            InputGradient(w, pass.Batch, dy, dx);
             if (!TrySparseWeightGradient(x, pass.Batch, dy, dw)) WeightGradient(x, pass.Batch, dy, dw);
             if (_bias) MatrixKernels.ColumnSums(dy, pass.Batch * _output.Pixels, _output.Channels, dw + KernelLength, adds: false);
         }
@@ -75,12 +71,56 @@ internal sealed unsafe class Conv2dLayer : Layer
         return false;
     }
 
+    public override void BackwardNorms(
+        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient, Span<double> squaredNorms)
+    {
+        int length = checked(_kernel * _kernel * _input.Channels), outputs = _output.Channels;
+        fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters)
+        {
+            InputGradient(w, pass.Batch, dy, dx);
+
+            // With the patches that the kernel meets as rows, a convolution is a linear layer of each pixel.
+            for (int image = 0; image < pass.Batch; image++)
+            {
+                float* own = dy + image * _output.Length;
+                _patches ??= new FlatVector((long)_output.Pixels * length);
+                Unfold(x + image * _input.Length, _patches.Pointer);
+                squaredNorms[image] += GhostNorms.OfProduct(_patches.Pointer, length, own, outputs, _output.Pixels, length, outputs);
+                if (_bias) squaredNorms[image] += GhostNorms.OfSum(own, outputs, _output.Pixels, outputs);
+            }
+        }
+    }
+
     protected override void Dispose(bool disposing)
     {
+        _patches?.Dispose();
         _paddedInput?.Dispose();
         _spreadGradient?.Dispose();
         _turned?.Dispose();
         base.Dispose(disposing);
+    }
+
+    private void InputGradient(float* w, int batch, float* dy, float* dx)
+    {
+        if (dx is null || _turned is null) return;
+
+        // Input pixel i gets a gradient from outputs o with i + padding - kernel < o stride <= i + padding: a convolution with the turned
+        // kernel over the spread gradient.
+        Turn(w);
+        Convolve(Spread(dy, batch), _spread, batch, 1, _kernel - 1 - _padding, _turned.Pointer, null, dx, _input);
+    }
+
+    // Only what lies inside the image is ever written, and for every image in the same places, so the zeros around it stay.
+    private void Unfold(float* x, float* patches)
+    {
+        nint row = (nint)_kernel * _input.Channels;
+        for (int pixel = 0; pixel < _output.Pixels; pixel++, patches += _kernel * row)
+        {
+            Overlap rows = Overlap.At(pixel / _output.Width, _stride, _padding, _kernel, _input.Height);
+            Overlap columns = Overlap.At(pixel % _output.Width, _stride, _padding, _kernel, _input.Width);
+            float* from = x + (nint)(rows.Input * _input.Width + columns.Input) * _input.Channels, to = patches + (rows.First * _kernel + columns.First) * _input.Channels;
+            for (int i = 0; i < rows.Count; i++, from += _input.Width * _input.Channels, to += row) Copy(from, to, columns.Count * _input.Channels);
+        }
     }
 
     // y[n, r, c, :] = bias + Σ over kernel rows, kernel columns and channels of x[n, r stride + i - padding, c stride + j - padding, :] w[i, j, :, :].

@@ -15,6 +15,9 @@ public abstract class Layer : IDisposable
     /// <summary>Whether backward reads the output. Then a layer in place behind this one works on a copy, so that the output stays what it was.</summary>
     public virtual bool NeedsOutput => true;
 
+    /// <summary>Whether it wants random numbers while training; by default those do that a program adds of its own.</summary>
+    public virtual bool UsesRandom => GetType().Assembly != typeof(Layer).Assembly;
+
     /// <summary>Computes the outputs of a batch.</summary>
     /// <param name="pass">The batch and the layer's parameters.</param>
     /// <param name="input">The inputs.</param>
@@ -36,19 +39,22 @@ public abstract class Layer : IDisposable
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient);
 
     /// <summary>
-    /// Adds, for each example of the batch, the squared Euclidean norm of the gradient of that example's part of the loss with respect to the layer's
-    /// parameters, without forming the gradient where there is a shorter way (ghost norms: Goodfellow 2015; Li et al. 2022). Called behind the forward pass and before <see cref="Backward"/>.
+    /// In place of <see cref="Backward"/>: computes the gradients of the inputs, and adds, for each example of the batch, the squared Euclidean norm of
+    /// the gradient of that example's part of the loss with respect to the layer's parameters, without forming it where there is a shorter way (ghost
+    /// norms: Goodfellow 2015; Li et al. 2022). It goes back by itself because some layers know what their parameters' gradients are made of only then.
     /// </summary>
-    /// <param name="pass">The batch and the layer's parameters.</param>
+    /// <param name="pass">The batch and the layer's parameters; not a step. The place of the gradients is scratch memory.</param>
     /// <param name="input">The inputs.</param>
     /// <param name="output">The outputs.</param>
-    /// <param name="outputGradient">The loss's gradient with respect to the outputs.</param>
+    /// <param name="outputGradient">The loss's gradient with respect to the outputs. It may be overwritten.</param>
+    /// <param name="inputGradient">As in <see cref="Backward"/>.</param>
     /// <param name="squaredNorms">One number for each example, to be added to.</param>
     /// <exception cref="NotSupportedException">The layer has parameters and does not say how its gradient falls apart into those of single examples.</exception>
-    public virtual void AddSquaredGradientNorms(
-        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, ReadOnlySpan<float> outputGradient, Span<double> squaredNorms)
+    public virtual void BackwardNorms(
+        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient, Span<double> squaredNorms)
     {
         if (!pass.Parameters.IsEmpty) throw new NotSupportedException($"{GetType().Name} has no gradients of single examples.");
+        Backward(pass, input, output, outputGradient, inputGradient);
     }
 
     /// <inheritdoc/>

@@ -4,16 +4,18 @@ using FedCore.Training.Tensors;
 
 namespace FedCore.Training.Layers;
 
-/// <summary><c>y = x K + b</c>.</summary>
+/// <summary><c>y = x K + b</c>, for each token where the input is a sequence: the kernels then see the tokens of all examples as rows.</summary>
 internal sealed unsafe class LinearLayer : Layer
 {
+    private readonly int _tokens;
     private readonly int _inputs;
     private readonly int _outputs;
     private readonly bool _bias;
 
     public LinearLayer(LinearSpec spec, Shape input)
     {
-        _inputs = input[0];
+        _inputs = input[input.Rank - 1];
+        _tokens = checked((int)(input.ElementCount / _inputs));
         _outputs = spec.Outputs;
         _bias = spec.Bias;
     }
@@ -23,7 +25,7 @@ internal sealed unsafe class LinearLayer : Layer
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
         fixed (float* x = input, y = output, w = pass.Parameters)
-            MatrixKernels.Forward(x, pass.Batch, _inputs, w, _outputs, _bias ? w + (nint)_inputs * _outputs : null, y);
+            MatrixKernels.Forward(x, pass.Batch * _tokens, _inputs, w, _outputs, _bias ? w + (nint)_inputs * _outputs : null, y);
     }
 
     public override bool Backward(
@@ -32,32 +34,26 @@ internal sealed unsafe class LinearLayer : Layer
         bool isStep = pass.IsStep;
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
-            int batch = pass.Batch, pitch = Pitch(batch);
-            float* target = isStep ? w : dw, dyTransposed = null, part = null;
-
-            // First, while dy is in the cache.
-            if (_bias) MatrixKernels.ColumnSums(dy, batch, _outputs, target + (nint)_inputs * _outputs, isStep);
-            if (dx is not null)
-            {
-                int outputs = _outputs + Transpose.ExtraRows;
-                dyTransposed = Scratch.Panel((long)(outputs + MatrixKernels.PartRows) * pitch);
-                part = dyTransposed + (nint)outputs * pitch;
-                Transpose.Run(dy, _outputs, batch, _outputs, dyTransposed, pitch, pitch);
-            }
-
-            // Block by block, so that the weights come from memory once: the input gradient reads them as they were in the forward pass, then they move.
-            int block = MatrixKernels.BlockRows(_inputs, _outputs);
-            for (int first = 0; first < _inputs; first += block)
-            {
-                int inputs = Math.Min(block, _inputs - first);
-                nint row = (nint)first * _outputs;
-                if (dx is not null) MatrixKernels.InputGradient(w + row, inputs, _outputs, dyTransposed, batch, pitch, part, dx + first, _inputs);
-                MatrixKernels.WeightGradient(x + first, _inputs, batch, inputs, dy, _outputs, target + row, isStep);
-            }
+            float* target = isStep ? w : dw, bias = _bias ? target + (nint)_inputs * _outputs : null;
+            DenseProducts.Backward(x, pass.Batch * _tokens, _inputs, w, _outputs, dy, dx, target, bias, isStep);
         }
 
         return isStep;
     }
 
-    private static int Pitch(int batch) => (batch + 15) / 16 * 16;
+    public override void BackwardNorms(
+        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient, Span<double> squaredNorms)
+    {
+        fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters)
+        {
+            for (int example = 0; example < pass.Batch; example++)
+            {
+                nint row = (nint)example * _tokens;
+                squaredNorms[example] += GhostNorms.OfProduct(x + row * _inputs, _inputs, dy + row * _outputs, _outputs, _tokens, _inputs, _outputs);
+                if (_bias) squaredNorms[example] += GhostNorms.OfSum(dy + row * _outputs, _outputs, _tokens, _outputs);
+            }
+
+            if (dx is not null) DenseProducts.InputGradient(w, _inputs, _outputs, dy, pass.Batch * _tokens, dx);
+        }
+    }
 }

@@ -20,10 +20,13 @@ public abstract class Loss
     public abstract void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums);
 }
 
-/// <summary>Softmax and cross-entropy: -log p(label), with the gradient p - onehot(label). The second sum counts right answers.</summary>
-/// <remarks>The classes of one example are too few for vectors, so there is one row per class with the examples of the batch as lanes. Each number is
+/// <summary>
+/// Softmax and cross-entropy: -log p(label), with the gradient p - onehot(label). The second sum counts right answers. With several tokens an example's loss is
+/// the mean over them, and it counts as right by the share of them that are.
+/// </summary>
+/// <remarks>The classes of one token are too few for vectors, so there is one row per class with the tokens of the batch as lanes. Each number is
 /// computed in one lane, so it has the same bits in any batch and for any vector width.</remarks>
-internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes) : Loss
+internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes, int tokens) : Loss
 {
     private static int Lanes => Vector512<float>.Count;
 
@@ -31,28 +34,36 @@ internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes) : Loss
 
     public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
     {
-        int room = (batch + Transpose.ExtraRows) * classes;
+        int rows = batch * tokens, room = (batch + Transpose.ExtraRows) * tokens * classes;
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs.Length, room, nameof(outputs));
         if (!gradient.IsEmpty) ArgumentOutOfRangeException.ThrowIfLessThan(gradient.Length, room, nameof(gradient));
-        int pitch = (batch + Lanes - 1) / Lanes * Lanes, count = checked((classes + Transpose.ExtraRows) * pitch);
+        int pitch = (rows + Lanes - 1) / Lanes * Lanes, count = checked((classes + Transpose.ExtraRows) * pitch);
         float* powers = Scratch.Panel(count + 3L * pitch), totals = powers + count, largests = totals + pitch, answers = largests + pitch;
-        fixed (float* logits = outputs) Transpose.Run(logits, classes, batch, classes, powers, pitch, pitch);
-        for (int lane = 0; lane < batch; lane += Lanes) SubtractLargest(powers + lane, pitch, largests + lane, answers + lane);
+        fixed (float* logits = outputs) Transpose.Run(logits, classes, rows, classes, powers, pitch, pitch);
+        for (int lane = 0; lane < rows; lane += Lanes) SubtractLargest(powers + lane, pitch, largests + lane, answers + lane);
         var all = new Span<float>(powers, classes * pitch);
         TensorPrimitives.Exp(all, all);
-        for (int lane = 0; lane < batch; lane += Lanes) Normalize(powers + lane, pitch, totals + lane, 1f / batch);
+        for (int lane = 0; lane < rows; lane += Lanes) Normalize(powers + lane, pitch, totals + lane, 1f / rows);
         var logs = new Span<float>(totals, pitch);
         TensorPrimitives.Log(logs, logs);
         for (int example = 0; example < batch; example++)
         {
-            int label = (int)labels[example];
-            sums[0] += logs[example] - (outputs[example * classes + label] - largests[example]);
-            if (answers[example] == label) sums[1]++;
+            double loss = 0;
+            int right = 0;
+            for (int row = example * tokens; row < (example + 1) * tokens; row++)
+            {
+                int label = (int)labels[row];
+                loss += logs[row] - (outputs[row * classes + label] - largests[row]);
+                if (answers[row] == label) right++;
+            }
+
+            sums[0] += loss / tokens;
+            sums[1] += (double)right / tokens;
         }
 
         if (gradient.IsEmpty) return;
-        fixed (float* target = gradient) Transpose.Run(powers, pitch, classes, batch, target, classes, classes);
-        for (int example = 0; example < batch; example++) gradient[example * classes + (int)labels[example]] -= 1f / batch;
+        fixed (float* target = gradient) Transpose.Run(powers, pitch, classes, rows, target, classes, classes);
+        for (int row = 0; row < rows; row++) gradient[row * classes + (int)labels[row]] -= 1f / rows;
     }
 
     // The answer is the first of the largest; -1, which is no class, where the first logit is not a number.

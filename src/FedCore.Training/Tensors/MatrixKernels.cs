@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 
 namespace FedCore.Training.Tensors;
@@ -11,9 +12,10 @@ internal static unsafe class MatrixKernels
     // A weight matrix up to the first size stays in a second-level cache of 1 MB as a whole; a larger one is worked on in blocks of the second.
     private const int CachedBytes = 640 * 1024, BlockBytes = 128 * 1024;
 
-    // From this many rows on, copying panels of B into consecutive memory pays.
-    private const int PackRows = 64;
-    private const int PackDepth = 512, PackPanels = 4;
+    /// <summary>From this many rows on, copying panels of B into consecutive memory pays.</summary>
+    public const int PackRows = 64;
+
+    private const int PackDepth = 512, PackPanels = 4, PackInputs = 32;
 
     /// <summary>y[rows, outputs] = bias + x[rows, inputs] w[inputs, outputs].</summary>
     public static void Forward(float* x, int rows, int inputs, float* w, int outputs, float* bias, float* y)
@@ -114,7 +116,41 @@ internal static unsafe class MatrixKernels
             Mode = adds ? TileMode.AddToC : TileMode.FromZero,
         };
         if (SparseProduct.Suits(work, inputs, outputs)) SparseProduct.Run(work, inputs, outputs);
+        else if (rows >= PackRows && inputs >= PackInputs) WeightGradientPacked(work, inputs, outputs);
         else TileGrid.Run(work, inputs, outputs);
+    }
+
+    // The same for many rows, as those of sequences: panels of dy are copied into consecutive memory, some rows of them at a time, and meet all columns of x.
+    private static void WeightGradientPacked(in TileWork all, int inputs, int outputs)
+    {
+        int panel = TileGrid.TileColumns, height = Math.Min(PackDepth, all.Depth);
+        float* packed = Scratch.Panel((long)(height + inputs) * panel), sums = packed + (nint)height * panel;
+        bool adds = all.Mode == TileMode.AddToC;
+        for (int column = 0; column < outputs; column += panel)
+        {
+            // What is added to the weights is summed by itself first.
+            int width = Math.Min(panel, outputs - column);
+            float* target = adds ? sums : all.C + column;
+            nint pitch = adds ? panel : all.CRow;
+            for (int k = 0; k < all.Depth; k += height)
+            {
+                int depth = Math.Min(height, all.Depth - k);
+                Pack(all.B + k * all.BStep, outputs, depth, column, column + width, packed);
+                TileWork work = all;
+                work.A += k * all.AStep;
+                (work.BStep, work.CRow, work.Depth) = (panel, pitch, depth);
+                work.B = packed;
+                work.C = target;
+                work.Mode = k > 0 ? TileMode.FromC : TileMode.FromZero;
+                TileGrid.Run(work, inputs, width);
+            }
+
+            for (int row = 0; adds && row < inputs; row++)
+            {
+                var weights = new Span<float>(all.C + row * all.CRow + column, width);
+                TensorPrimitives.Add(weights, new ReadOnlySpan<float>(sums + (nint)row * panel, width), weights);
+            }
+        }
     }
 
     /// <summary>In blocks of how many rows a weight matrix is best used, so that it comes from memory once.</summary>

@@ -35,6 +35,8 @@ public class SchemaFaultTests
         { "rounds.count=null", "rounds.count is null: it must be a whole number." },
         { "strategy=null", "strategy is null: it must be an object with a \"type\"" },
         { "rounds.cohort=null", "rounds.cohort is null: it must be an object with a \"type\"" },
+        { "model.layers[0]={\"type\":\"residual\",\"layers\":[{\"type\":\"lstm\",\"units\":0}]}", "model.layers[0].layers[0].units is 0: it must be at least 1" },
+        { "model.layers[0]={\"type\":\"residual\",\"layers\":[]}", "model.layers[0].layers has 0 entries: it needs at least 1." },
         { "model.layers[0]=null", "model.layers[0] is null: it must be an object with a \"type\"" },
         { "evaluation=null", "evaluation is null: it must be an object." },
 
@@ -53,7 +55,7 @@ public class SchemaFaultTests
 
         // Names of types.
         { "strategy.type=fedprx", "strategy.type is \"fedprx\", which is not known. Did you mean \"fedprox\"? Known: fedavg, " },
-        { "model.layers[0].type=zebra", "model.layers[0].type is \"zebra\", which is not known. Known: averagePool2d, conv2d, " },
+        { "model.layers[0].type=zebra", "model.layers[0].type is \"zebra\", which is not known. Known: attention, averagePool2d, conv2d, " },
         { "strategy.type=1", "strategy.type is 1, which is not known. Known: " },
         { "strategy={}", "strategy has no \"type\". Add one of: fedavg, " },
         { "strategy={\"mu\":1}", "strategy has no \"type\". Add one of: " },

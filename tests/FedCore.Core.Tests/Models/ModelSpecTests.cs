@@ -17,7 +17,14 @@ public class ModelSpecTests
         { [7], new LinearSpec { Outputs = 3 }, [3] },
         { [7], new ReluSpec(), [7] },
         { [4, 5, 2], new TanhSpec(), [4, 5, 2] },
+        { [4, 5], new LinearSpec { Outputs = 3 }, [4, 3] },
         { [7], new SigmoidSpec(), [7] },
+        { [4, 5], new GeluSpec(), [4, 5] },
+        { [4, 5], new LstmSpec { Units = 3 }, [3] },
+        { [4, 5], new LstmSpec { Units = 3, ReturnSequences = true }, [4, 3] },
+        { [4, 6], new AttentionSpec { Heads = 3 }, [4, 6] },
+        { [4, 5], new ResidualSpec { Layers = [new LinearSpec { Outputs = 5 }] }, [4, 5] },
+        { [5, 4, 2], new ResidualSpec { Layers = [new MaxPool2dSpec { Size = 2 }], Shortcut = [new Conv2dSpec { Channels = 2, Kernel = 2, Stride = 2 }] }, [2, 2, 2] },
         { [7], new DropoutSpec(), [7] },
         { [4, 5, 2], new FlattenSpec(), [40] },
         { [7], new FlattenSpec(), [7] },
@@ -32,7 +39,13 @@ public class ModelSpecTests
     public static TheoryData<int[], LayerSpec, string> Breaks => new()
     {
         { [4, 5, 2], new LinearSpec { Outputs = 3 }, "linear" },
-        { [4, 5], new LinearSpec { Outputs = 3 }, "linear" },
+        { [4], new LstmSpec { Units = 3 }, "lstm" },
+        { [4, 5, 2], new AttentionSpec { Heads = 1 }, "attention" },
+        { [4, 5], new AttentionSpec { Heads = 2 }, "attention" },
+        { [4, 5], new EmbeddingSpec { Vocabulary = 3, Width = 2 }, "embedding" },
+        { [4], new EmbeddingSpec { Vocabulary = 3, Width = 2 }, "embedding" },
+        { [4], new ResidualSpec { Layers = [new LinearSpec { Outputs = 5 }] }, "residual" },
+        { [4], new ResidualSpec { Layers = [] }, "residual" },
         { [7], new Conv2dSpec { Channels = 1, Kernel = 1 }, "conv2d" },
         { [4, 5], new Conv2dSpec { Channels = 1, Kernel = 1 }, "conv2d" },
         { [4, 5, 2], new Conv2dSpec { Channels = 1, Kernel = 5 }, "conv2d" },
@@ -173,6 +186,69 @@ public class ModelSpecTests
         string json = JsonSerializer.Serialize(model, options);
         Assert.Equal(json, JsonSerializer.Serialize(JsonSerializer.Deserialize<ModelSpec>(json, options), options));
         Assert.Equal(model.Layers, JsonSerializer.Deserialize<ModelSpec>(json, options)!.Layers);
+    }
+
+    [Fact]
+    public void Layers_in_a_residual_block_have_names_and_places_of_their_own()
+    {
+        LayerSpec[] inner = [new LinearSpec { Outputs = 4, Bias = false }, new ReluSpec(), new ResidualSpec { Layers = [new LinearSpec { Outputs = 4, Name = "a" }] }];
+        ModelSpec model = Model([4], new ReluSpec(), new ResidualSpec { Layers = inner, Shortcut = [new LinearSpec { Outputs = 4 }] }, new LinearSpec { Outputs = 2 });
+        ModelSchema schema = model.Plan(Names).Schema;
+        Assert.Equal(
+            ["residual1.linear0.kernel", "residual1.residual2.a.kernel", "residual1.residual2.a.bias", "residual1.shortcut.linear0.kernel", "residual1.shortcut.linear0.bias",
+                "linear2.kernel", "linear2.bias"],
+            schema.Tensors.Select(t => t.Name));
+        Assert.Equal(16 + 16 + 4 + 16 + 4 + 8 + 2, schema.TrainableCount);
+    }
+
+    [Fact]
+    public void What_is_wrong_in_a_residual_block_is_named_by_its_place_there()
+    {
+        string Refusal(LayerSpec block) => Assert.Throws<FedCoreException>(() => Model([4, 5], new ReluSpec(), block).Plan(Names)).Message;
+        Assert.StartsWith("model.layers[1].layers[1] (conv2d): ", Refusal(new ResidualSpec { Layers = [new TanhSpec(), new Conv2dSpec { Channels = 1, Kernel = 1 }] }), StringComparison.Ordinal);
+        Assert.StartsWith("model.layers[1].shortcut[0] (conv2d): ", Refusal(new ResidualSpec { Layers = [new TanhSpec()], Shortcut = [new Conv2dSpec { Channels = 1, Kernel = 1 }] }), StringComparison.Ordinal);
+        Assert.StartsWith("model.layers[1].layers[0].layers[0] (attention): ", Refusal(new ResidualSpec { Layers = [new ResidualSpec { Layers = [new AttentionSpec { Heads = 2 }] }] }), StringComparison.Ordinal);
+        string twice = Refusal(new ResidualSpec { Layers = [new LinearSpec { Outputs = 5, Name = "a" }, new LinearSpec { Outputs = 5, Name = "a" }] });
+        Assert.StartsWith("model.layers[1].layers[1] (linear): its tensor 'residual1.a.kernel' is called like one of model.layers[1].layers[0]. ", twice, StringComparison.Ordinal);
+        Assert.EndsWith("Let them keep the shape, or add a shortcut that makes [4, 3] of [4, 5] too.", Refusal(new ResidualSpec { Layers = [new LinearSpec { Outputs = 3 }] }), StringComparison.Ordinal);
+        Assert.EndsWith("Let the shortcut make [4, 3] too.", Refusal(new ResidualSpec { Layers = [new LinearSpec { Outputs = 3 }], Shortcut = [new ReluSpec()] }), StringComparison.Ordinal);
+    }
+
+    // Four of 2^30 weights are the largest model; the fifth stands in a block.
+    [Fact]
+    public void Weights_in_residual_blocks_count()
+    {
+        var large = new LinearSpec { Outputs = 1 << 15, Bias = false };
+        LayerSpec[] eight = [.. Enumerable.Repeat(large, 8)];
+        var fault = Assert.Throws<FedCoreException>(() => Model([1 << 15], [.. eight, new ResidualSpec { Layers = [large] }]).Plan(Names));
+        Assert.Equal("model.size", fault.Code);
+        Assert.StartsWith("model.layers[8].layers[0] (linear): ", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_vocabulary_of_features_is_that_of_the_embedding_that_they_reach()
+    {
+        var embedding = new EmbeddingSpec { Vocabulary = 9, Width = 2 };
+        Assert.Equal(9, Model([4], embedding).Plan(Names).Vocabulary);
+        Assert.Equal(7, Model([4], new ResidualSpec { Layers = [embedding], Shortcut = [embedding with { Vocabulary = 7 }] }).Plan(Names).Vocabulary);
+        Assert.Equal(0, Model([4], new LinearSpec { Outputs = 2 }).Plan(Names).Vocabulary);
+    }
+
+    [Fact]
+    public void A_prediction_for_each_token_has_a_label_for_each() =>
+        Assert.Equal(new LabelPlan(4, 5), Model([4, 5], new GeluSpec()).Plan(Names).Label);
+
+    [Fact]
+    public void A_model_of_residual_blocks_reads_back_from_its_own_JSON()
+    {
+        JsonSerializerOptions options = FedCoreJson.Options(Names);
+        ModelSpec model = Model(
+            [8], new EmbeddingSpec { Vocabulary = 5, Width = 4, Positions = true },
+            new ResidualSpec { Layers = [new ResidualSpec { Layers = [new AttentionSpec { Heads = 2, Causal = false }] }], Shortcut = [new LinearSpec { Outputs = 4 }] },
+            new LstmSpec { Units = 3, ReturnSequences = true });
+        string json = JsonSerializer.Serialize(model, options);
+        Assert.Equal(json, JsonSerializer.Serialize(JsonSerializer.Deserialize<ModelSpec>(json, options), options));
+        Assert.Equal(model.Plan(Names).Schema.Tensors, JsonSerializer.Deserialize<ModelSpec>(json, options)!.Plan(Names).Schema.Tensors);
     }
 
     [Fact]

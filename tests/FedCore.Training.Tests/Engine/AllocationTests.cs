@@ -24,13 +24,26 @@ public class AllocationTests
     [MemberData(nameof(OptimizerNames))]
     public void A_step_of_a_model_with_every_layer_allocates_nothing(string optimizer)
     {
-        using var client = new RandomClient(Plans.Of(Plans.EveryLayer, Optimizers[optimizer]));
-        Assert.Equal(0, BytesOf(() => client.Model.TrainStep(0.01f)));
-        Assert.Equal(0, BytesOf(() =>
+        foreach (ModelSpec model in (ModelSpec[])[Plans.EveryLayer, Plans.EverySequenceLayer])
         {
-            client.Model.ComputeGradients();
-            client.Model.Step(0.01f);
-        }));
+            using var client = new RandomClient(Plans.Of(model, Optimizers[optimizer]));
+            Assert.Equal(0, BytesOf(() => client.Model.TrainStep(0.01f)));
+            Assert.Equal(0, BytesOf(() =>
+            {
+                client.Model.ComputeGradients();
+                client.Model.Step(0.01f);
+            }));
+        }
+    }
+
+    [Fact]
+    public void Norms_of_single_examples_allocate_nothing()
+    {
+        foreach (ModelSpec model in (ModelSpec[])[Plans.EveryLayer, Plans.EverySequenceLayer])
+        {
+            using var client = new RandomClient(Plans.Of(model));
+            Assert.Equal(0, BytesOf(() => client.Model.ComputeSquaredGradientNorms()));
+        }
     }
 
     // FedProx corrects gradients between gradient and step; clipping reads them, too.

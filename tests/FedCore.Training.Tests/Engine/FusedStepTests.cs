@@ -28,6 +28,7 @@ public class FusedStepTests
             Loss = new MeanSquaredErrorSpec(),
         },
         ["every layer"] = Plans.EveryLayer,
+        ["every layer of sequences"] = Plans.EverySequenceLayer,
     };
 
     public static TheoryData<string> Names => [.. Models.Keys];
@@ -47,12 +48,14 @@ public class FusedStepTests
         Assert.Equal(apart.Model.Parameters.AsSpan().ToArray(), fused.Model.Parameters.AsSpan().ToArray());
     }
 
-    [Fact]
-    public void Steps_change_every_parameter_tensor()
+    [Theory]
+    [InlineData("every layer")]
+    [InlineData("every layer of sequences")]
+    public void Steps_change_every_parameter_tensor(string model)
     {
-        using RandomClient before = new(Plans.Of(Plans.EveryLayer)), after = new(Plans.Of(Plans.EveryLayer));
+        using RandomClient before = new(Plans.Of(Models[model])), after = new(Plans.Of(Models[model]));
         for (int step = 0; step < 3; step++) after.Model.TrainStep(0.1f);
-        foreach (TensorSchema tensor in Plans.Of(Plans.EveryLayer).Model.Schema.Tensors)
+        foreach (TensorSchema tensor in Plans.Of(Models[model]).Model.Schema.Tensors)
         {
             Assert.NotEqual(
                 before.Model.Parameters.Slice(tensor.Offset, (int)tensor.Length).ToArray(), after.Model.Parameters.Slice(tensor.Offset, (int)tensor.Length).ToArray());

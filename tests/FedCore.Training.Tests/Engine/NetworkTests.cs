@@ -30,6 +30,8 @@ public class NetworkTests
         ["tanh"] = new TanhSpec(),
         ["sigmoid"] = new SigmoidSpec(),
         ["dropout"] = new DropoutSpec { Rate = 0.5 },
+        ["gelu"] = new GeluSpec(),
+        ["residual"] = new ResidualSpec { Layers = [new ReluSpec(), new DropoutSpec { Rate = 0.5 }] },
     };
 
     public static TheoryData<string, string> Pairs

@@ -26,6 +26,17 @@ public class LayerGradientTests
         }
     }
 
+    // Each token is a row: 5 x 21 of them are many, 2 x 3 few.
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(3, 2)]
+    [InlineData(21, 5)]
+    public void Linear_gradients_of_sequences_equal_differences(int tokens, int batch)
+    {
+        foreach (bool bias in (bool[])[true, false])
+            AssertExact(new LinearSpec { Outputs = 7, Bias = bias }, new Shape(tokens, 5), batch, Draw.Eighths, 0.125);
+    }
+
     // 700 KB of weights, which are worked on in several blocks.
     [Fact]
     public void Linear_gradients_of_many_weights_are_those_of_the_definition()
@@ -107,6 +118,15 @@ public class LayerGradientTests
             float[] input = [.. Draw.Uniform(Draw.Stream("x"), probe.InputCount).Select(x => 3 * x)];
             probe.AssertDifferencesMatch(input, [], step: 1.0 / 64, tolerance: 1e-4);
         }
+    }
+
+    // The third derivative φ(x) (x³ - 4 x) is below 0.81, so with h = 1/32 the difference is off by h²/6 of it, 1.3e-4, and by the rounding of two values over h: 6e-5.
+    [Fact]
+    public void Gelu_gradients_are_differences_but_for_their_error()
+    {
+        using var probe = new LayerProbe(new GeluSpec(), new Shape(37), 3);
+        float[] input = [.. Draw.Uniform(Draw.Stream("x"), probe.InputCount).Select(x => 5 * x)];
+        probe.AssertDifferencesMatch(input, [], step: 1.0 / 32, tolerance: 2e-4);
     }
 
     private static float[] Distinct(RandomStream random, int count) => Draw.Distinct(random, count, 0.125f);

@@ -15,7 +15,7 @@ internal sealed class LayerProbe : IDisposable
     private readonly int _batch, _inputSize, _outputSize;
     private readonly FlatVector _input, _output, _outputGradient, _inputGradient, _parameters, _gradients;
 
-    public LayerProbe(LayerSpec spec, Shape input, int batch, LayerSpec? before = null)
+    public LayerProbe(LayerSpec spec, Shape input, int batch, LayerSpec? before = null, Func<RandomStream, int, float[]>? draw = null)
     {
         LayerPlan plan = spec.Plan(input);
         (_batch, _inputSize, _outputSize) = (batch, (int)input.ElementCount, (int)plan.Output.ElementCount);
@@ -35,7 +35,7 @@ internal sealed class LayerProbe : IDisposable
 
         // A larger batch before, so that what it leaves in a layer's scratch memory would be seen.
         RandomStream random = Draw.Stream("before");
-        Draw.Uniform(random, capacity * _inputSize).CopyTo(_input.AsSpan());
+        (draw ?? Draw.Uniform)(random, capacity * _inputSize).CopyTo(_input.AsSpan());
         Run(capacity);
         _outputGradient.AsSpan().Fill(1);
         Differentiate(capacity);

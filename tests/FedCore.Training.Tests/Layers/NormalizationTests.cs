@@ -1,8 +1,6 @@
 using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Numerics;
-using FedCore.Training.Engine;
-using FedCore.Training.Layers;
 
 namespace FedCore.Training.Tests.Layers;
 
@@ -56,32 +54,6 @@ public class NormalizationTests
         double[] expected = Define(spec, extents, x, parameters);
         float[] found = probe.Forward(x, parameters);
         for (int i = 0; i < expected.Length; i++) Assert.Equal(expected[i], found[i], 2e-3);
-    }
-
-    // Goodfellow 2015: the norm of each example's own gradient, which a batch of one shows.
-    [Theory]
-    [MemberData(nameof(Cases))]
-    public void Norms_of_single_examples_are_those_of_batches_of_one(LayerSpec spec, int[] extents)
-    {
-        const int batch = 3;
-        var shape = new Shape(extents);
-        int size = (int)shape.ElementCount;
-        using Layer layer = EngineRegistry.CreateDefault().Create(spec, new LayerSite(shape, shape, batch, NeedsInputGradient: true));
-        RandomStream random = Draw.Stream("norms");
-        float[] x = Draw.Uniform(random, (batch + 3) * size), dy = Draw.Uniform(random, (batch + 3) * size), y = new float[x.Length], dx = new float[x.Length];
-        float[] parameters = Draw.Uniform(random, 2 * extents[^1]), gradients = new float[parameters.Length];
-        double[] norms = new double[batch];
-        layer.Forward(new LayerPass(batch, true, parameters, gradients, false, null), x, y);
-        layer.AddSquaredGradientNorms(new LayerPass(batch, true, parameters, default, false, null), x, y, dy, norms);
-        for (int example = 0; example < batch; example++)
-        {
-            float[] own = [.. x[(example * size)..((example + 1) * size)], .. new float[3 * size]], ownGradient = [.. dy[(example * size)..((example + 1) * size)], .. new float[3 * size]];
-            var pass = new LayerPass(1, true, parameters, gradients, false, null);
-            layer.Forward(pass, own, y);
-            layer.Backward(pass, own, y, ownGradient, dx);
-            double expected = gradients.Sum(g => (double)g * g);
-            Assert.Equal(expected, norms[example], 1e-4 * expected);
-        }
     }
 
     [Fact]

@@ -52,6 +52,24 @@ public class LossTests
         Assert.Equal(1, sums[1]);
     }
 
+    // Two examples of two tokens: of the first one token is right. The mean loss of tokens that are rows is that of examples that are sequences.
+    [Fact]
+    public void Softmax_cross_entropy_of_tokens_is_the_mean_over_each_examples_tokens()
+    {
+        const int classes = 3;
+        float[] outputs = [1, 2, 0, 0, 0, 1, 0, 3, 1, 2, 0, 1], labels = [1, 0, 1, 0];
+        (Loss sequences, LabelPlan plan) = Make("softmaxCrossEntropy", [2, classes]);
+        (Loss rows, _) = Make("softmaxCrossEntropy", [classes]);
+        Assert.Equal(new LabelPlan(2, classes), plan);
+        double[] sums = new double[2], rowSums = new double[2];
+        float[] gradient = Room(new float[12], 2 * classes), rowGradient = Room(new float[12], classes);
+        sequences.Evaluate(Room(outputs, 2 * classes), labels, 2, gradient, sums);
+        rows.Evaluate(Room(outputs, classes), labels, 4, rowGradient, rowSums);
+        Assert.Equal(rowSums[0] / 2, sums[0], 1e-12);
+        Assert.Equal(0.5 + 1, sums[1]);
+        Assert.Equal(rowGradient[..12], gradient[..12]);
+    }
+
     // Adding a constant to all logits changes nothing; e^1000 would overflow.
     [Theory]
     [InlineData(new float[] { 1000, 1001, 999 }, 1, 0.40760596)]
@@ -147,11 +165,13 @@ public class LossTests
         return sums[0] / Batch;
     }
 
-    private static (Loss Loss, LabelPlan Plan) Make(string name, int width)
+    private static (Loss Loss, LabelPlan Plan) Make(string name, int width) => Make(name, [width]);
+
+    private static (Loss Loss, LabelPlan Plan) Make(string name, int[] output)
     {
         var registry = Registry.CreateDefault();
         var spec = (LossSpec)Activator.CreateInstance(registry.NamesOf(typeof(LossSpec))[name])!;
-        ModelPlan model = new ModelSpec { Input = [2], Layers = [new LinearSpec { Outputs = width }], Loss = spec }.Plan(registry);
+        ModelPlan model = new ModelSpec { Input = [.. output[..^1], 2], Layers = [new LinearSpec { Outputs = output[^1] }], Loss = spec }.Plan(registry);
         return (EngineRegistry.CreateDefault().Create(spec, model), model.Label);
     }
 }

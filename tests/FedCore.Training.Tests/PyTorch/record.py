@@ -3,7 +3,7 @@
 
 Run it in this folder: python3 record.py. It writes recorded.json. Computed in double precision from single-precision beginnings, so that the values
 are exact as far as a float can tell. Tensors are written in FedCore's layouts: kernels [in, out] and [height, width, in, out], images
-[height, width, channels], and the inputs of a linear layer behind an image in that order.
+[height, width, channels], and the inputs of a linear layer behind an image in that order. Tables of vectors are [number, width] in both.
 """
 import json
 import numpy
@@ -14,14 +14,61 @@ EXAMPLES, BATCH, STEPS = 12, 5, 20
 
 
 class Hwc(nn.Module):
-    """Flattens [n, channels, height, width] in the order height, width, channels."""
+    """Flattens [n, channels, height, width] in the order height, width, channels, and [n, tokens, width] as it is."""
 
     def forward(self, x):
-        return x.permute(0, 2, 3, 1).reshape(x.shape[0], -1)
+        return (x.permute(0, 2, 3, 1) if x.dim() == 4 else x).reshape(x.shape[0], -1)
+
+
+class Embedding(nn.Module):
+    def __init__(self, i, vocabulary, width, positions=False):
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(vocabulary, width))
+        self.positions = nn.Parameter(torch.zeros(i[0], width)) if positions else None
+        for p in self.parameters():
+            p.is_table = True
+
+    def forward(self, x):
+        y = nn.functional.embedding(x.long(), self.table)
+        return y if self.positions is None else y + self.positions
+
+
+class Lstm(nn.Module):
+    """One bias: the second one is zero and does not learn."""
+
+    def __init__(self, i, units, returnSequences):
+        super().__init__()
+        self.lstm, self.all = nn.LSTM(i[-1], units, batch_first=True), returnSequences
+        self.lstm.bias_hh_l0.data.zero_()
+        self.lstm.bias_hh_l0.requires_grad = False
+
+    def forward(self, x):
+        y, _ = self.lstm(x)
+        return y if self.all else y[:, -1]
+
+
+class Attention(nn.Module):
+    def __init__(self, i, heads, causal=True, bias=True):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(i[-1], heads, bias=bias, batch_first=True)
+        self.mask = torch.ones(i[0], i[0]).triu(1).bool() if causal else None
+
+    def forward(self, x):
+        return self.attention(x, x, x, attn_mask=self.mask, need_weights=False)[0]
+
+
+class Residual(nn.Module):
+    def __init__(self, i, layers, shortcut=None):
+        super().__init__()
+        self.layers, _ = chain(i, layers)
+        self.shortcut = chain(i, shortcut)[0] if shortcut else nn.Identity()
+
+    def forward(self, x):
+        return self.layers(x) + self.shortcut(x)
 
 
 LAYERS = {
-    "linear": lambda i, outputs, bias=True: nn.Linear(i[0], outputs, bias=bias),
+    "linear": lambda i, outputs, bias=True: nn.Linear(i[-1], outputs, bias=bias),
     "conv2d": lambda i, channels, kernel, stride=1, padding=0, bias=True: nn.Conv2d(i[2], channels, kernel, stride, padding, bias=bias),
     "maxPool2d": lambda i, size, stride=0: nn.MaxPool2d(size, stride or size),
     "averagePool2d": lambda i, size, stride=0: nn.AvgPool2d(size, stride or size),
@@ -29,13 +76,18 @@ LAYERS = {
     "relu": lambda i: nn.ReLU(),
     "tanh": lambda i: nn.Tanh(),
     "sigmoid": lambda i: nn.Sigmoid(),
+    "gelu": lambda i: nn.GELU(),
     "dropout": lambda i, rate: nn.Dropout(rate),
     "layerNorm": lambda i: nn.LayerNorm(i[-1]),
     "groupNorm": lambda i, groups: nn.GroupNorm(groups, i[-1]),
+    "embedding": Embedding,
+    "lstm": Lstm,
+    "attention": Attention,
+    "residual": Residual,
 }
 
 LOSSES = {
-    "softmaxCrossEntropy": lambda y, t: nn.functional.cross_entropy(y, t[:, 0].long()),
+    "softmaxCrossEntropy": lambda y, t: nn.functional.cross_entropy(y.reshape(-1, y.shape[-1]), t.reshape(-1).long()),
     "binaryCrossEntropy": lambda y, t: nn.functional.binary_cross_entropy_with_logits(y, t),
     "meanSquaredError": lambda y, t: nn.functional.mse_loss(y, t),
 }
@@ -47,6 +99,14 @@ def layer(type, **parameters):
 
 def linear(outputs, **parameters):
     return layer("linear", outputs=outputs, **parameters)
+
+
+def lstm(units, returnSequences):
+    return layer("lstm", units=units, returnSequences=returnSequences)
+
+
+def residual(layers, **parameters):
+    return layer("residual", layers=layers, **parameters)
 
 
 def sgd(momentum=0.0, nesterov=False, decay=0.0):
@@ -83,33 +143,59 @@ CASES = [
      [layer("conv2d", channels=18, kernel=3, padding=1), layer("groupNorm", groups=3), layer("relu"), layer("maxPool2d", size=2),
       layer("conv2d", channels=4, kernel=2), layer("groupNorm", groups=4), layer("flatten"), linear(12), layer("groupNorm", groups=1), linear(3)],
      "softmaxCrossEntropy", sgd(momentum=0.5), 0.05),
+    ("gelu in a residual block, sgd", [6],
+     [linear(18), residual([layer("layerNorm"), linear(23), layer("gelu"), linear(18)]), layer("gelu"), linear(3)], "softmaxCrossEntropy", sgd(), 0.1),
+    ("residual convolutions with a shortcut, momentum", [8, 7, 3],
+     [layer("conv2d", channels=4, kernel=3, padding=1),
+      residual([layer("conv2d", channels=6, kernel=3, stride=2, padding=1), layer("groupNorm", groups=2), layer("relu"),
+                layer("conv2d", channels=6, kernel=3, padding=1)], shortcut=[layer("conv2d", channels=6, kernel=1, stride=2)]),
+      layer("relu"), residual([layer("relu"), residual([layer("tanh")]), layer("conv2d", channels=6, kernel=3, padding=1)]),
+      layer("flatten"), linear(4)], "softmaxCrossEntropy", sgd(momentum=0.5), 0.02),
+    ("two lstms, sgd", [7, 5], [lstm(9, True), lstm(6, False), linear(3)], "softmaxCrossEntropy", sgd(), 0.2),
+    ("lstm over tokens, a prediction for each, adam", [8], [layer("embedding", vocabulary=11, width=6), lstm(17, True), linear(11)],
+     "softmaxCrossEntropy", adam(), 0.01),
+    ("transformer block, sgd", [9],
+     [layer("embedding", vocabulary=13, width=8, positions=True), residual([layer("layerNorm"), layer("attention", heads=2)]),
+      residual([layer("layerNorm"), linear(32), layer("gelu"), linear(8)]), layer("layerNorm"), linear(13)],
+     "softmaxCrossEntropy", sgd(), 0.1),
+    ("attention without mask and bias, nesterov", [5, 12],
+     [layer("attention", heads=3, causal=False, bias=False), layer("flatten"), linear(2)], "meanSquaredError", sgd(momentum=0.8, nesterov=True), 0.02),
 ]
+
+
+def chain(input, layers):
+    """The modules and the shape behind them."""
+    modules, shape = [], list(input)
+    for spec in layers:
+        module = LAYERS[spec["type"]](shape, **{k: v for k, v in spec.items() if k != "type"})
+        x = torch.zeros(1, *([shape[2], shape[0], shape[1]] if len(shape) == 3 else shape))
+        y = module(x)
+        shape = [y.shape[2], y.shape[3], y.shape[1]] if y.dim() == 4 else list(y.shape[1:])
+        modules.append(module)
+    return nn.Sequential(*modules), shape
+
+
+def trained(model):
+    return [p for p in model.parameters() if p.requires_grad]
 
 
 def build(input, layers, generator):
     """The modules, with parameters that are exact in single precision."""
-    modules, shape = [], list(input)
-    for spec in layers:
-        parameters = {k: v for k, v in spec.items() if k != "type"}
-        module = LAYERS[spec["type"]](shape, **parameters)
-        for p in module.parameters():
-            bound = 1 / numpy.sqrt(max(1, p[0].numel()) if p.dim() > 1 else 4)
-            p.data = ((2 * torch.rand(p.shape, generator=generator, dtype=torch.float32) - 1) * float(bound)).double()
-        x = torch.zeros(1, *([shape[2], shape[0], shape[1]] if len(shape) == 3 else shape), dtype=torch.double)
-        y = module(x)
-        shape = [y.shape[2], y.shape[3], y.shape[1]] if y.dim() == 4 else [y.shape[1]]
-        modules.append(module)
-    return nn.Sequential(*modules), shape[0]
+    model, shape = chain(input, layers)
+    for p in trained(model):
+        bound = 1 / numpy.sqrt(max(1, p[0].numel()) if p.dim() > 1 else 4)
+        p.data = (2 * torch.rand(p.shape, generator=generator, dtype=torch.float32) - 1) * float(bound)
+    return model.double(), shape
 
 
-def flat(tensors):
+def flat(parameters, values):
     """In FedCore's layouts, one behind the other."""
     parts = []
-    for t in tensors:
+    for p, t in zip(parameters, values):
         t = t.detach()
         if t.dim() == 4:
             t = t.permute(2, 3, 1, 0)
-        elif t.dim() == 2:
+        elif t.dim() == 2 and not hasattr(p, "is_table"):
             t = t.t()
         parts.append(t.reshape(-1))
     return numbers(torch.cat(parts))
@@ -122,11 +208,15 @@ def numbers(tensor):
 def record(index, case):
     name, input, layers, loss_name, optimizer, rate = case
     generator = torch.Generator().manual_seed(1000 + index)
-    model, outputs = build(input, layers, generator)
-    nhwc = torch.randn((EXAMPLES, *input), generator=generator, dtype=torch.float32).double()
+    model, shape = build(input, layers, generator)
+    outputs, parameters = shape[-1], trained(model)
+    if layers[0]["type"] == "embedding":
+        nhwc = torch.randint(layers[0]["vocabulary"], (EXAMPLES, *input), generator=generator).double()
+    else:
+        nhwc = torch.randn((EXAMPLES, *input), generator=generator, dtype=torch.float32).double()
     x = nhwc.permute(0, 3, 1, 2) if len(input) == 3 else nhwc
     if loss_name == "softmaxCrossEntropy":
-        labels = torch.randint(outputs, (EXAMPLES, 1), generator=generator).double()
+        labels = torch.randint(outputs, (EXAMPLES, shape[0] if len(shape) == 2 else 1), generator=generator).double()
     elif loss_name == "binaryCrossEntropy":
         labels = torch.randint(2, (EXAMPLES, 1), generator=generator).double()
     else:
@@ -140,15 +230,15 @@ def record(index, case):
         "inputs": numbers(nhwc),
         "labels": numbers(labels),
         "labelWidth": labels.shape[1],
-        "initial": flat(model.parameters()),
+        "initial": flat(parameters, parameters),
         # Each step takes the next examples and begins anew behind the last.
         "batches": [[(step * BATCH + i) % EXAMPLES for i in range(BATCH)] for step in range(STEPS)],
     }
     if optimizer["type"] == "sgd":
         torch_optimizer = torch.optim.SGD(
-            model.parameters(), rate, momentum=optimizer["momentum"], nesterov=optimizer["nesterov"], weight_decay=optimizer["weightDecay"])
+            parameters, rate, momentum=optimizer["momentum"], nesterov=optimizer["nesterov"], weight_decay=optimizer["weightDecay"])
     else:
-        torch_optimizer = torch.optim.Adam(model.parameters(), rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=optimizer["weightDecay"])
+        torch_optimizer = torch.optim.Adam(parameters, rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=optimizer["weightDecay"])
     losses = []
     for step, rows in enumerate(result["batches"]):
         torch_optimizer.zero_grad()
@@ -158,10 +248,10 @@ def record(index, case):
         losses.append(value)
         if step == 0:
             result["outputs"] = numbers(y)
-            result["gradients"] = flat([p.grad for p in model.parameters()])
+            result["gradients"] = flat(parameters, [p.grad for p in parameters])
         torch_optimizer.step()
     result["losses"] = numbers(torch.stack(losses))
-    result["final"] = flat(model.parameters())
+    result["final"] = flat(parameters, parameters)
     return result
 
 

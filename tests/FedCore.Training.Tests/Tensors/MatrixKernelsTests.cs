@@ -44,6 +44,44 @@ public unsafe class MatrixKernelsTests
         }
     }
 
+    // From 64 rows and 32 inputs on dy is packed, 512 rows at a time.
+    [Theory]
+    [MemberData(nameof(Columns))]
+    public void WeightGradient_of_many_rows_is_one_chain_across_packed_panels(int outputs)
+    {
+        foreach (int rows in (int[])[64, 512, 513, 1030])
+        {
+            foreach (int inputs in (int[])[32, 47])
+            {
+                RandomStream random = Draw.Stream("many", inputs * 10000 + rows);
+                CheckWeightGradient(random, Draw.Uniform(random, rows * inputs), rows, inputs, outputs);
+            }
+        }
+    }
+
+    // Few rows meet the weights as they lie, many meet them turned round.
+    [Theory]
+    [MemberData(nameof(Columns))]
+    public void Input_gradients_are_one_chain_for_few_rows_and_many(int outputs)
+    {
+        const int inputs = 37;
+        foreach (int rows in (int[])[1, 6, 63, 64, 66, 101])
+        {
+            RandomStream random = Draw.Stream("turned", rows);
+            float[] w = Draw.Uniform(random, inputs * outputs), dy = Draw.Uniform(random, rows * outputs);
+            float[] expected = Products.Chain(rows, outputs, inputs, (row, k) => dy[row * outputs + k], (k, input) => w[input * outputs + k], (_, _) => 0);
+
+            // Where the rows are no multiple of 4, up to three more may be written.
+            using FlatVector ws = new(w.Length), dys = new((rows + 3) * outputs);
+            using GuardedBuffer target = new(rows + 3, inputs, inputs);
+            w.CopyTo(ws.AsSpan());
+            dy.CopyTo(dys.AsSpan());
+            DenseProducts.InputGradient(ws.Pointer, inputs, outputs, dys.Pointer, rows, target.Pointer);
+            for (int row = rows; row < rows + 3; row++) new Span<float>(target.Pointer + row * inputs, inputs).Clear();
+            target.AssertHolds([.. expected, .. new float[3 * inputs]], $"{outputs} outputs, {rows} rows");
+        }
+    }
+
     // A batch of 65 is more than a sparse product adds up at once; with 20 % of the numbers it is chosen wherever the columns are many enough.
     [Theory]
     [InlineData(10)]

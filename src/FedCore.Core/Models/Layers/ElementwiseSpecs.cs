@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using FedCore.Naming;
 
 namespace FedCore.Models.Layers;
 
@@ -18,6 +19,10 @@ public sealed record TanhSpec : ElementwiseSpec;
 /// <summary>1 / (1 + exp(-x)).</summary>
 public sealed record SigmoidSpec : ElementwiseSpec;
 
+/// <summary>x times the share of a normal distribution that lies below x, exactly (PyTorch's default; not the approximation by tanh).</summary>
+[Paper("Hendrycks and Gimpel 2016, Gaussian Error Linear Units", "https://arxiv.org/abs/1606.08415")]
+public sealed record GeluSpec : ElementwiseSpec;
+
 /// <summary>Sets values to zero at random while training and scales the others by 1 / (1 - rate); does nothing in evaluation.</summary>
 public sealed record DropoutSpec : ElementwiseSpec
 {
@@ -26,7 +31,7 @@ public sealed record DropoutSpec : ElementwiseSpec
     public double Rate { get; init; } = 0.5;
 }
 
-/// <summary>Turns an image into a vector: row by row, within a row pixel by pixel, within a pixel channel by channel.</summary>
+/// <summary>Turns an image into a vector: row by row, within a row pixel by pixel, within a pixel channel by channel; a sequence token by token.</summary>
 public sealed record FlattenSpec : LayerSpec
 {
     /// <inheritdoc/>

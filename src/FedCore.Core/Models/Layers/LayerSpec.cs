@@ -18,6 +18,24 @@ public abstract record LayerSpec
     /// <exception cref="ShapeException">The layer cannot take this shape.</exception>
     public abstract LayerPlan Plan(Shape input);
 
+    /// <summary>The same where the layer must know more than the shape: where it stands, or the names of layers within it.</summary>
+    /// <param name="input">The shape of one example.</param>
+    /// <param name="place">The layer's place in the model.</param>
+    /// <returns>The output's shape and the layer's tensors.</returns>
+    internal virtual LayerPlan Plan(Shape input, LayerPlace place) => Plan(input);
+
+    /// <summary>Refuses an input that is not a sequence of vectors.</summary>
+    /// <param name="input">The shape of one example.</param>
+    /// <exception cref="ShapeException">The shape has not two extents.</exception>
+    protected static void RequireSequence(Shape input)
+    {
+        if (input.Rank != 2)
+        {
+            throw new ShapeException(
+                $"it takes sequences of tokens x width, but what reaches it has the shape {input}. Put an embedding layer before it, or give model.input two extents, such as [80, 32]");
+        }
+    }
+
     /// <summary>Refuses an input that is not an image of height x width x channels.</summary>
     /// <param name="input">The shape of one example.</param>
     /// <exception cref="ShapeException">The shape has not three extents.</exception>
@@ -34,7 +52,14 @@ public abstract record LayerSpec
 /// <summary>What a layer makes of its input.</summary>
 /// <param name="Output">The shape of one example behind the layer.</param>
 /// <param name="Tensors">The layer's tensors, in order.</param>
-public sealed record LayerPlan(Shape Output, params IReadOnlyList<TensorSpec> Tensors);
+public sealed record LayerPlan(Shape Output, params IReadOnlyList<TensorSpec> Tensors)
+{
+    /// <summary>How many different whole numbers, from 0 on, the inputs may be; 0 where they may be any numbers.</summary>
+    public int Vocabulary { get; init; }
+
+    /// <summary>The chains of layers that a layer is made of, none for most. Their tensors, in order, are the layer's.</summary>
+    public IReadOnlyList<IReadOnlyList<PlannedLayer>> Chains { get; init; } = [];
+}
 
 /// <summary>A layer was given a shape that it cannot take. <see cref="ModelSpec"/> adds which layer.</summary>
 /// <param name="message">What is wrong and what to do, to stand behind "model.layers[2] (linear): ".</param>

@@ -3,7 +3,7 @@ using System.ComponentModel.DataAnnotations;
 namespace FedCore.Models.Layers;
 
 /// <summary>
-/// <c>y = x K + b</c>. The kernel has the shape [inputs, outputs] (the layout of JAX and Keras; PyTorch stores its transpose).
+/// <c>y = x K + b</c>, of a vector or of each token of a sequence. The kernel has the shape [inputs, outputs] (the layout of JAX and Keras; PyTorch stores its transpose).
 /// </summary>
 public sealed record LinearSpec : LayerSpec
 {
@@ -17,11 +17,12 @@ public sealed record LinearSpec : LayerSpec
     /// <inheritdoc/>
     public override LayerPlan Plan(Shape input)
     {
-        if (input.Rank != 1)
-            throw new ShapeException($"it takes vectors, but what reaches it has the shape {input}. Put a flatten layer before it");
-        Initializer initial = Initializer.FanIn(input[0]);
-        var kernel = new TensorSpec("kernel", new Shape(input[0], Outputs), initial);
-        var output = new Shape(Outputs);
-        return Bias ? new LayerPlan(output, kernel, new TensorSpec("bias", output, initial)) : new LayerPlan(output, kernel);
+        if (input.Rank is not (1 or 2))
+            throw new ShapeException($"it takes vectors or sequences of them, but what reaches it has the shape {input}. Put a flatten layer before it");
+        int inputs = input[input.Rank - 1];
+        Initializer initial = Initializer.FanIn(inputs);
+        var kernel = new TensorSpec("kernel", new Shape(inputs, Outputs), initial);
+        Shape output = input.Rank == 1 ? new Shape(Outputs) : new Shape(input[0], Outputs);
+        return Bias ? new LayerPlan(output, kernel, new TensorSpec("bias", new Shape(Outputs), initial)) : new LayerPlan(output, kernel);
     }
 }

@@ -33,11 +33,14 @@ public abstract record LossSpec
 public sealed record LossMetric(string Sum, string Mean, bool IsShare = false);
 
 /// <summary>What a label looks like.</summary>
-/// <param name="Width">Numbers per label: 1 for a class.</param>
-/// <param name="Classes">For a class the number of classes, labels are 0 to <paramref name="Classes"/> - 1; 0 for real-valued labels.</param>
+/// <param name="Width">Numbers per label: 1 for a class, as many as there are tokens for a class of each.</param>
+/// <param name="Classes">For classes their number, labels are 0 to <paramref name="Classes"/> - 1; 0 for real-valued labels.</param>
 public sealed record LabelPlan(int Width, int Classes);
 
-/// <summary>Softmax and cross-entropy over classes; labels are class numbers.</summary>
+/// <summary>
+/// Softmax and cross-entropy over classes; labels are class numbers. On outputs [tokens, classes] there is a label for each token, and an example's loss and
+/// accuracy are the means over its tokens.
+/// </summary>
 public sealed record SoftmaxCrossEntropySpec : LossSpec
 {
     /// <inheritdoc/>
@@ -46,9 +49,15 @@ public sealed record SoftmaxCrossEntropySpec : LossSpec
     /// <inheritdoc/>
     public override LabelPlan Plan(Shape output)
     {
-        int classes = RequireVector(output);
+        if (output.Rank is not (1 or 2))
+        {
+            throw new ShapeException(
+                $"it takes a vector or a sequence of them, but the model's output has the shape {output}. End the model with a flatten or linear layer");
+        }
+
+        int classes = output[output.Rank - 1];
         if (classes < 2) throw new ShapeException("it needs at least two outputs. For two classes in one output use binaryCrossEntropy");
-        return new LabelPlan(1, classes);
+        return new LabelPlan(output.Rank == 1 ? 1 : output[0], classes);
     }
 }
 

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Models.Layers;
+using FedCore.Training.Tensors;
 
 namespace FedCore.Training.Layers.Normalization;
 
@@ -74,15 +75,16 @@ internal sealed class GroupNormLayer : Layer
         return Store(pass, _scaleGradient, _shiftGradient);
     }
 
-    public override void AddSquaredGradientNorms(
-        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, ReadOnlySpan<float> outputGradient, Span<double> squaredNorms)
+    public override void BackwardNorms(
+        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient, Span<double> squaredNorms)
     {
         for (int example = 0; example < pass.Batch; example++)
         {
             SumExample(example, input.Slice(example * Size, Size), outputGradient.Slice(example * Size, Size));
-            for (int channel = 0; channel < _channels; channel++)
-                squaredNorms[example] += (double)_scaleSums[channel] * _scaleSums[channel] + (double)_shiftSums[channel] * _shiftSums[channel];
+            squaredNorms[example] += RowSums.Products(_scaleSums, _scaleSums) + RowSums.Products(_shiftSums, _shiftSums);
         }
+
+        if (!inputGradient.IsEmpty) Backward(pass, input, output, outputGradient, inputGradient);
     }
 
     /// <summary>Stores the gradients of scale and shift, or moves the parameters by them.</summary>

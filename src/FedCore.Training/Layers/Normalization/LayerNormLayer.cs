@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Models.Layers;
+using FedCore.Training.Tensors;
 
 namespace FedCore.Training.Layers.Normalization;
 
@@ -64,17 +65,18 @@ internal sealed class LayerNormLayer : Layer
         return GroupNormLayer.Store(pass, _scaleGradient, _shiftGradient);
     }
 
-    public override void AddSquaredGradientNorms(
-        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, ReadOnlySpan<float> outputGradient, Span<double> squaredNorms)
+    public override void BackwardNorms(
+        in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient, Span<double> squaredNorms)
     {
         for (int example = 0; example < pass.Batch; example++)
         {
             Array.Clear(_scaleGradient);
             Array.Clear(_shiftGradient);
             for (int row = example * _rows; row < (example + 1) * _rows; row++) AddRow(row, input, outputGradient.Slice(row * _width, _width));
-            for (int i = 0; i < _width; i++)
-                squaredNorms[example] += (double)_scaleGradient[i] * _scaleGradient[i] + (double)_shiftGradient[i] * _shiftGradient[i];
+            squaredNorms[example] += RowSums.Products(_scaleGradient, _scaleGradient) + RowSums.Products(_shiftGradient, _shiftGradient);
         }
+
+        if (!inputGradient.IsEmpty) Backward(pass, input, output, outputGradient, inputGradient);
     }
 
     private void AddRow(int row, ReadOnlySpan<float> input, ReadOnlySpan<float> dy)

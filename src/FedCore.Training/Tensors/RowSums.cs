@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
-namespace FedCore.Training.Layers.Normalization;
+namespace FedCore.Training.Tensors;
 
 /// <summary>Sums along a row, over 16 logical lanes that are added in order, so that the bits are the same for any vector width.</summary>
 internal static class RowSums

@@ -1,0 +1,115 @@
+using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Numerics;
+using FedCore.Rounds;
+using FedCore.Training.Engine;
+using FedCore.Training.Layers;
+using FedCore.Training.Tests.Engine;
+using FedCore.Training.Tests.Registration;
+
+namespace FedCore.Training.Tests.Layers;
+
+/// <summary>The squared norms of single examples' gradients against the gradients of batches of one.</summary>
+public class ExampleNormTests
+{
+    private const int Batch = 3;
+
+    /// <summary>Products over pairs of rows are shorter where the layers are wide, the gradient's own numbers where the sequences or images are large.</summary>
+    public static TheoryData<LayerSpec, int[]> Cases => new()
+    {
+        { new LayerNormSpec(), [7] },
+        { new LayerNormSpec(), [5, 33] },
+        { new GroupNormSpec { Groups = 3 }, [12] },
+        { new GroupNormSpec { Groups = 4 }, [3, 4, 20] },
+        { new LinearSpec { Outputs = 9 }, [13] },
+        { new LinearSpec { Outputs = 9, Bias = false }, [13] },
+        { new LinearSpec { Outputs = 30 }, [5, 40] },
+        { new LinearSpec { Outputs = 3 }, [30, 4] },
+        { new Conv2dSpec { Channels = 3, Kernel = 3, Padding = 2 }, [7, 6, 2] },
+        { new Conv2dSpec { Channels = 40, Kernel = 3, Stride = 2, Padding = 1 }, [4, 5, 17] },
+        { new Conv2dSpec { Channels = 4, Kernel = 2, Bias = false }, [2, 2, 3] },
+        { new EmbeddingSpec { Vocabulary = 4, Width = 5 }, [9] },
+        { new EmbeddingSpec { Vocabulary = 4, Width = 5, Positions = true }, [9] },
+        { new LstmSpec { Units = 6 }, [1, 5] },
+        { new LstmSpec { Units = 20, ReturnSequences = true }, [4, 15] },
+        { new LstmSpec { Units = 2 }, [30, 3] },
+        { new AttentionSpec { Heads = 2 }, [5, 24] },
+        { new AttentionSpec { Heads = 2, Causal = false, Bias = false }, [30, 4] },
+        { new ResidualSpec { Layers = [new LinearSpec { Outputs = 8 }, new ReluSpec(), new LinearSpec { Outputs = 5 }] }, [4, 5] },
+        { new ResidualSpec { Layers = [new LinearSpec { Outputs = 6 }], Shortcut = [new LinearSpec { Outputs = 6, Bias = false }] }, [5] },
+    };
+
+    // Sums of some hundred products of either sign in single precision.
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Norms_and_input_gradients_are_those_of_batches_of_one(LayerSpec spec, int[] extents)
+    {
+        var shape = new Shape(extents);
+        LayerPlan plan = spec.Plan(shape);
+        int inputs = (int)shape.ElementCount, outputs = (int)plan.Output.ElementCount, count = (int)plan.Tensors.Sum(tensor => tensor.Shape.ElementCount);
+        using Layer layer = EngineRegistry.CreateDefault().Create(spec, new LayerSite(shape, plan.Output, Batch, NeedsInputGradient: true));
+        RandomStream random = Draw.Stream("norms");
+        using FlatVector x = Rows(inputs), dy = Rows(outputs), y = Rows(outputs), dx = Rows(inputs), ownX = Rows(inputs), ownDy = Rows(outputs), ownDx = Rows(inputs);
+        using FlatVector parameters = new(count), gradients = new(count);
+        foreach (ref float value in x.AsSpan()) value = spec is EmbeddingSpec embedding ? random.NextInt32(embedding.Vocabulary) : (float)(2 * random.NextDouble() - 1);
+        Draw.Uniform(random, (int)dy.Length).CopyTo(dy.AsSpan());
+        Draw.Uniform(random, count).CopyTo(parameters.AsSpan());
+        double[] norms = [0, 100, 0];
+        var all = new LayerPass(Batch, true, parameters.AsSpan(), gradients.AsSpan(), false, null);
+        layer.Forward(all, x.AsSpan(), y.AsSpan());
+        layer.BackwardNorms(all, x.AsSpan(), y.AsSpan(), dy.AsSpan(), dx.AsSpan(), norms);
+        norms[1] -= 100;
+        for (int example = 0; example < Batch; example++)
+        {
+            x.Slice(example * inputs, inputs).CopyTo(ownX.AsSpan());
+            dy.Slice(example * outputs, outputs).CopyTo(ownDy.AsSpan());
+            var one = new LayerPass(1, true, parameters.AsSpan(), gradients.AsSpan(), false, null);
+            layer.Forward(one, ownX.AsSpan(), y.AsSpan());
+            layer.Backward(one, ownX.AsSpan(), y.AsSpan(), ownDy.AsSpan(), ownDx.AsSpan());
+            double expected = gradients.AsSpan().ToArray().Sum(g => (double)g * g);
+            Assert.Equal(expected, norms[example], 1e-5 * expected);
+            for (int i = 0; i < inputs; i++) Assert.Equal(ownDx.AsSpan()[i], dx.AsSpan()[example * inputs + i], 1e-4f);
+        }
+
+        static FlatVector Rows(int size) => new((Batch + 3) * size);
+    }
+
+    [Fact]
+    public void They_need_no_input_gradient()
+    {
+        using Layer layer = EngineRegistry.CreateDefault().Create(new LinearSpec { Outputs = 1 }, new LayerSite(new Shape(2), new Shape(1), 1, NeedsInputGradient: false));
+        double[] norms = new double[1];
+        layer.BackwardNorms(new LayerPass(1, true, new float[3], new float[3], false, null), new float[8], new float[4], [3, 0, 0, 0], default, norms);
+        Assert.Equal(9, norms[0]);
+    }
+
+    public static TheoryData<string> Models => ["images", "tokens"];
+
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void The_norm_of_a_models_gradient_is_that_of_a_batch_of_one(string name)
+    {
+        RunPlan plan = Plans.Of(Plans.WithoutDropout(name == "images" ? Plans.EveryLayer : Plans.EverySequenceLayer));
+        using var client = new RandomClient(plan);
+        double[] norms = client.Model.ComputeSquaredGradientNorms().ToArray();
+        Assert.Equal(4, norms.Length);
+
+        // The same examples one at a time, in the same shuffled order.
+        using var alone = new RandomClient(plan, batchSize: 1);
+        foreach (double norm in norms)
+        {
+            alone.Model.ComputeGradients();
+            double expected = alone.Model.Gradients.AsSpan().ToArray().Sum(g => (double)g * g);
+            Assert.Equal(expected, norm, 1e-4 * expected);
+        }
+    }
+
+    [Fact]
+    public void A_layer_that_does_not_know_them_says_so()
+    {
+        using Layer layer = new ScaleLayer(2);
+        var fault = Assert.Throws<NotSupportedException>(() => layer.BackwardNorms(
+            new LayerPass(1, true, new float[2], new float[2], false, null), new float[2], new float[2], new float[2], new float[2], new double[1]));
+        Assert.Contains(nameof(ScaleLayer), fault.Message, StringComparison.Ordinal);
+    }
+}
