@@ -118,9 +118,9 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                 ClientData data = fleet._data.Get(client.Index);
                 IPoisoning? poisoning = fleet.PoisoningOf(client, task);
                 if (poisoning is not null) data = poisoning.Poison(data, fleet._plan.Model);
+                seat.State.Begin(client.Index);
                 if (task is TrainTask train)
                 {
-                    seat.State.Begin(client.Index);
                     reader.Update = await seat.Workspace.TrainAsync(train, client.Id.Name, data, steps, seat.State, ct).ConfigureAwait(false);
                     fleet._progress?.Report(task);
                     if (!reader.Update.IsFinite || !float.IsFinite(poisoning?.UpdateFactor ?? 1))
@@ -130,7 +130,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                 }
                 else
                 {
-                    reader.Update = seat.Workspace.Evaluate((EvaluateTask)task, client.Id.Name, data);
+                    reader.Update = seat.Workspace.Evaluate((EvaluateTask)task, client.Id.Name, data, seat.State);
                     fleet._progress?.Report(task);
                 }
 

@@ -31,6 +31,7 @@ public interface ITrainingWorkspace : IDisposable
     /// <param name="task">The task.</param>
     /// <param name="site">The client's name, which keys its random streams.</param>
     /// <param name="data">Its examples.</param>
+    /// <param name="state">What the client keeps from round to round; it is read only.</param>
     /// <returns>The sums, in the workspace's memory: valid until the next call.</returns>
-    Update Evaluate(EvaluateTask task, string site, ClientData data);
+    Update Evaluate(EvaluateTask task, string site, ClientData data, IClientState state);
 }

@@ -1,5 +1,6 @@
 using FedCore.Rounds;
 using FedCore.Simulation.Reporting;
+using FedCore.Strategies;
 using FedCore.Tests;
 using FedCore.Training;
 using FedCore.Training.Data;
@@ -20,7 +21,7 @@ public class PersonalizationTests
         IFederatedData data = SmallRun.Data(plan);
         double[] own = [.. Enumerable.Range(0, 8).Select(client =>
         {
-            Updates.Update sums = workspace.Evaluate(new EvaluateTask([DataSplit.Test], 7, 0, 8, result.Server.Model, plan.EvaluateLayout), "any", data.Get(client));
+            Updates.Update sums = workspace.Evaluate(new EvaluateTask([DataSplit.Test], 7, 0, 8, result.Server.Model, plan.EvaluateLayout), "any", data.Get(client), new InMemoryClientState());
             return Math.Round(sums.Scalar("correct") / sums.Scalar("examples"), 2);
         }).Order()];
         ClientDistribution found = result.State.Evaluations[^1].Distributions["accuracy"];

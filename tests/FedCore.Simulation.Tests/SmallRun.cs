@@ -69,7 +69,7 @@ internal static class SmallRun
                 return inner.TrainAsync(task, site, data, steps, state, ct);
             }
 
-            public Update Evaluate(EvaluateTask task, string site, ClientData data) => inner.Evaluate(task, site, data);
+            public Update Evaluate(EvaluateTask task, string site, ClientData data, IClientState state) => inner.Evaluate(task, site, data, state);
 
             public void Dispose()
             {

@@ -40,7 +40,7 @@ public sealed class UpdateCodec
     /// <summary>Bytes that an update takes; where clients send places, what they take if they are spread evenly at random.</summary>
     public long ByteLength { get; }
 
-    internal ISparsifier? Sparsifier { get; }
+    private ISparsifier? Sparsifier { get; }
 
     internal IValueFormat Format { get; }
 
@@ -74,6 +74,9 @@ public sealed class UpdateCodec
         static UpdateRefusedException NotFinite() => new(UpdateRefusedException.NotFinite, "The update is not finite.");
     }
 
+    /// <summary>What chooses numbers of a section: of the model's change; vectors beside it arrive whole.</summary>
+    internal ISparsifier? SparsifierOf(Section section) => section.Role == SectionRole.Model ? Sparsifier : null;
+
     /// <summary>The places of a section that all clients of a round send.</summary>
     internal ReadOnlySpan<long> SharedPlaces(Section section, int round)
     {
@@ -92,9 +95,9 @@ public sealed class UpdateCodec
 
     private long LengthOf(Section section)
     {
-        long count = Sparsifier?.CountOf(section.Length) ?? section.Length, bytes = 0;
+        long count = SparsifierOf(section)?.CountOf(section.Length) ?? section.Length, bytes = 0;
         foreach ((_, int block) in VectorBlocks.Of(count)) bytes += Format.ByteLength(block);
-        if (Sparsifier is not { IsShared: false }) return bytes;
+        if (SparsifierOf(section) is not { IsShared: false }) return bytes;
 
         // A gap takes a byte for every seven bits; gaps of at least m are a share (1 - k/n)^m of all.
         double missed = 1 - count / (double)section.Length;

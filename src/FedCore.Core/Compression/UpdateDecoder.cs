@@ -41,7 +41,7 @@ internal sealed class UpdateDecoder : IUpdateReader
         if (offset != _next) throw new InvalidOperationException($"Element {_next} is the next to be read, not {offset}.");
         if (_next == _end) BeginSection();
         Span<float> block = _block.AsSpan(0, (int)Math.Min(VectorBlocks.BlockLength, _end - _next));
-        if (_codec.Sparsifier is null) _codec.Format.Decode(Take(_codec.Format.ByteLength(block.Length)), block);
+        if (_codec.SparsifierOf(Section) is null) _codec.Format.Decode(Take(_codec.Format.ByteLength(block.Length)), block);
         else ReadSome(block);
         _next += block.Length;
         if (_next == _codec.Layout.VectorLength && _rest.Length > 0) throw TooLong();
@@ -54,7 +54,7 @@ internal sealed class UpdateDecoder : IUpdateReader
 
     private Section Section => _codec.Layout.Sections[_section];
 
-    private ReadOnlySpan<long> Places => _codec.Sparsifier!.IsShared ? _codec.SharedPlaces(Section, _round) : _own;
+    private ReadOnlySpan<long> Places => _codec.SparsifierOf(Section)!.IsShared ? _codec.SharedPlaces(Section, _round) : _own;
 
     private void BeginSection()
     {
@@ -62,7 +62,7 @@ internal sealed class UpdateDecoder : IUpdateReader
         while (!Section.IsVector);
         (_start, _end) = (_end, _end + Section.Length);
         (_first, _ready, _taken) = (0, 0, 0);
-        if (_codec.Sparsifier is { IsShared: false } sparsifier) ReadPlaces(sparsifier.CountOf(Section.Length));
+        if (_codec.SparsifierOf(Section) is { IsShared: false } sparsifier) ReadPlaces(sparsifier.CountOf(Section.Length));
     }
 
     private void ReadPlaces(long count)

@@ -41,7 +41,7 @@ public sealed class UpdateEncoder : IDisposable
         long start = 0;
         foreach (Section section in _codec.Layout.Sections.Where(section => section.IsVector))
         {
-            if (_codec.Sparsifier is { } sparsifier) EncodeSome(update, section, start, sparsifier, state, round, ref lanes, target);
+            if (_codec.SparsifierOf(section) is { } sparsifier) EncodeSome(update, section, start, sparsifier, state, round, ref lanes, target);
             else EncodeAll(update, start, section.Length, ref lanes, target);
             start += section.Length;
         }

@@ -1,6 +1,6 @@
 namespace FedCore.Models;
 
-/// <summary>The tensors of a model in their fixed order. The trainable ones lie one behind the other in a flat vector.</summary>
+/// <summary>The tensors of a model in their fixed order. Those of a role, but for frozen ones, lie one behind the other in a flat vector.</summary>
 public sealed class ModelSchema
 {
     /// <summary>In a checkpoint, what a strategy keeps stands under this prefix, beside the model's tensors.</summary>
@@ -16,36 +16,54 @@ public sealed class ModelSchema
         ArgumentNullException.ThrowIfNull(tensors);
         var list = new List<TensorSchema>();
         _byName = new Dictionary<string, TensorSchema>(StringComparer.Ordinal);
-        long trainable = 0;
+        var counts = new Dictionary<TensorRole, long>();
         foreach ((string name, Shape shape, TensorType type, TensorRole role) in tensors)
         {
-            bool isTrainable = role == TensorRole.Trainable;
-            if (isTrainable && type != TensorType.F32)
+            if (role == TensorRole.Trainable && type != TensorType.F32)
             {
                 throw FedCoreException.Configuration("model.schema", $"Tensor '{name}' is {type}: only F32 tensors can be trained. Mark it frozen or convert it.");
             }
 
             if (name.StartsWith(ReservedPrefix, StringComparison.Ordinal))
                 throw FedCoreException.Configuration("model.schema", $"Tensor '{name}': names that begin with {ReservedPrefix} are a strategy's. Give the layer another name.");
-            var tensor = new TensorSchema(name, shape, type, role, isTrainable ? trainable : 0);
+            long before = counts.GetValueOrDefault(role);
+            var tensor = new TensorSchema(name, shape, type, role, IsFlat(type, role) ? before : 0);
             if (!_byName.TryAdd(name, tensor))
                 throw FedCoreException.Configuration("model.schema", $"Two tensors are called '{name}'. Give their layers different names.");
             list.Add(tensor);
-            if (isTrainable) trainable = checked(trainable + tensor.Length);
+            if (IsFlat(type, role)) counts[role] = checked(before + tensor.Length);
         }
 
         Tensors = list;
-        TrainableCount = trainable;
+        TrainableCount = counts.GetValueOrDefault(TensorRole.Trainable);
+        LocalCount = counts.GetValueOrDefault(TensorRole.Local);
+        BufferCount = counts.GetValueOrDefault(TensorRole.Buffer);
+        LocalBufferCount = counts.GetValueOrDefault(TensorRole.LocalBuffer);
     }
 
     /// <summary>All tensors, in order.</summary>
     public IReadOnlyList<TensorSchema> Tensors { get; }
 
-    /// <summary>Number of trainable elements: the length of the flat vector.</summary>
+    /// <summary>Number of elements that are trained and averaged: the length of their flat vector.</summary>
     public long TrainableCount { get; }
+
+    /// <summary>Number of elements that are trained and stay at the site.</summary>
+    public long LocalCount { get; }
+
+    /// <summary>Number of elements that are averaged, but not trained.</summary>
+    public long BufferCount { get; }
+
+    /// <summary>Number of elements that are neither trained nor leave the site.</summary>
+    public long LocalBufferCount { get; }
+
+    /// <summary>Whether each client has elements of its own.</summary>
+    public bool KeepsClientState => LocalCount + LocalBufferCount > 0;
 
     /// <summary>Looks a tensor up.</summary>
     /// <param name="name">Its full name.</param>
     /// <returns>The tensor, or null.</returns>
     public TensorSchema? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>Whether a tensor is a part of its role's flat vector.</summary>
+    internal static bool IsFlat(TensorType type, TensorRole role) => type == TensorType.F32 && role != TensorRole.Frozen;
 }

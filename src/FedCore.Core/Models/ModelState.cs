@@ -4,7 +4,7 @@ using FedCore.Numerics;
 
 namespace FedCore.Models;
 
-/// <summary>The values of a model's tensors. The trainable ones are one flat vector, the others have memory of their own.</summary>
+/// <summary>The values of a model's tensors. Those of a role are one flat vector; frozen ones have memory of their own.</summary>
 public sealed class ModelState : IDisposable
 {
     private readonly Dictionary<string, FlatVector> _others = new(StringComparer.Ordinal);
@@ -16,9 +16,12 @@ public sealed class ModelState : IDisposable
         ArgumentNullException.ThrowIfNull(schema);
         Schema = schema;
         Trainable = new FlatVector(schema.TrainableCount);
+        Local = new FlatVector(schema.LocalCount);
+        Buffers = new FlatVector(schema.BufferCount);
+        LocalBuffers = new FlatVector(schema.LocalBufferCount);
         foreach (TensorSchema tensor in schema.Tensors)
         {
-            if (tensor.Role != TensorRole.Trainable)
+            if (!ModelSchema.IsFlat(tensor.Type, tensor.Role))
                 _others[tensor.Name] = new FlatVector((tensor.Length * tensor.Type.ByteSize() + 3) / 4);
         }
     }
@@ -26,8 +29,17 @@ public sealed class ModelState : IDisposable
     /// <summary>The tensors.</summary>
     public ModelSchema Schema { get; }
 
-    /// <summary>All trainable values, in the schema's order.</summary>
+    /// <summary>All values that are trained and averaged, in the schema's order.</summary>
     public FlatVector Trainable { get; }
+
+    /// <summary>What clients begin with of the values that are trained and stay with them, in the schema's order.</summary>
+    public FlatVector Local { get; }
+
+    /// <summary>All values that are averaged, but not trained, in the schema's order.</summary>
+    public FlatVector Buffers { get; }
+
+    /// <summary>What clients begin with of the values that are not trained and stay with them, in the schema's order.</summary>
+    public FlatVector LocalBuffers { get; }
 
     /// <summary>A model with first values as its layers draw them.</summary>
     /// <param name="plan">The model.</param>
@@ -61,9 +73,7 @@ public sealed class ModelState : IDisposable
         if (tensor.Type != TensorType.F32) throw new ArgumentException($"'{tensor.Name}' is {tensor.Type}.", nameof(tensor));
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, tensor.Length - count);
-        return tensor.Role == TensorRole.Trainable
-            ? Trainable.Slice(tensor.Offset + offset, count)
-            : _others[tensor.Name].Slice(offset, count);
+        return VectorOf(tensor).Slice(tensor.Offset + offset, count);
     }
 
     /// <summary>A view of a tensor's bytes, little-endian.</summary>
@@ -73,8 +83,7 @@ public sealed class ModelState : IDisposable
     /// <returns>The view.</returns>
     internal Span<byte> Bytes(TensorSchema tensor, long offset, int count)
     {
-        FlatVector vector = tensor.Role == TensorRole.Trainable ? Trainable : _others[tensor.Name];
-        Span<float> words = vector.Slice(tensor.Offset + offset / 4, (count + 3) / 4);
+        Span<float> words = VectorOf(tensor).Slice(tensor.Offset + offset / 4, (count + 3) / 4);
         return MemoryMarshal.AsBytes(words)[..count];
     }
 
@@ -84,6 +93,9 @@ public sealed class ModelState : IDisposable
     {
         var copy = new ModelState(Schema);
         copy.Trainable.CopyFrom(Trainable);
+        copy.Local.CopyFrom(Local);
+        copy.Buffers.CopyFrom(Buffers);
+        copy.LocalBuffers.CopyFrom(LocalBuffers);
         foreach ((string name, FlatVector values) in _others) copy._others[name].CopyFrom(values);
         return copy;
     }
@@ -102,6 +114,19 @@ public sealed class ModelState : IDisposable
     public void Dispose()
     {
         Trainable.Dispose();
+        Local.Dispose();
+        Buffers.Dispose();
+        LocalBuffers.Dispose();
         foreach (FlatVector values in _others.Values) values.Dispose();
     }
+
+    private FlatVector VectorOf(TensorSchema tensor) => ModelSchema.IsFlat(tensor.Type, tensor.Role)
+        ? tensor.Role switch
+        {
+            TensorRole.Trainable => Trainable,
+            TensorRole.Local => Local,
+            TensorRole.Buffer => Buffers,
+            _ => LocalBuffers,
+        }
+        : _others[tensor.Name];
 }

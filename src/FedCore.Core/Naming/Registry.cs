@@ -36,6 +36,7 @@ public sealed class Registry
         .Register<LayerSpec, SigmoidSpec>("sigmoid")
         .Register<LayerSpec, GeluSpec>("gelu")
         .Register<LayerSpec, DropoutSpec>("dropout")
+        .Register<LayerSpec, BatchNormSpec>("batchNorm")
         .Register<LayerSpec, LayerNormSpec>("layerNorm")
         .Register<LayerSpec, GroupNormSpec>("groupNorm")
         .Register<LayerSpec, EmbeddingSpec>("embedding")

@@ -15,6 +15,19 @@ public static class VectorBlocks
     /// <returns>What a loop runs over without allocating.</returns>
     public static Blocks Of(long length) => new(length);
 
+    /// <summary>Copies a part of a vector to a part of another.</summary>
+    /// <param name="source">The vector that is read.</param>
+    /// <param name="first">The first element that is read.</param>
+    /// <param name="target">The vector that is written.</param>
+    /// <param name="place">The first element that is written.</param>
+    /// <param name="length">How many elements.</param>
+    public static void Copy(FlatVector source, long first, FlatVector target, long place, long length)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(target);
+        foreach ((long offset, int count) in Of(length)) source.Slice(first + offset, count).CopyTo(target.Slice(place + offset, count));
+    }
+
     /// <summary><c>target += addend</c>, element by element.</summary>
     /// <param name="target">The vector that changes.</param>
     /// <param name="addend">A vector at least as long as <paramref name="target"/>.</param>

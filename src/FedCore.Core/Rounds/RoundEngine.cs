@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using FedCore.Aggregation;
 using FedCore.Numerics;
 using FedCore.Rounds.Selection;
@@ -367,6 +368,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             }
 
             plan.Definition.Strategy.Apply(result.Sum, new RoundContext(plan, round.Round, fleet.Clients.Count), server);
+            MoveBuffers(result.Sum, server.Model.Buffers);
             RoundReceipt receipt = Receipt(committed: true, _state.Closed!.Reason, positions) with
             {
                 Contributors = result.Sum.Contributors,
@@ -380,6 +382,17 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         finally
         {
             options.Pool.Return(result.Sum.Vector);
+        }
+    }
+
+    // What is not trained is the mean of the clients', whatever the strategy does with the rest.
+    private static void MoveBuffers(UpdateSum sum, FlatVector buffers)
+    {
+        float scale = (float)(1 / sum.Weight);
+        foreach ((long offset, int count) in VectorBlocks.Of(buffers.Length))
+        {
+            Span<float> block = buffers.Slice(offset, count);
+            TensorPrimitives.FusedMultiplyAdd(sum.Slice(Section.Buffers, offset, count), scale, block, block);
         }
     }
 
@@ -510,7 +523,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                     .Select(name => (Name: name, Found: ClientDistribution.From(result.Sum, DistributionPlan.SectionOf(name))))
                     .Where(distribution => distribution.Found is not null).ToDictionary(d => d.Name, d => d.Found!, StringComparer.Ordinal),
                 BytesUp = updates.Length * plan.EvaluateLayout.ByteLength,
-                BytesDown = cohort.Members.Count * plan.Model.Schema.TrainableCount * sizeof(float),
+                BytesDown = cohort.Members.Count * plan.ModelBytes,
             }),
             ct).ConfigureAwait(false);
     }

@@ -1,5 +1,6 @@
 using FedCore.Compression.Formats;
 using FedCore.Compression.Sparsifiers;
+using FedCore.Models;
 
 namespace FedCore.Rounds;
 
@@ -7,7 +8,7 @@ namespace FedCore.Rounds;
 internal static class RunComposition
 {
     /// <exception cref="FedCoreException">Two parts exclude each other (<c>run.composition</c>); the message says why and what to do.</exception>
-    public static void Check(RunDefinition run)
+    public static void Check(RunDefinition run, ModelPlan model)
     {
         if (run.Disclosures.Distinct().Count() != run.Disclosures.Count) throw Refused("disclosures names one twice. Name each once.");
         if (run.Rounds is { WorkPlanning: not null, DeadlineSeconds: null })
@@ -17,11 +18,11 @@ internal static class RunComposition
         if (run.SecureAggregation is null)
             foreach (Disclosure needed in run.Aggregator.Disclosures) RequireDisclosure(run, needed, "aggregator compares the updates of single clients");
         CheckTransforms(run);
-        if (run.Rounds.Buffer is not null) CheckBuffer(run);
+        if (run.Rounds.Buffer is not null) CheckBuffer(run, model);
         if (run.SecureAggregation is { } secure) CheckSecure(run, secure);
     }
 
-    private static void CheckBuffer(RunDefinition run)
+    private static void CheckBuffer(RunDefinition run, ModelPlan model)
     {
         const string buffered = "rounds.buffer lets every client start and end at a time of its own";
         if (run.Rounds.DeadlineSeconds is not null)
@@ -30,6 +31,8 @@ internal static class RunComposition
         if (!run.Rounds.Cohort.AllowsBuffer) throw Refused($"{buffered}, so clients are chosen one by one. Use a uniform cohort, or all.");
         if (run.Strategy.Broadcasts.Count > 0 || run.Strategy.KeepsClientState)
             throw Refused($"{buffered}, but the strategy's clients must start a round from the same state of the server. Use fedavg, fedprox, fednova or qfedavg.");
+        if (model.Schema.KeepsClientState)
+            throw Refused($"{buffered}, but layers that are local are settled only when their client's update is part of the model. Make model.layers shared, or leave rounds.buffer out.");
         if (run.Transforms.Any(transform => transform.KeepsClientState))
             throw Refused($"{buffered}, but transforms keep at the client what an update left out, until that update is part of the model. Use topK with \"errorFeedback\": false, or a format.");
     }

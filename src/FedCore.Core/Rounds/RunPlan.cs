@@ -24,7 +24,7 @@ public sealed class RunPlan
         Random = new RandomKeys(hash, definition.Seed);
         StrategyName = NamesIn(JsonSerializer.SerializeToNode(definition.Strategy, FedCoreJson.Options(registry))!);
         Metrics = new MetricLayout(definition.Model.Loss);
-        TrainLayout = definition.Strategy.Layout(model.Schema).With([new Section(Section.Weight, SectionRole.Weight, 1), .. Metrics.Sections("")]);
+        TrainLayout = definition.Strategy.Layout(model.Schema).With([.. BufferSection(model.Schema), new Section(Section.Weight, SectionRole.Weight, 1), .. Metrics.Sections("")]);
         Codec = definition.Transforms.Count > 0 ? new UpdateCodec(TrainLayout, definition.Transforms, Random) : null;
         EvaluationPlan evaluation = definition.Evaluation;
         Distributions = evaluation.Distribution is null
@@ -64,14 +64,17 @@ public sealed class RunPlan
     /// <summary>The sections of a training update.</summary>
     public UpdateLayout TrainLayout { get; }
 
-    /// <summary>Bytes that go to a client with a training task: the model's trainable values, and what the strategy sends along.</summary>
-    public long TaskBytes => Model.Schema.TrainableCount * sizeof(float) * (1 + Definition.Strategy.Broadcasts.Count);
+    /// <summary>Bytes that go to a client with a training task: the model without what is the clients' own, and what the strategy sends along.</summary>
+    public long TaskBytes => ModelBytes + Model.Schema.TrainableCount * sizeof(float) * Definition.Strategy.Broadcasts.Count;
+
+    /// <summary>Bytes of the model without what is the clients' own.</summary>
+    public long ModelBytes => (Model.Schema.TrainableCount + Model.Schema.BufferCount) * sizeof(float);
 
     /// <summary>How updates are written down; null where they are sent as they are.</summary>
     public UpdateCodec? Codec { get; }
 
     /// <summary>Whether clients keep vectors from round to round.</summary>
-    public bool KeepsClientState => Definition.Strategy.KeepsClientState || Codec is { KeepsClientState: true };
+    public bool KeepsClientState => Definition.Strategy.KeepsClientState || Codec is { KeepsClientState: true } || Model.Schema.KeepsClientState;
 
     /// <summary>Bytes that come from a client with an update; where its size depends on its values, an estimate.</summary>
     public long UpdateBytes => Codec?.ByteLength ?? TrainLayout.ByteLength;
@@ -96,7 +99,7 @@ public sealed class RunPlan
             throw FedCoreException.Configuration("run.invalid", $"Run '{definition.Name}': {fault}");
         ModelPlan model = definition.Model.Plan(registry);
         CheckConsistency(definition, model);
-        RunComposition.Check(definition);
+        RunComposition.Check(definition, model);
         definition.Strategy.Check(definition);
         return new RunPlan(definition, registry, model, canonical);
     }
@@ -138,6 +141,9 @@ public sealed class RunPlan
         return every > 0 && round > 0 && (round % every == 0 || round == Definition.Rounds.Count);
     }
 
+    private static IEnumerable<Section> BufferSection(ModelSchema schema) =>
+        schema.BufferCount > 0 ? [new Section(Section.Buffers, SectionRole.Buffer, schema.BufferCount, Weighting.Scalar)] : [];
+
     private static string NamesIn(JsonNode node) => string.Join(
         '+',
         ((string[])[node is JsonObject map && map[FedCoreJson.Discriminator] is { } name ? name.GetValue<string>() : ""])
@@ -164,7 +170,7 @@ public sealed class RunPlan
     private static void CheckConsistency(RunDefinition run, ModelPlan model)
     {
         if (model.Schema.TrainableCount == 0)
-            throw Invalid("model.layers have nothing to train. Add a layer with weights, such as {\"type\": \"linear\", \"outputs\": 10}.");
+            throw Invalid("model.layers have nothing to train together. Add a layer with weights that is not local, such as {\"type\": \"linear\", \"outputs\": 10}.");
         if (run.Training is { Epochs: not null, Steps: not null })
             throw Invalid("training has both \"epochs\" and \"steps\". Keep one of the two.");
         if (run.Training.Optimizer is Optimizers.SgdSpec { Nesterov: true, Momentum: 0 })

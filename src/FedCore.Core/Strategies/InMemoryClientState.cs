@@ -8,10 +8,10 @@ public sealed class InMemoryClientState : IClientState, IDisposable
     private readonly SortedDictionary<string, FlatVector> _vectors = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
-    public FlatVector Vector(string name, long length)
+    public FlatVector Vector(string name, long length, FlatVector? initial = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        if (!_vectors.TryGetValue(name, out FlatVector? vector)) _vectors[name] = vector = new FlatVector(length);
+        if (!_vectors.TryGetValue(name, out FlatVector? vector)) _vectors[name] = vector = initial?.Clone() ?? new FlatVector(length);
         ArgumentOutOfRangeException.ThrowIfNotEqual(length, vector.Length);
         return vector;
     }

@@ -13,9 +13,12 @@ public sealed record Section(string Name, SectionRole Role, long Length, Weighti
     /// <summary>The name of the section that holds the client's weight.</summary>
     public const string Weight = "weight";
 
+    /// <summary>The name of the section that holds the change of the model's buffers.</summary>
+    public const string Buffers = "buffers";
+
     /// <summary>
     /// Whether the section is a vector of 32-bit floats. The others are few numbers, kept in double precision: counts must stay exact when they are
     /// summed over a million clients.
     /// </summary>
-    public bool IsVector => Role is SectionRole.Model or SectionRole.Control;
+    public bool IsVector => Role is SectionRole.Model or SectionRole.Control or SectionRole.Buffer;
 }

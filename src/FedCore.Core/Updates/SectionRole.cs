@@ -9,6 +9,9 @@ public enum SectionRole
     /// <summary>A vector of the strategy, such as a control variate.</summary>
     Control,
 
+    /// <summary>The change of the model's buffers, such as running means.</summary>
+    Buffer,
+
     /// <summary>The client's weight in the average.</summary>
     Weight,
 

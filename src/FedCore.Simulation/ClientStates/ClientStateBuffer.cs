@@ -18,12 +18,14 @@ internal sealed class ClientStateBuffer(ClientStateStore store) : IClientState, 
         _used.Clear();
     }
 
-    public FlatVector Vector(string name, long length)
+    public FlatVector Vector(string name, long length, FlatVector? initial = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         if (!_vectors.TryGetValue(name, out FlatVector? vector)) _vectors[name] = vector = new FlatVector(length);
         ArgumentOutOfRangeException.ThrowIfNotEqual(length, vector.Length);
-        if (_used.Add(name) && !store.TryRead(name, _client, vector)) vector.Clear();
+        if (!_used.Add(name) || store.TryRead(name, _client, vector)) return vector;
+        if (initial is null) vector.Clear();
+        else vector.CopyFrom(initial);
         return vector;
     }
 

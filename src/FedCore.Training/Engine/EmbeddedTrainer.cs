@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Numerics;
 using FedCore.Optimizers;
@@ -43,11 +44,12 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             _plan = plan;
             UpdateLayout layout = plan.TrainLayout;
 
-            // Where the model's section begins the update, the model is trained in the update's own memory.
+            // Where the model's section begins the update, the model is trained in the update's own memory; what is the client's own lies behind it.
             (Section section, long offset) = layout.Find(Section.Model);
-            bool inPlace = offset == 0 && section.Length == plan.Model.Schema.TrainableCount;
-            _buffer = new FlatVector(layout.VectorLength);
-            _model = new LocalModel(plan, engine, inPlace ? _buffer : new FlatVector(plan.Model.Schema.TrainableCount));
+            long length = LocalModel.LengthOf(plan.Model.Schema);
+            bool inPlace = offset == 0 && section.Length == plan.Model.Schema.TrainableCount && (section.Length == length || section.Length == layout.VectorLength);
+            _buffer = new FlatVector(inPlace ? Math.Max(length, layout.VectorLength) : layout.VectorLength);
+            _model = new LocalModel(plan, engine, inPlace ? _buffer : new FlatVector(length));
             _update = new Update(layout, _buffer);
             _evaluation = new Update(plan.EvaluateLayout, new FlatVector(0));
         }
@@ -78,17 +80,21 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             ClientTask work = task.Work;
             (_task, _state, _examples, ExampleCount, Steps) = (task, state, examples, examples.Count, steps);
             Load(task);
+            LoadOwn(task, state);
             Network network = _model.NetworkFor(Math.Max(EvaluationBatch, work.BatchSize == 0 ? examples.Count : Math.Min(work.BatchSize, examples.Count)));
             _model.Begin(examples, Order(task, site, data), network.UsesRandom ? _plan.Random.Stream("dropout", task.Round, site) : null);
             _update.Reset();
             await _plan.Definition.Strategy.CreateClientAlgorithm(work).RunAsync(this, _update, ct).ConfigureAwait(false);
+            WriteBuffers(task.Model.Buffers);
+            KeepOwn(task.Model, state);
             _update.Complete();
             return _update;
         }
 
-        public Update Evaluate(EvaluateTask task, string site, ClientData data)
+        public Update Evaluate(EvaluateTask task, string site, ClientData data, IClientState state)
         {
             Load(task);
+            LoadOwn(task, state);
             _model.NetworkFor(EvaluationBatch);
             if (task.FineTune is { } tuning && data.Train.Count > 0) FineTune(tuning, task.Round, site, data);
             _evaluation.Reset();
@@ -114,6 +120,31 @@ public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
             FlatVector global = task.Model.Trainable;
             if (_loaded != wanted || (trains && !ReferenceEquals(_update.Restored, global))) _model.Parameters.CopyFrom(global, global.Length);
             _loaded = wanted;
+        }
+
+        // What is not trained, and what is the client's own, changes from client to client.
+        private void LoadOwn(SiteTask task, IClientState state)
+        {
+            ModelState model = task.Model;
+            _model.Buffers.CopyFrom(model.Buffers, model.Buffers.Length);
+            if (model.Local.Length > 0) VectorBlocks.Copy(OwnParameters(model, state), 0, _model.Parameters, model.Trainable.Length, model.Local.Length);
+            if (model.LocalBuffers.Length > 0) VectorBlocks.Copy(OwnBuffers(model, state), 0, _model.Buffers, model.Buffers.Length, model.LocalBuffers.Length);
+        }
+
+        private void KeepOwn(ModelState model, IClientState state)
+        {
+            if (model.Local.Length > 0) VectorBlocks.Copy(_model.Parameters, model.Trainable.Length, OwnParameters(model, state), 0, model.Local.Length);
+            if (model.LocalBuffers.Length > 0) VectorBlocks.Copy(_model.Buffers, model.Buffers.Length, OwnBuffers(model, state), 0, model.LocalBuffers.Length);
+        }
+
+        private static FlatVector OwnParameters(ModelState model, IClientState state) => state.Vector("own-parameters", model.Local.Length, model.Local);
+
+        private static FlatVector OwnBuffers(ModelState model, IClientState state) => state.Vector("own-buffers", model.LocalBuffers.Length, model.LocalBuffers);
+
+        private void WriteBuffers(FlatVector global)
+        {
+            foreach ((long offset, int count) in VectorBlocks.Of(global.Length))
+                TensorPrimitives.Subtract(_model.Buffers.Slice(offset, count), global.Slice(offset, count), _update.Vector(Section.Buffers, offset, count));
         }
 
         private IBatchOrder Order(TrainTask task, string site, ClientData data)

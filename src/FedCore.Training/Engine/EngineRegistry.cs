@@ -35,6 +35,7 @@ public sealed class EngineRegistry
             .AddLayer<SigmoidSpec>((_, site) => new SigmoidLayer(site.Size))
             .AddLayer<GeluSpec>((_, site) => new GeluLayer(site.Size))
             .AddLayer<DropoutSpec>((spec, site) => new DropoutLayer(site.Size, spec.Rate, site.Capacity))
+            .AddLayer<BatchNormSpec>((spec, site) => new BatchNormLayer(spec, site.Input))
             .AddLayer<LayerNormSpec>((spec, site) => new LayerNormLayer(spec, site.Input, site.Capacity))
             .AddLayer<GroupNormSpec>((spec, site) => new GroupNormLayer(spec, site.Input, site.Capacity))
             .AddLayer<EmbeddingSpec>((spec, site) => new EmbeddingLayer(spec, site.Input, site.Capacity))
@@ -118,6 +119,12 @@ public sealed class EngineRegistry
 /// <param name="NeedsInputGradient">Whether a layer before it has parameters.</param>
 public sealed record LayerSite(Shape Input, Shape Output, int Capacity, bool NeedsInputGradient)
 {
+    /// <summary>What the layer was planned to be; null where it is made by itself.</summary>
+    internal LayerPlan? Plan { get; init; }
+
+    /// <summary>Which tensors' places are taken; the layers within a layer take the next.</summary>
+    internal TensorPlaces Places { get; init; } = new();
+
     /// <summary>Numbers per example behind the layer.</summary>
     public int Size { get; } = checked((int)Output.ElementCount);
 }

@@ -1,3 +1,4 @@
+using FedCore.Models;
 using FedCore.Models.Losses;
 using FedCore.Numerics;
 using FedCore.Rounds;
@@ -23,13 +24,19 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     private IBatchOrder _order = null!;
     private RandomStream? _random;
 
+    /// <param name="plan">The run.</param>
+    /// <param name="engine">How each layer is computed.</param>
+    /// <param name="parameters">Memory for the parameters that are averaged and, behind them, those that are the client's own.</param>
     public LocalModel(RunPlan plan, EngineRegistry engine, FlatVector parameters)
     {
+        ModelSchema schema = plan.Model.Schema;
+        ArgumentOutOfRangeException.ThrowIfLessThan(parameters.Length, LengthOf(schema), nameof(parameters));
         _plan = plan;
         _engine = engine;
         Parameters = parameters;
-        Gradients = new FlatVector(plan.Model.Schema.TrainableCount);
-        _optimizer = engine.Create(plan.Definition.Training.Optimizer, plan.Model.Schema.TrainableCount);
+        Gradients = new FlatVector(LengthOf(schema));
+        Buffers = new FlatVector(schema.BufferCount + schema.LocalBufferCount);
+        _optimizer = engine.Create(plan.Definition.Training.Optimizer, LengthOf(schema));
         _sumNames = [.. plan.Metrics.SumNames];
         _sums = new double[_sumNames.Length];
     }
@@ -38,13 +45,19 @@ internal sealed class LocalModel : ILocalModel, IDisposable
 
     public FlatVector Gradients { get; }
 
+    /// <summary>What is not trained: what is averaged and, behind it, what is the client's own.</summary>
+    public FlatVector Buffers { get; }
+
+    /// <summary>How many parameters a client trains: those that are averaged, and its own.</summary>
+    public static long LengthOf(ModelSchema schema) => schema.TrainableCount + schema.LocalCount;
+
     /// <summary>Makes sure that batches of this size fit.</summary>
     public Network NetworkFor(int batch)
     {
         if (_network is null || _network.Capacity < batch)
         {
             _network?.Dispose();
-            _network = new Network(_plan.Model, _engine, batch, Parameters, Gradients);
+            _network = new Network(_plan.Model, _engine, batch, Parameters, Gradients, Buffers);
             if (_network.SumCount != _sums.Length - 1)
                 throw FedCoreException.Configuration("engine.metrics", $"The loss declares {_sums.Length - 2} metrics beside the loss, but sums {_network.SumCount - 1}.");
             _rows = new int[batch];
@@ -128,6 +141,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         _network?.Dispose();
         _optimizer.Dispose();
         Gradients.Dispose();
+        Buffers.Dispose();
     }
 
     private void Sum(ExampleView examples, Span<double> sums)

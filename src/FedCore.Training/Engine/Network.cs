@@ -15,16 +15,24 @@ internal sealed unsafe class Network : IDisposable
     private readonly Loss _loss;
     private readonly FlatVector _parameters;
     private readonly FlatVector _gradients;
+    private readonly FlatVector? _buffers;
 
-    public Network(ModelPlan plan, EngineRegistry engine, int capacity, FlatVector parameters, FlatVector gradients)
+    /// <param name="plan">The model.</param>
+    /// <param name="engine">How each layer is computed.</param>
+    /// <param name="capacity">The largest batch.</param>
+    /// <param name="parameters">Those that are averaged, and behind them those that are the client's own.</param>
+    /// <param name="gradients">The place of their gradients.</param>
+    /// <param name="buffers">What is not trained, in the same order; null for a model without.</param>
+    public Network(ModelPlan plan, EngineRegistry engine, int capacity, FlatVector parameters, FlatVector gradients, FlatVector? buffers = null)
     {
         Capacity = capacity;
-        _parameters = parameters;
-        _gradients = gradients;
+        (_parameters, _gradients, _buffers) = (parameters, gradients, buffers);
         _loss = engine.Create(plan.Spec.Loss, plan);
-        _layers = new StageChain(plan.Layers, engine, capacity, needsInputGradient: false);
-        ArgumentOutOfRangeException.ThrowIfLessThan(parameters.Length, _layers.ParameterCount, nameof(parameters));
-        ArgumentOutOfRangeException.ThrowIfLessThan(gradients.Length, _layers.ParameterCount, nameof(gradients));
+        var places = new TensorPlaces(plan.Schema.TrainableCount, plan.Schema.BufferCount);
+        _layers = new StageChain(plan.Layers, engine, capacity, needsInputGradient: false, places);
+        ArgumentOutOfRangeException.ThrowIfLessThan(parameters.Length, places.ParameterEnd, nameof(parameters));
+        ArgumentOutOfRangeException.ThrowIfLessThan(gradients.Length, places.ParameterEnd, nameof(gradients));
+        ArgumentOutOfRangeException.ThrowIfLessThan(buffers?.Length ?? 0, places.BufferEnd, nameof(buffers));
         LabelWidth = plan.Label.Width;
         Labels = new float[checked(capacity * LabelWidth)];
     }
@@ -52,7 +60,7 @@ internal sealed unsafe class Network : IDisposable
     public FlatVector Outputs => _layers.Outputs;
 
     /// <summary>Computes the outputs of the batch in <see cref="Inputs"/>.</summary>
-    public void Forward(int batch, bool training, RandomStream? random) => _layers.Forward(batch, training, _parameters.Pointer, random);
+    public void Forward(int batch, bool training, RandomStream? random) => _layers.Forward(batch, training, All, random);
 
     /// <summary>Adds the losses and metrics of the batch in <see cref="Labels"/> to sums, without a gradient.</summary>
     public void Evaluate(int batch, Span<double> sums) => Evaluate(batch, default, sums);
@@ -67,7 +75,7 @@ internal sealed unsafe class Network : IDisposable
 
         // All that follows is linear in it, so a step is a factor here, where the numbers are fewest, and a sum in the parameters.
         if (step != 0) Scale(batch, lossGradient, step);
-        _layers.Backward(batch, _parameters.Pointer, _gradients.Pointer, step != 0, random, default);
+        _layers.Backward(batch, All, step != 0, random, default);
     }
 
     /// <summary>
@@ -84,10 +92,12 @@ internal sealed unsafe class Network : IDisposable
         Scale(batch, lossGradient, batch);
         squaredNorms = squaredNorms[..batch];
         squaredNorms.Clear();
-        _layers.Backward(batch, _parameters.Pointer, _gradients.Pointer, isStep: false, random, squaredNorms);
+        _layers.Backward(batch, All, isStep: false, random, squaredNorms);
     }
 
     public void Dispose() => _layers.Dispose();
+
+    private AllTensors All => new(_parameters.Pointer, _gradients.Pointer, _buffers is null ? null : _buffers.Pointer);
 
     private void Evaluate(int batch, Span<float> gradient, Span<double> sums) =>
         _loss.Evaluate(StageChain.Rows(Outputs, batch, _layers.OutputSize), Labels.AsSpan(0, batch * LabelWidth), batch, gradient, sums);

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using FedCore.Models;
+using FedCore.Models.Layers;
 using FedCore.Numerics;
 using FedCore.Training.Layers;
 using FedCore.Training.Tensors;
@@ -7,8 +8,8 @@ using FedCore.Training.Tensors;
 namespace FedCore.Training.Engine;
 
 /// <summary>
-/// Layers one behind the other with the memory between them, for batches up to a capacity: those of a model, or those within a layer. Parameters and gradients
-/// lie one behind the other in the layers' order. In the steady state nothing is allocated.
+/// Layers one behind the other with the memory between them, for batches up to a capacity: those of a model, or those within a layer. In the steady state nothing is
+/// allocated.
 /// </summary>
 internal sealed unsafe class StageChain : IDisposable
 {
@@ -29,7 +30,8 @@ internal sealed unsafe class StageChain : IDisposable
     /// <param name="engine">How each is computed.</param>
     /// <param name="capacity">The largest batch.</param>
     /// <param name="needsInputGradient">Whether the gradient goes on to what is before the chain.</param>
-    public StageChain(IReadOnlyList<PlannedLayer> layers, EngineRegistry engine, int capacity, bool needsInputGradient)
+    /// <param name="places">Deals out the places of the layers' tensors.</param>
+    public StageChain(IReadOnlyList<PlannedLayer> layers, EngineRegistry engine, int capacity, bool needsInputGradient, TensorPlaces places)
     {
         Shape before = layers[0].Input;
         int widest = checked((int)layers.Select(layer => layer.Plan.Output.ElementCount).Append(before.ElementCount).Max());
@@ -51,7 +53,7 @@ internal sealed unsafe class StageChain : IDisposable
         for (int i = 0; i < layers.Count;)
         {
             PlannedLayer planned = layers[i];
-            (Layer layer, LayerSite site, int count) = Create(layers, i, engine, capacity, needsInputGradient || firstTrainable is not null);
+            (Layer layer, LayerSite site, int count) = Create(layers, i, engine, new LayerSite(planned.Input, planned.Plan.Output, capacity, needsInputGradient || firstTrainable is not null) { Plan = planned.Plan, Places = places });
             FlatVector input = buffers[^1];
 
             // A layer in place overwrites its input, which the layer before it may need for its gradient; a flatten layer changes nothing.
@@ -59,20 +61,11 @@ internal sealed unsafe class StageChain : IDisposable
             FlatVector output = layer.IsInPlace && !copies ? input : Buffer(site.Size);
             if (output != input) buffers.Add(output);
             isNeeded = layer.NeedsOutput || (isNeeded && output == input);
-            int length = 0;
-            foreach (PlannedLayer part in layers.Skip(i).Take(count))
-            {
-                foreach (TensorSpec tensor in part.NamedTensors)
-                {
-                    if (tensor.Role != TensorRole.Trainable)
-                        throw FedCoreException.Configuration("engine.role", $"The embedded engine cannot train '{tensor.Name}', which is {tensor.Role}.");
-                    length = checked(length + (int)tensor.Shape.ElementCount);
-                }
-            }
 
-            if (length > 0) firstTrainable ??= stages.Count;
-            stages.Add(new Stage(layer, input, output, copies, checked((int)planned.Input.ElementCount), site.Size, ParameterCount, length));
-            ParameterCount += length;
+            // The layers that a layer is made of have taken their places themselves.
+            (TensorPlaces.Place parameters, TensorPlaces.Place own) = planned.Plan.Chains.Count > 0 ? default : places.Take([.. layers.Skip(i).Take(count).SelectMany(part => part.NamedTensors)]);
+            if (planned.Plan.Tensors.Any(tensor => tensor.Role is TensorRole.Trainable or TensorRole.Local) || parameters.Length > 0) firstTrainable ??= stages.Count;
+            stages.Add(new Stage(layer, input, output, copies, checked((int)planned.Input.ElementCount), site.Size, parameters, own));
             i += count;
         }
 
@@ -91,9 +84,6 @@ internal sealed unsafe class StageChain : IDisposable
     /// <summary>Numbers per example behind the last layer.</summary>
     public int OutputSize => _stages[^1].OutputSize;
 
-    /// <summary>Number of parameters of all layers.</summary>
-    public long ParameterCount { get; }
-
     /// <summary>Whether a layer wants random numbers while training.</summary>
     public bool UsesRandom { get; }
 
@@ -104,12 +94,12 @@ internal sealed unsafe class StageChain : IDisposable
     public FlatVector Outputs => _stages[^1].Output;
 
     /// <summary>Computes the outputs of the batch in <see cref="Inputs"/>.</summary>
-    public void Forward(int batch, bool training, float* parameters, RandomStream? random)
+    public void Forward(int batch, bool training, AllTensors all, RandomStream? random)
     {
         foreach (Stage stage in _stages)
         {
             if (stage.Copies) stage.Input.Slice(0, batch * stage.InputSize).CopyTo(stage.Output.AsSpan());
-            var pass = new LayerPass(batch, training, stage.Part(parameters), default, isStep: false, random);
+            LayerPass pass = stage.Pass(batch, training, all, isStep: false, random);
             stage.Layer.Forward(pass, Rows(stage.Source, batch, stage.InputSize), Rows(stage.Output, batch, stage.OutputSize));
         }
     }
@@ -119,14 +109,13 @@ internal sealed unsafe class StageChain : IDisposable
 
     /// <summary>Computes the gradients behind a forward pass.</summary>
     /// <param name="batch">Number of examples.</param>
-    /// <param name="parameters">The parameters.</param>
-    /// <param name="gradients">The place of their gradients.</param>
+    /// <param name="all">All tensors of the network, and the place of their gradients.</param>
     /// <param name="isStep">Whether the gradients are to be added to the parameters.</param>
     /// <param name="random">The random numbers of the forward pass's stream.</param>
     /// <param name="squaredNorms">Where the squared norms of the single examples' gradients are added up, which are then computed in place of the
     /// gradients; otherwise empty.</param>
     /// <returns>The gradient with respect to the inputs; empty where nobody needs it.</returns>
-    public Span<float> Backward(int batch, float* parameters, float* gradients, bool isStep, RandomStream? random, Span<double> squaredNorms)
+    public Span<float> Backward(int batch, AllTensors all, bool isStep, RandomStream? random, Span<double> squaredNorms)
     {
         int current = LastBuffer;
         for (int i = _stages.Length - 1; i >= _first; i--)
@@ -143,10 +132,10 @@ internal sealed unsafe class StageChain : IDisposable
                 inputGradient = Rows(_gradientBuffers[current], batch, stage.InputSize);
             }
 
-            var pass = new LayerPass(batch, training: true, stage.Part(parameters), stage.Part(gradients), isStep, random);
+            LayerPass pass = stage.Pass(batch, training: true, all, isStep, random);
             ReadOnlySpan<float> input = Rows(stage.Source, batch, stage.InputSize), output = Rows(stage.Output, batch, stage.OutputSize);
             if (!squaredNorms.IsEmpty) stage.Layer.BackwardNorms(pass, input, output, outputGradient, inputGradient, squaredNorms);
-            else if (!stage.Layer.Backward(pass, input, output, outputGradient, inputGradient) && isStep && stage.Length > 0) TensorPrimitives.Add(pass.Parameters, pass.Gradients, pass.Parameters);
+            else if (!stage.Layer.Backward(pass, input, output, outputGradient, inputGradient) && isStep) TensorPrimitives.Add(pass.Parameters, pass.Gradients, pass.Parameters);
         }
 
         return _needsInputGradient ? Rows(_gradientBuffers[current], batch, InputSize) : default;
@@ -163,24 +152,22 @@ internal sealed unsafe class StageChain : IDisposable
     public static Span<float> Rows(FlatVector buffer, int batch, int size) => buffer.Slice(0, (batch + ExtraRows) * size);
 
     // The arithmetic of the layer at a place, or of it and the next one where there is one for both.
-    private static (Layer Layer, LayerSite Site, int Count) Create(
-        IReadOnlyList<PlannedLayer> layers, int place, EngineRegistry engine, int capacity, bool needsInputGradient)
+    private static (Layer Layer, LayerSite Site, int Count) Create(IReadOnlyList<PlannedLayer> layers, int place, EngineRegistry engine, LayerSite site)
     {
-        PlannedLayer first = layers[place];
-        var site = new LayerSite(first.Input, first.Plan.Output, capacity, needsInputGradient);
-        if (place + 1 == layers.Count) return (engine.Create(first.Spec, site), site, 1);
+        LayerSpec first = layers[place].Spec;
+        if (place + 1 == layers.Count) return (engine.Create(first, site), site, 1);
         PlannedLayer second = layers[place + 1];
-        var both = new LayerSite(first.Input, second.Plan.Output, capacity, needsInputGradient);
-        return engine.CreatePair(first.Spec, second.Spec, both) is { } pair ? (pair, both, 2) : (engine.Create(first.Spec, site), site, 1);
+        LayerSite both = new(site.Input, second.Plan.Output, site.Capacity, site.NeedsInputGradient);
+        return engine.CreatePair(first, second.Spec, both) is { } pair ? (pair, both, 2) : (engine.Create(first, site), site, 1);
     }
 
     private sealed record Stage(
-        Layer Layer, FlatVector Input, FlatVector Output, bool Copies, int InputSize, int OutputSize, long Offset, int Length)
+        Layer Layer, FlatVector Input, FlatVector Output, bool Copies, int InputSize, int OutputSize, TensorPlaces.Place Parameters, TensorPlaces.Place Buffers)
     {
         // What the layer sees as its input.
         public FlatVector Source { get; } = Copies ? Output : Input;
 
-        // Its share of all parameters, or of their gradients.
-        public Span<float> Part(float* all) => new(all + Offset, Length);
+        public LayerPass Pass(int batch, bool training, AllTensors all, bool isStep, RandomStream? random) =>
+            new(batch, training, Parameters.Of(all.Parameters), Parameters.Of(all.Gradients), isStep, random, Buffers.Of(all.Buffers)) { All = all };
     }
 }

@@ -1,4 +1,5 @@
 using FedCore.Numerics;
+using FedCore.Training.Engine;
 
 namespace FedCore.Training.Layers;
 
@@ -78,8 +79,9 @@ public abstract class Layer : IDisposable
 /// <param name="gradients">The place of their gradients.</param>
 /// <param name="isStep">Whether all gradients are multiplied by minus the learning rate, from the loss on, and the parameters are to be moved by them.</param>
 /// <param name="random">Random numbers, for training.</param>
+/// <param name="buffers">The layer's tensors that are not trained, one behind the other.</param>
 public readonly ref struct LayerPass(
-    int batch, bool training, Span<float> parameters, Span<float> gradients, bool isStep, RandomStream? random)
+    int batch, bool training, Span<float> parameters, Span<float> gradients, bool isStep, RandomStream? random, Span<float> buffers = default)
 {
     /// <summary>Number of examples, at least 1.</summary>
     public int Batch { get; } = batch;
@@ -87,8 +89,11 @@ public readonly ref struct LayerPass(
     /// <summary>Whether this is training, where dropout drops.</summary>
     public bool IsTraining { get; } = training;
 
-    /// <summary>The layer's tensors, one behind the other.</summary>
+    /// <summary>The layer's tensors that are trained, one behind the other.</summary>
     public Span<float> Parameters { get; } = parameters;
+
+    /// <summary>The layer's tensors that are not trained, one behind the other.</summary>
+    public Span<float> Buffers { get; } = buffers;
 
     /// <summary>The place of their gradients.</summary>
     public Span<float> Gradients { get; } = gradients;
@@ -98,4 +103,7 @@ public readonly ref struct LayerPass(
 
     /// <summary>Random numbers, for training.</summary>
     public RandomStream? Random { get; } = random;
+
+    /// <summary>All tensors of the network, for a layer that is made of others.</summary>
+    internal AllTensors All { get; init; }
 }

@@ -6,16 +6,16 @@ using FedCore.Training.Engine;
 namespace FedCore.Training.Layers;
 
 /// <summary>y = f(x) + x, or f(x) + s(x). Both are chains with memory of their own, which begin with a copy of x.</summary>
-internal sealed unsafe class ResidualLayer : Layer
+internal sealed class ResidualLayer : Layer
 {
     private readonly StageChain _layers;
     private readonly StageChain? _shortcut;
 
     public ResidualLayer(ResidualSpec spec, LayerSite site, EngineRegistry engine)
     {
-        IReadOnlyList<IReadOnlyList<PlannedLayer>> chains = spec.Plan(site.Input).Chains;
-        _layers = new StageChain(chains[0], engine, site.Capacity, site.NeedsInputGradient);
-        if (chains.Count > 1) _shortcut = new StageChain(chains[1], engine, site.Capacity, site.NeedsInputGradient);
+        IReadOnlyList<IReadOnlyList<PlannedLayer>> chains = (site.Plan ?? spec.Plan(site.Input)).Chains;
+        _layers = new StageChain(chains[0], engine, site.Capacity, site.NeedsInputGradient, site.Places);
+        if (chains.Count > 1) _shortcut = new StageChain(chains[1], engine, site.Capacity, site.NeedsInputGradient, site.Places);
     }
 
     public override bool NeedsOutput => false;
@@ -24,18 +24,15 @@ internal sealed unsafe class ResidualLayer : Layer
 
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
-        fixed (float* parameters = pass.Parameters)
+        ReadOnlySpan<float> x = input[..(pass.Batch * _layers.InputSize)], added = x;
+        Run(_layers, pass, x);
+        if (_shortcut is not null)
         {
-            ReadOnlySpan<float> x = input[..(pass.Batch * _layers.InputSize)], added = x;
-            Run(_layers, pass, x, parameters);
-            if (_shortcut is not null)
-            {
-                Run(_shortcut, pass, x, parameters + _layers.ParameterCount);
-                added = Outputs(_shortcut, pass.Batch);
-            }
-
-            TensorPrimitives.Add(Outputs(_layers, pass.Batch), added, output);
+            Run(_shortcut, pass, x);
+            added = Outputs(_shortcut, pass.Batch);
         }
+
+        TensorPrimitives.Add(Outputs(_layers, pass.Batch), added, output);
     }
 
     public override bool Backward(
@@ -48,16 +45,11 @@ internal sealed unsafe class ResidualLayer : Layer
     public override void BackwardNorms(
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient, Span<double> squaredNorms)
     {
-        fixed (float* parameters = pass.Parameters, gradients = pass.Gradients)
-        {
-            ReadOnlySpan<float> dy = outputGradient[..(pass.Batch * _layers.OutputSize)];
-            ReadOnlySpan<float> dx = Back(_layers, pass, dy, parameters, gradients, squaredNorms), added = dy;
-            nint behind = (nint)_layers.ParameterCount;
-            if (_shortcut is not null) added = Back(_shortcut, pass, dy, parameters + behind, gradients + behind, squaredNorms);
-            if (inputGradient.IsEmpty) return;
-            int count = pass.Batch * _layers.InputSize;
-            TensorPrimitives.Add(dx[..count], added[..count], inputGradient);
-        }
+        ReadOnlySpan<float> dy = outputGradient[..(pass.Batch * _layers.OutputSize)], dx = Back(_layers, pass, dy, squaredNorms), added = dy;
+        if (_shortcut is not null) added = Back(_shortcut, pass, dy, squaredNorms);
+        if (inputGradient.IsEmpty) return;
+        int count = pass.Batch * _layers.InputSize;
+        TensorPrimitives.Add(dx[..count], added[..count], inputGradient);
     }
 
     protected override void Dispose(bool disposing)
@@ -69,15 +61,15 @@ internal sealed unsafe class ResidualLayer : Layer
 
     private static ReadOnlySpan<float> Outputs(StageChain chain, int batch) => chain.Outputs.Slice(0, batch * chain.OutputSize);
 
-    private static void Run(StageChain chain, in LayerPass pass, ReadOnlySpan<float> x, float* parameters)
+    private static void Run(StageChain chain, in LayerPass pass, ReadOnlySpan<float> x)
     {
         x.CopyTo(chain.Inputs.AsSpan());
-        chain.Forward(pass.Batch, pass.IsTraining, parameters, pass.Random);
+        chain.Forward(pass.Batch, pass.IsTraining, pass.All, pass.Random);
     }
 
-    private static Span<float> Back(StageChain chain, scoped in LayerPass pass, ReadOnlySpan<float> dy, float* parameters, float* gradients, Span<double> squaredNorms)
+    private static Span<float> Back(StageChain chain, scoped in LayerPass pass, ReadOnlySpan<float> dy, Span<double> squaredNorms)
     {
         dy.CopyTo(chain.OutputGradient(pass.Batch));
-        return chain.Backward(pass.Batch, parameters, gradients, pass.IsStep, pass.Random, squaredNorms);
+        return chain.Backward(pass.Batch, pass.All, pass.IsStep, pass.Random, squaredNorms);
     }
 }

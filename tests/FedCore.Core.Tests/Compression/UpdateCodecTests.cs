@@ -48,7 +48,11 @@ public class UpdateCodecTests
 
         // The coarsest format has steps of a seventh of the largest value.
         Assert.InRange(worst, 0, transforms.Any(transform => transform is IValueFormat) ? largest / 7 : 0);
-        if (transforms[0] is ISparsifier sparsifier) Assert.InRange(sent, 1, sparsifier.CountOf(Length) + sparsifier.CountOf(ControlLength));
+        if (transforms[0] is not ISparsifier sparsifier) return;
+        long most = sparsifier.CountOf(Length) + ControlLength;
+
+        // A format rounds some of them to zero.
+        Assert.InRange(sent, transforms.Length == 1 ? most : 1, most);
     }
 
     // Places that clients choose take a number of bytes that depends on them; here they are random, as the estimate takes them to be.
@@ -68,7 +72,7 @@ public class UpdateCodecTests
         float[] first = one.Decode(one.Encode(Values(1), 7), 7), second = other.Decode(other.Encode(Values(2), 7), 7), later = one.Decode(one.Encode(Values(1), 8), 8);
         Assert.Equal(PlacesOf(first), PlacesOf(second));
         Assert.NotEqual(PlacesOf(first), PlacesOf(later));
-        Assert.Equal(1500, PlacesOf(first).Length);
+        Assert.Equal(1000 + ControlLength, PlacesOf(first).Length);
         Assert.All(PlacesOf(first), place => Assert.Equal(Values(1)[place], first[place]));
     }
 
@@ -78,7 +82,7 @@ public class UpdateCodecTests
     {
         using var client = new Client([new RandomK { Share = 0.25, Unbiased = true }]);
         float[] values = Values(1), decoded = client.Decode(client.Encode(values, 1), 1);
-        Assert.All(PlacesOf(decoded), place => Assert.Equal(4 * values[place], decoded[place]));
+        Assert.All(PlacesOf(decoded), place => Assert.Equal((place < Length ? 4 : 1) * values[place], decoded[place]));
     }
 
     // Whole numbers add up without rounding: what arrived and what is left at the client are together what the client wanted to send.
@@ -100,9 +104,9 @@ public class UpdateCodecTests
             }
         }
 
-        float[] left = [.. client.State.Vector("unsent-model", Length).AsSpan().ToArray(), .. client.State.Vector("unsent-control", ControlLength).AsSpan().ToArray()];
-        for (int i = 0; i < wanted.Length; i++) Assert.Equal(wanted[i], arrived[i] + left[i], quantises ? 0.01 : 0);
-        Assert.True(arrived.Count(value => value != 0) > 0.5 * arrived.Length);
+        float[] left = client.State.Vector("unsent-model", Length).AsSpan().ToArray();
+        for (int i = 0; i < Length; i++) Assert.Equal(wanted[i], arrived[i] + left[i], quantises ? 0.01 : 0);
+        Assert.True(arrived.Take(Length).Count(value => value != 0) > 0.5 * Length);
     }
 
     [Theory]
@@ -148,7 +152,7 @@ public class UpdateCodecTests
     [Fact]
     public void A_place_that_is_claimed_behind_the_vector_is_refused()
     {
-        using var client = new Client([new TopK { Share = 1.0 / ControlLength }]);
+        using var client = new Client([new TopK { Share = 1.0 / Length }]);
         byte[] bytes = client.Encode(Values(1), 1);
         bytes.AsSpan(16, 10).Fill(255);
         AssertRefused(client, bytes);

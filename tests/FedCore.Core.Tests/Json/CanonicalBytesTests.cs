@@ -23,8 +23,8 @@ public class CanonicalBytesTests
         Assert.Equal(
             """
             {"name":"n","description":null,"seed":0,
-            "model":{"input":[4],"layers":[{"type":"linear","outputs":2,"bias":true,"name":null}],"loss":{"type":"softmaxCrossEntropy"}},
-            "start":null,"data":null,"strategy":{"type":"fedavg","server":{"type":"average","learningRate":1}},"aggregator":{"type":"weightedMean"},
+            "model":{"input":[4],"layers":[{"type":"linear","outputs":2,"bias":true,"name":null,"local":false}],"loss":{"type":"softmaxCrossEntropy"}},
+            "start":null,"data":null,"strategy":{"type":"fedavg","server":{"type":"average","learningRate":1}},"aggregator":{"type":"weightedMean"},"transforms":[],
             "secureAggregation":null,"disclosures":[],
             "training":{"epochs":null,"steps":null,"batchSize":32,"learningRate":0.1,"schedule":null,
             "optimizer":{"type":"sgd","momentum":0,"nesterov":false,"weightDecay":0},"clipNorm":null,"weightBy":"examples","maxExamples":null},

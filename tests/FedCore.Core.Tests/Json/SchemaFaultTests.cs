@@ -55,7 +55,7 @@ public class SchemaFaultTests
 
         // Names of types.
         { "strategy.type=fedprx", "strategy.type is \"fedprx\", which is not known. Did you mean \"fedprox\"? Known: fedavg, " },
-        { "model.layers[0].type=zebra", "model.layers[0].type is \"zebra\", which is not known. Known: attention, averagePool2d, conv2d, " },
+        { "model.layers[0].type=zebra", "model.layers[0].type is \"zebra\", which is not known. Known: attention, averagePool2d, batchNorm, " },
         { "strategy.type=1", "strategy.type is 1, which is not known. Known: " },
         { "strategy={}", "strategy has no \"type\". Add one of: fedavg, " },
         { "strategy={\"mu\":1}", "strategy has no \"type\". Add one of: " },

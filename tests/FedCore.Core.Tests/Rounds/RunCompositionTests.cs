@@ -28,6 +28,7 @@ public class RunCompositionTests
         { ["transforms=[{\"type\":\"topK\"}]", "strategy={\"type\":\"scaffold\"}"], ["leave numbers of the update out", "int8"] },
         { ["transforms=[{\"type\":\"randomK\"}]", "strategy={\"type\":\"feddyn\"}"], ["leave numbers of the update out"] },
         { [Buffered, "transforms=[{\"type\":\"topK\"}]"], ["transforms keep at the client", "errorFeedback"] },
+        { [Buffered, "model.layers=[{\"type\":\"linear\",\"outputs\":4},{\"type\":\"linear\",\"outputs\":3,\"local\":true}]"], ["layers that are local", "rounds.buffer"] },
         { [Secure, "transforms=[{\"type\":\"topK\"}]"], ["sums and nothing else", "cannot be summed", "randomK"] },
         { [Secure, "transforms=[{\"type\":\"int4\"}]"], ["cannot be summed"] },
         { [Secure, "transforms=[{\"type\":\"randomK\"},{\"type\":\"int8\"}]"], ["cannot be summed"] },
@@ -51,7 +52,7 @@ public class RunCompositionTests
     [InlineData(Secure, "disclosures=[\"timing\"]")]
     [InlineData(Secure, "transforms=[{\"type\":\"randomK\"}]")]
     [InlineData(Buffered, "transforms=[{\"type\":\"topK\",\"errorFeedback\":false},{\"type\":\"int8\"}]")]
-    [InlineData("transforms=[{\"type\":\"int4\"}]", "strategy={\"type\":\"scaffold\"}")]
+    [InlineData("transforms=[{\"type\":\"int4\"}]", "strategy={\"type\":\"feddyn\"}")]
     [InlineData("transforms=[{\"type\":\"topK\"}]", "aggregator={\"type\":\"krum\"}", "disclosures=[\"individualUpdates\"]")]
     public void Parts_that_go_together_make_a_run(params string[] assignments) => Assert.NotNull(RunPlan.Create(RunFiles.Read(assignments), RunFiles.Names));
 

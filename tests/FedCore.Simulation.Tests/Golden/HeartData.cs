@@ -2,6 +2,7 @@ using System.Text.Json;
 using FedCore.Models;
 using FedCore.Naming;
 using FedCore.Rounds;
+using FedCore.Strategies;
 using FedCore.Tests;
 using FedCore.Training;
 using FedCore.Training.Data;
@@ -108,7 +109,7 @@ internal sealed class HeartData : IFederatedData
     {
         using ITrainingWorkspace workspace = new EmbeddedTrainer().CreateWorkspace(plan);
         var task = new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout);
-        Updates.Update sums = workspace.Evaluate(task, "pooled", new ClientData(examples, examples));
+        Updates.Update sums = workspace.Evaluate(task, "pooled", new ClientData(examples, examples), new InMemoryClientState());
         return sums.Scalar("correct") / sums.Scalar("examples");
     }
 

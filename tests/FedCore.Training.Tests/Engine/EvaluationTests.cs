@@ -2,6 +2,7 @@ using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Numerics;
 using FedCore.Rounds;
+using FedCore.Strategies;
 using FedCore.Training.Data;
 using FedCore.Training.Engine;
 using FedCore.Training.Losses;
@@ -55,7 +56,7 @@ public class EvaluationTests
     }
 
     private static Updates.Update Evaluate(ITrainingWorkspace workspace, RunPlan plan, ModelState model, ExampleView examples) =>
-        workspace.Evaluate(new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout), "site", new ClientData(examples, examples));
+        workspace.Evaluate(new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout), "site", new ClientData(examples, examples), new InMemoryClientState());
 
     private static ExampleView Random(RunPlan plan)
     {

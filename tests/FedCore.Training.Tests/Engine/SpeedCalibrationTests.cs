@@ -14,24 +14,23 @@ public class SpeedCalibrationTests
     {
         RunPlan plan = Plans.Of(Plans.EveryLayer);
         ClientData data = RandomClient.ExamplesFor(plan);
-        double found = await SpeedCalibration.MeasureAsync(
-            new EmbeddedTrainer(), plan, data, TimeSpan.FromMilliseconds(100), TimeProvider.System, TestContext.Current.CancellationToken);
-
         using ITrainingWorkspace workspace = new EmbeddedTrainer().CreateWorkspace(plan);
         using ModelState model = ModelState.Initialize(plan.Model, Draw.Stream("model"));
         var work = new ClientTask { Round = 1, Work = new LocalWork(0, 1), BatchSize = plan.Definition.Training.BatchSize, LearningRate = 0.1 };
         var task = new TrainTask(work, 1, 0, 1, model, plan.TrainLayout, null);
         const int steps = 2000;
-        double best = 0;
+        double best = 0, found = 0;
         for (int repetition = 0; repetition < 5; repetition++)
         {
             long start = Stopwatch.GetTimestamp();
             await workspace.TrainAsync(task, "site", data, steps, RandomClient.State, TestContext.Current.CancellationToken);
             best = Math.Max(best, steps * Math.Min(work.BatchSize, data.Train.Count) / Stopwatch.GetElapsedTime(start).TotalSeconds);
+            found = Math.Max(found, await SpeedCalibration.MeasureAsync(
+                new EmbeddedTrainer(), plan, data, TimeSpan.FromMilliseconds(100), TimeProvider.System, TestContext.Current.CancellationToken));
         }
 
-        // Other tests run beside it.
-        Assert.InRange(found, best / 8, best * 4);
+        // Other tests run beside it, so of both the best of five by turns, each of which they slow down at times.
+        Assert.InRange(found, best / 4, best * 4);
     }
 
     [Fact]

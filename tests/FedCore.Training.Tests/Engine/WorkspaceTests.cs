@@ -74,7 +74,7 @@ public class WorkspaceTests
         }
 
         double Loss(ITrainingWorkspace workspace) =>
-            workspace.Evaluate(new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout), "site", data).Scalar("loss");
+            workspace.Evaluate(new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout), "site", data, new InMemoryClientState()).Scalar("loss");
     }
 
     private static float[] ReadAll(Update update)

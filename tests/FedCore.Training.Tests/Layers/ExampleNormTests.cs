@@ -55,7 +55,7 @@ public class ExampleNormTests
         Draw.Uniform(random, (int)dy.Length).CopyTo(dy.AsSpan());
         Draw.Uniform(random, count).CopyTo(parameters.AsSpan());
         double[] norms = [0, 100, 0];
-        var all = new LayerPass(Batch, true, parameters.AsSpan(), gradients.AsSpan(), false, null);
+        LayerPass all = Pass(Batch);
         layer.Forward(all, x.AsSpan(), y.AsSpan());
         layer.BackwardNorms(all, x.AsSpan(), y.AsSpan(), dy.AsSpan(), dx.AsSpan(), norms);
         norms[1] -= 100;
@@ -63,7 +63,7 @@ public class ExampleNormTests
         {
             x.Slice(example * inputs, inputs).CopyTo(ownX.AsSpan());
             dy.Slice(example * outputs, outputs).CopyTo(ownDy.AsSpan());
-            var one = new LayerPass(1, true, parameters.AsSpan(), gradients.AsSpan(), false, null);
+            LayerPass one = Pass(1);
             layer.Forward(one, ownX.AsSpan(), y.AsSpan());
             layer.Backward(one, ownX.AsSpan(), y.AsSpan(), ownDy.AsSpan(), ownDx.AsSpan());
             double expected = gradients.AsSpan().ToArray().Sum(g => (double)g * g);
@@ -72,6 +72,9 @@ public class ExampleNormTests
         }
 
         static FlatVector Rows(int size) => new((Batch + 3) * size);
+
+        unsafe LayerPass Pass(int batch) =>
+            new(batch, true, parameters.AsSpan(), gradients.AsSpan(), false, null) { All = new AllTensors(parameters.Pointer, gradients.Pointer, null) };
     }
 
     [Fact]

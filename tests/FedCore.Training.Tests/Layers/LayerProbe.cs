@@ -13,14 +13,14 @@ internal sealed class LayerProbe : IDisposable
 
     private readonly Layer _layer;
     private readonly int _batch, _inputSize, _outputSize;
-    private readonly FlatVector _input, _output, _outputGradient, _inputGradient, _parameters, _gradients;
+    private readonly FlatVector _input, _output, _outputGradient, _inputGradient, _parameters, _gradients, _buffers;
 
     public LayerProbe(LayerSpec spec, Shape input, int batch, LayerSpec? before = null, Func<RandomStream, int, float[]>? draw = null)
     {
         LayerPlan plan = spec.Plan(input);
         (_batch, _inputSize, _outputSize) = (batch, (int)input.ElementCount, (int)plan.Output.ElementCount);
         Output = plan.Output;
-        ParameterCount = (int)plan.Tensors.Sum(tensor => tensor.Shape.ElementCount);
+        ParameterCount = (int)plan.Tensors.Where(tensor => tensor.Role == TensorRole.Trainable).Sum(tensor => tensor.Shape.ElementCount);
         int capacity = batch + 1;
         var site = new LayerSite(input, plan.Output, capacity, NeedsInputGradient: true);
         var engine = EngineRegistry.CreateDefault();
@@ -31,6 +31,7 @@ internal sealed class LayerProbe : IDisposable
         _outputGradient = _layer.IsInPlace ? _inputGradient : new FlatVector((capacity + ExtraRows) * _outputSize);
         _parameters = new FlatVector(ParameterCount);
         _gradients = new FlatVector(ParameterCount);
+        _buffers = new FlatVector(plan.Tensors.Where(tensor => tensor.Role == TensorRole.Buffer).Sum(tensor => tensor.Shape.ElementCount));
         Coefficients = Draw.Eighths(Draw.Stream("coefficients"), batch * _outputSize);
 
         // A larger batch before, so that what it leaves in a layer's scratch memory would be seen.
@@ -84,7 +85,7 @@ internal sealed class LayerProbe : IDisposable
     public void Dispose()
     {
         _layer.Dispose();
-        foreach (FlatVector vector in (FlatVector[])[_input, _output, _outputGradient, _inputGradient, _parameters, _gradients]) vector.Dispose();
+        foreach (FlatVector vector in (FlatVector[])[_input, _output, _outputGradient, _inputGradient, _parameters, _gradients, _buffers]) vector.Dispose();
     }
 
     private static void AssertMatch(float[] values, float[] gradient, string kind, Func<double> objective, double step, double tolerance)
@@ -116,5 +117,8 @@ internal sealed class LayerProbe : IDisposable
         _outputGradient.Slice(0, (batch + ExtraRows) * _outputSize), _inputGradient.Slice(0, (batch + ExtraRows) * _inputSize));
 
     // A new stream each time: dropout draws the same mask.
-    private LayerPass Pass(int batch) => new(batch, training: true, _parameters.AsSpan(), _gradients.AsSpan(), isStep: false, Draw.Stream("dropout"));
+    private unsafe LayerPass Pass(int batch) => new(batch, training: true, _parameters.AsSpan(), _gradients.AsSpan(), isStep: false, Draw.Stream("dropout"), _buffers.AsSpan())
+    {
+        All = new AllTensors(_parameters.Pointer, _gradients.Pointer, _buffers.Pointer),
+    };
 }

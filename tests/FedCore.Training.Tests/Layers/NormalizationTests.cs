@@ -4,7 +4,7 @@ using FedCore.Numerics;
 
 namespace FedCore.Training.Tests.Layers;
 
-/// <summary>Layer and group normalisation against their definitions in double precision, and their gradients against differences.</summary>
+/// <summary>Batch, layer and group normalisation against their definitions in double precision, and their gradients against differences.</summary>
 public class NormalizationTests
 {
     public static TheoryData<LayerSpec, int[]> Cases => new()
@@ -13,6 +13,9 @@ public class NormalizationTests
         { new LayerNormSpec(), [16] },
         { new LayerNormSpec(), [5, 33] },
         { new LayerNormSpec(), [3, 2, 19] },
+        { new BatchNormSpec(), [7] },
+        { new BatchNormSpec(), [5, 33] },
+        { new BatchNormSpec(), [3, 2, 19] },
         { new GroupNormSpec { Groups = 1 }, [12] },
         { new GroupNormSpec { Groups = 3 }, [12] },
         { new GroupNormSpec { Groups = 2 }, [5, 34] },
@@ -74,8 +77,10 @@ public class NormalizationTests
         int channels = extents[^1], size = extents.Aggregate(1, (a, b) => a * b), groups = spec is GroupNormSpec group ? group.Groups : 1;
         double[] y = new double[x.Length];
 
-        // A layer norm's row is a group of its own; a group norm's group reaches over the pixels of an example.
-        IEnumerable<int[]> sets = spec is LayerNormSpec
+        // A batch norm's channel reaches over the batch; a layer norm's row is a group of its own; a group norm's group reaches over the pixels of an example.
+        IEnumerable<int[]> sets = spec is BatchNormSpec
+            ? Enumerable.Range(0, channels).Select(channel => Enumerable.Range(0, x.Length / channels).Select(row => row * channels + channel).ToArray())
+            : spec is LayerNormSpec
             ? Enumerable.Range(0, x.Length / channels).Select(row => Enumerable.Range(row * channels, channels).ToArray())
             : Enumerable.Range(0, x.Length / size * groups).Select(set => Enumerable.Range(0, size)
                 .Where(i => i % channels / (channels / groups) == set % groups).Select(i => set / groups * size + i).ToArray());

@@ -63,6 +63,19 @@ public sealed class PyTorchTests
         AssertNear(run.Numbers("final"), run.Model.Parameters.AsSpan(), TrainingTolerance, "parameter");
     }
 
+    public static TheoryData<string> Normalised =>
+        [.. Recorded.Where(recorded => recorded.TryGetProperty("evaluated", out _)).Select(recorded => recorded.GetProperty("name").GetString()!)];
+
+    // What evaluation remembers of the batches.
+    [Theory]
+    [MemberData(nameof(Normalised))]
+    public void Behind_twenty_steps_evaluation_gives_PyTorchs_outputs(string name)
+    {
+        using var run = new Run(name);
+        for (int step = 0; step < run.Steps; step++) run.Model.TrainStep(run.LearningRate);
+        AssertNear(run.Numbers("evaluated"), run.Evaluate(), TrainingTolerance, "output");
+    }
+
     [Fact]
     public void Every_layer_loss_and_optimizer_is_recorded()
     {
@@ -127,6 +140,8 @@ public sealed class PyTorchTests
             Model = new LocalModel(_plan, EngineRegistry.CreateDefault(), _parameters);
             Network = Model.NetworkFor(_batches[0].Length);
             Model.Begin(ExampleView.All(examples), this, _plan.Random.Stream("dropout"));
+            using var state = ModelState.Initialize(_plan.Model, _plan.Random.Stream("model"));
+            Model.Buffers.CopyFrom(state.Buffers);
         }
 
         public LocalModel Model { get; }
@@ -147,6 +162,16 @@ public sealed class PyTorchTests
             update.Values.Dispose();
             Assert.Equal(steps * _batches[0].Length, update.Scalar("examples"));
             return update.Scalar("loss") / update.Scalar("examples");
+        }
+
+        /// <summary>The outputs of all examples, in evaluation.</summary>
+        public float[] Evaluate()
+        {
+            float[] inputs = Numbers("inputs");
+            Network network = Model.NetworkFor(inputs.Length / Network.InputLength);
+            inputs.CopyTo(network.Inputs.AsSpan());
+            network.Forward(inputs.Length / network.InputLength, training: false, null);
+            return network.Outputs.AsSpan().ToArray();
         }
 
         public ReadOnlySpan<int> Next() => _batches[_next++];

@@ -57,6 +57,26 @@ class Attention(nn.Module):
         return self.attention(x, x, x, attn_mask=self.mask, need_weights=False)[0]
 
 
+class BatchNorm(nn.Module):
+    """With running means of x and of x squared in place of a running variance."""
+
+    def __init__(self, i, momentum=0.1):
+        super().__init__()
+        self.momentum, self.weight, self.bias = momentum, nn.Parameter(torch.ones(i[-1])), nn.Parameter(torch.zeros(i[-1]))
+        self.reset()
+
+    def reset(self):
+        self.mean, self.square = torch.zeros(len(self.weight)).double(), torch.ones(len(self.weight)).double()
+
+    def forward(self, x):
+        if not self.training:
+            return nn.functional.batch_norm(x, self.mean, self.square - self.mean ** 2, self.weight, self.bias, eps=1e-5)
+        axes = [0, *range(2, x.dim())]
+        self.mean = torch.lerp(self.mean, x.detach().double().mean(axes), self.momentum)
+        self.square = torch.lerp(self.square, (x.detach().double() ** 2).mean(axes), self.momentum)
+        return nn.functional.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=1e-5)
+
+
 class Residual(nn.Module):
     def __init__(self, i, layers, shortcut=None):
         super().__init__()
@@ -78,6 +98,7 @@ LAYERS = {
     "sigmoid": lambda i: nn.Sigmoid(),
     "gelu": lambda i: nn.GELU(),
     "dropout": lambda i, rate: nn.Dropout(rate),
+    "batchNorm": BatchNorm,
     "layerNorm": lambda i: nn.LayerNorm(i[-1]),
     "groupNorm": lambda i, groups: nn.GroupNorm(groups, i[-1]),
     "embedding": Embedding,
@@ -160,6 +181,12 @@ CASES = [
      "softmaxCrossEntropy", sgd(), 0.1),
     ("attention without mask and bias, nesterov", [5, 12],
      [layer("attention", heads=3, causal=False, bias=False), layer("flatten"), linear(2)], "meanSquaredError", sgd(momentum=0.8, nesterov=True), 0.02),
+    ("batch normalisation, sgd", [6], [linear(21), layer("batchNorm"), layer("tanh"), linear(5), layer("batchNorm", momentum=0.3), linear(3)],
+     "softmaxCrossEntropy", sgd(), 0.1),
+    ("batch normalisation in a residual block, momentum", [6, 5, 2],
+     [layer("conv2d", channels=18, kernel=3, padding=1), layer("batchNorm"), layer("relu"),
+      residual([layer("conv2d", channels=4, kernel=3, padding=1), layer("batchNorm"), layer("relu"), layer("conv2d", channels=18, kernel=1)]),
+      layer("maxPool2d", size=2), layer("flatten"), linear(3)], "softmaxCrossEntropy", sgd(momentum=0.5), 0.05),
 ]
 
 
@@ -168,7 +195,7 @@ def chain(input, layers):
     modules, shape = [], list(input)
     for spec in layers:
         module = LAYERS[spec["type"]](shape, **{k: v for k, v in spec.items() if k != "type"})
-        x = torch.zeros(1, *([shape[2], shape[0], shape[1]] if len(shape) == 3 else shape))
+        x = torch.zeros(2, *([shape[2], shape[0], shape[1]] if len(shape) == 3 else shape))
         y = module(x)
         shape = [y.shape[2], y.shape[3], y.shape[1]] if y.dim() == 4 else list(y.shape[1:])
         modules.append(module)
@@ -185,6 +212,9 @@ def build(input, layers, generator):
     for p in trained(model):
         bound = 1 / numpy.sqrt(max(1, p[0].numel()) if p.dim() > 1 else 4)
         p.data = (2 * torch.rand(p.shape, generator=generator, dtype=torch.float32) - 1) * float(bound)
+    for module in model.modules():
+        if isinstance(module, BatchNorm):
+            module.reset()
     return model.double(), shape
 
 
@@ -252,6 +282,8 @@ def record(index, case):
         torch_optimizer.step()
     result["losses"] = numbers(torch.stack(losses))
     result["final"] = flat(parameters, parameters)
+    if any(isinstance(module, BatchNorm) for module in model.modules()):
+        result["evaluated"] = numbers(model.eval()(x))
     return result
 
 

@@ -44,7 +44,7 @@ public class OwnPartsTests
         Assert.Equal(-3, change[1], 0.02f);
 
         for (int i = 0; i < change.Length; i++) model.Trainable.AsSpan()[i] += change[i];
-        Updates.Update sums = workspace.Evaluate(new EvaluateTask([DataSplit.Test], 2, 0, 1, model, plan.EvaluateLayout), "site", data);
+        Updates.Update sums = workspace.Evaluate(new EvaluateTask([DataSplit.Test], 2, 0, 1, model, plan.EvaluateLayout), "site", data, new InMemoryClientState());
         Assert.Equal(data.Test.Count, sums.Scalar("examples"));
         Assert.Equal(data.Test.Count, sums.Scalar("near"), 1e-9);
         Assert.InRange(sums.Scalar("loss") / sums.Scalar("examples"), 0, 0.02);

@@ -98,7 +98,7 @@ public abstract class RobustAggregator : IAggregator
     private protected static string? FaultOfSections(UpdateLayout layout)
     {
         Section? other = layout.Sections.FirstOrDefault(section => section.IsVector && section.Name != Section.Model);
-        return other is null ? null : $"it judges updates by their change of the model, but the strategy's updates have a vector '{other.Name}' too, which nobody would judge. "
+        return other is null ? null : $"it judges updates by their change of the model, but these updates have a vector '{other.Name}' too, which nobody would judge. "
             + "Use median or trimmedMean, which judge every number";
     }
 

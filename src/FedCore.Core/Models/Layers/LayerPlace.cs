@@ -17,25 +17,26 @@ internal sealed class LayerPlace
 
     private readonly string _path, _prefix, _local;
     private readonly Registry? _registry;
+    private readonly bool _isOwn;
     private readonly Totals _totals;
 
     // Of the names of tensors: what is before the layers here, and the part of it that their own names have within the layer that holds them.
-    private LayerPlace(string path, string prefix, string local, Registry? registry, Totals totals, bool isInput) =>
-        (_path, _prefix, _local, _registry, _totals, IsInput) = (path, prefix, local, registry, totals, isInput);
+    private LayerPlace(string path, string prefix, string local, Registry? registry, Totals totals, bool isInput, bool isOwn) =>
+        (_path, _prefix, _local, _registry, _totals, IsInput, _isOwn) = (path, prefix, local, registry, totals, isInput, isOwn);
 
     /// <summary>A place for planning by shapes alone, where names do not matter.</summary>
-    public static LayerPlace Unnamed => new("layer", "", "", null, new Totals(), isInput: true);
+    public static LayerPlace Unnamed => new("layer", "", "", null, new Totals(), isInput: true, isOwn: false);
 
     /// <summary>Whether what arrives here is the model's input as it is.</summary>
     public bool IsInput { get; }
 
     /// <summary>The place of a model's layers.</summary>
-    public static LayerPlace Of(Registry registry) => new("model.layers", "", "", registry, new Totals(), isInput: true);
+    public static LayerPlace Of(Registry registry) => new("model.layers", "", "", registry, new Totals(), isInput: true, isOwn: false);
 
     /// <summary>The place of the layers that a property of the layer here holds.</summary>
     /// <param name="property">The property's name in run files.</param>
     /// <param name="prefix">What their tensors' names begin with, behind the name of the layer here.</param>
-    public LayerPlace Within(string property, string prefix) => new($"{_path}.{property}", _prefix + prefix, prefix, _registry, _totals, IsInput);
+    public LayerPlace Within(string property, string prefix) => new($"{_path}.{property}", _prefix + prefix, prefix, _registry, _totals, IsInput, _isOwn);
 
     /// <summary>Plans layers one behind the other.</summary>
     /// <exception cref="FedCoreException">As <see cref="ModelSpec.Plan"/>.</exception>
@@ -47,8 +48,10 @@ internal sealed class LayerPlace
         {
             LayerSpec layer = layers[i];
             string type = _registry?.NameOf(layer) ?? layer.GetType().Name, path = $"{_path}[{i}]", place = $"{path} ({type})", name = layer.Name ?? $"{type}{i}";
-            var inner = new LayerPlace(path, $"{_prefix}{name}.", "", _registry, _totals, IsInput && i == 0);
+            bool isOwn = _isOwn || layer.Local;
+            var inner = new LayerPlace(path, $"{_prefix}{name}.", "", _registry, _totals, IsInput && i == 0, isOwn);
             LayerPlan plan = Guard(place, shape, input => layer.Plan(input, inner));
+            if (isOwn) plan = plan with { Tensors = [.. plan.Tensors.Select(Own)] };
             long elements = CountElements(place, plan);
 
             // The parts of a layer that is made of others have been counted.
@@ -84,6 +87,14 @@ internal sealed class LayerPlace
             throw FedCoreException.Configuration("model.shape", $"{place}: it has more values than fit 32 bits. Make the layer smaller, or what reaches it.", fault);
         }
     }
+
+    // A tensor that stays at the site.
+    private static TensorSpec Own(TensorSpec tensor) => tensor.Role switch
+    {
+        TensorRole.Trainable => tensor with { Role = TensorRole.Local },
+        TensorRole.Buffer => tensor with { Role = TensorRole.LocalBuffer },
+        _ => tensor,
+    };
 
     private void Count(string place, string path, string name, long elements, LayerPlan plan)
     {

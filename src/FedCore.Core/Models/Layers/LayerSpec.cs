@@ -12,6 +12,12 @@ public abstract record LayerSpec
     [StringLength(200, MinimumLength = 1)]
     public string? Name { get; init; }
 
+    /// <summary>
+    /// Whether the layer is each client's own: its tensors are trained, but never leave the site (FedPer: Arivazhagan et al. 2019; of batch normalisations FedBN: Li et al.
+    /// 2021). Layers within it are too.
+    /// </summary>
+    public bool Local { get; init; }
+
     /// <summary>Checks the input's shape and plans the layer.</summary>
     /// <param name="input">The shape of one example.</param>
     /// <returns>The output's shape and the layer's tensors.</returns>

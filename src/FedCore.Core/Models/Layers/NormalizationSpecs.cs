@@ -30,6 +30,34 @@ public sealed record LayerNormSpec : NormalizationSpec
 }
 
 /// <summary>
+/// Normalises each channel over all examples and pixels of a batch, and in evaluation by running means of x and x², which are averaged over the clients like the model's
+/// change. Where clients differ, let it be local (FedBN), or use group normalisation; examples mix, so it has no example-level privacy.
+/// </summary>
+[Paper("Ioffe and Szegedy 2015, Batch Normalization", "https://arxiv.org/abs/1502.03167")]
+[Paper("Li et al. 2021, FedBN: Federated Learning on Non-IID Features via Local Batch Normalization", "https://arxiv.org/abs/2102.07623")]
+public sealed record BatchNormSpec : NormalizationSpec
+{
+    /// <summary>How much a batch counts for the running means, above 0; the rest is what they were. PyTorch's default is 0.1.</summary>
+    [Range(0, 1, MinimumIsExclusive = true)]
+    public double Momentum { get; init; } = 0.1;
+
+    /// <inheritdoc/>
+    public override LayerPlan Plan(Shape input)
+    {
+        LayerPlan plan = PlanChannels(input);
+        Shape channels = plan.Tensors[0].Shape;
+        return plan with
+        {
+            Tensors =
+            [
+                .. plan.Tensors,
+                new TensorSpec("mean", channels, Initializer.Zero, TensorRole.Buffer), new TensorSpec("meanSquare", channels, new Initializer(0, 1), TensorRole.Buffer),
+            ],
+        };
+    }
+}
+
+/// <summary>
 /// Normalises groups of neighbouring channels over all pixels of one example. Examples do not mix, so it goes with clients that differ and with example-level
 /// privacy, where batch normalisation does not.
 /// </summary>
