@@ -80,7 +80,7 @@ internal sealed unsafe class Network : IDisposable
 
     /// <summary>
     /// Behind a forward pass, in place of <see cref="Backward"/>: loss, metrics, and for each example the squared Euclidean norm of the gradient of its own loss
-    /// with respect to all parameters. What stands among the gradients is overwritten.
+    /// with respect to all parameters. What stands among the gradients is overwritten. <see cref="Backward"/> may follow without another forward pass.
     /// </summary>
     /// <exception cref="NotSupportedException">A layer with parameters does not know the gradients of single examples.</exception>
     public void BackwardNorms(int batch, RandomStream? random, Span<double> squaredNorms, Span<double> sums)

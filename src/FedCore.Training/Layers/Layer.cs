@@ -42,7 +42,8 @@ public abstract class Layer : IDisposable
     /// <summary>
     /// In place of <see cref="Backward"/>: computes the gradients of the inputs, and adds, for each example of the batch, the squared Euclidean norm of
     /// the gradient of that example's part of the loss with respect to the layer's parameters, without forming it where there is a shorter way (ghost
-    /// norms: Goodfellow 2015; Li et al. 2022). It goes back by itself because some layers know what their parameters' gradients are made of only then.
+    /// norms: Goodfellow 2015; Li et al. 2022). It goes back by itself because some layers know what their parameters' gradients are made of only then, and
+    /// leaves what <see cref="Backward"/> needs, which may follow it with the examples' gradients weighted.
     /// </summary>
     /// <param name="pass">The batch and the layer's parameters; not a step. The place of the gradients is scratch memory.</param>
     /// <param name="input">The inputs.</param>

@@ -10,6 +10,9 @@ namespace FedCore.Models.Layers;
 [Paper("Vaswani et al. 2017, Attention Is All You Need", "https://arxiv.org/abs/1706.03762")]
 public sealed record AttentionSpec : LayerSpec
 {
+    // A head's weights, [tokens, tokens], are counted by 31 bits.
+    private const int MaxTokens = 46_340;
+
     /// <summary>Number of heads, which divides the width.</summary>
     [Range(1, 1 << 16)]
     public required int Heads { get; init; }
@@ -26,6 +29,7 @@ public sealed record AttentionSpec : LayerSpec
         RequireSequence(input);
         int width = input[1], columns = checked(3 * width);
         if (width % Heads != 0) throw new ShapeException($"heads is {Heads}, which does not divide the width {width} that reaches it. Use a divisor of {width}");
+        if (input[0] > MaxTokens) throw new ShapeException($"it takes at most {MaxTokens} tokens, but {input[0]} reach it. Use shorter examples");
 
         // As PyTorch's MultiheadAttention: Xavier uniform (Glorot and Bengio 2010) for the first, zero biases.
         var projection = new TensorSpec("projection", new Shape(width, columns), new Initializer(Math.Sqrt(6.0 / (width + columns))));

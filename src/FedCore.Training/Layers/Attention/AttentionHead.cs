@@ -1,10 +1,13 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using FedCore.Training.Tensors;
 
 namespace FedCore.Training.Layers.Attention;
 
-/// <summary>One head of attention for one example: softmax(q kᵀ scale) v, and back. Where tokens see only those before them, the other half is left out band by band.</summary>
+/// <summary>
+/// One head of attention for one example: softmax(q kᵀ scale) v, and back. Where tokens see only those before them, the other half is left out band by band.
+/// </summary>
 internal sealed unsafe class AttentionHead(int tokens, int depth, int pitch, int outputPitch, bool causal)
 {
     private readonly float _scale = (float)(1 / Math.Sqrt(depth));
@@ -28,7 +31,7 @@ internal sealed unsafe class AttentionHead(int tokens, int depth, int pitch, int
             int rows = Math.Min(Band, tokens - row), seen = Seen(row + rows);
             float* scores = weights + (nint)row * tokens;
             Multiply(q + (nint)row * pitch, pitch, 1, turned, Room, scores, tokens, rows, seen, depth);
-            for (int i = 0; i < rows; i++) Softmax(new Span<float>(scores + (nint)i * tokens, Seen(row + i + 1)), new Span<float>(scores + (nint)i * tokens, seen));
+            for (int i = 0; i < rows; i++) Softmax(new Span<float>(scores + (nint)i * tokens, seen), Seen(row + i + 1));
             Multiply(scores, tokens, 1, v, pitch, output + (nint)row * outputPitch, outputPitch, rows, depth, seen);
         }
     }
@@ -48,7 +51,8 @@ internal sealed unsafe class AttentionHead(int tokens, int depth, int pitch, int
         {
             // What sees these keys: all, or those from the first of them on.
             int rows = Math.Min(Band, tokens - row), first = causal ? row : 0;
-            Multiply(weights + (nint)first * tokens + row, 1, tokens, dOutput + (nint)first * outputPitch, outputPitch, dv + (nint)row * pitch, pitch, rows, depth, tokens - first);
+            float* seeing = dOutput + (nint)first * outputPitch;
+            Multiply(weights + (nint)first * tokens + row, 1, tokens, seeing, outputPitch, dv + (nint)row * pitch, pitch, rows, depth, tokens - first);
         }
 
         float* turned = Turn(v, pitch), gradients = turned + (nint)(depth + Transpose.ExtraRows) * Room;
@@ -57,7 +61,12 @@ internal sealed unsafe class AttentionHead(int tokens, int depth, int pitch, int
             int rows = Math.Min(Band, tokens - row), seen = Seen(row + rows);
             float* band = weights + (nint)row * tokens;
             Multiply(dOutput + (nint)row * outputPitch, outputPitch, 1, turned, Room, gradients, Room, rows, seen, depth);
-            for (int i = 0; i < rows; i++) Differentiate(new Span<float>(band + (nint)i * tokens, seen), new ReadOnlySpan<float>(gradients + (nint)i * Room, Seen(row + i + 1)));
+            for (int i = 0; i < rows; i++)
+            {
+                int own = Seen(row + i + 1);
+                Differentiate(new Span<float>(band + (nint)i * tokens, own), new ReadOnlySpan<float>(gradients + (nint)i * Room, own));
+            }
+
             Multiply(band, tokens, 1, k, pitch, dq + (nint)row * pitch, pitch, rows, depth, seen);
         }
 
@@ -79,35 +88,39 @@ internal sealed unsafe class AttentionHead(int tokens, int depth, int pitch, int
         return target;
     }
 
-    // exp((x - largest) scale) / Σ; zeros behind, up to the end of the band.
-    private void Softmax(Span<float> scores, Span<float> row)
+    // exp((x - largest) scale) / Σ over what is seen, and zeros behind, up to the end of the band.
+    private void Softmax(Span<float> row, int seen)
     {
-        row[scores.Length..].Clear();
-        float largest = System.Numerics.Tensors.TensorPrimitives.Max(scores);
+        row[seen..].Clear();
+        Span<float> scores = row[..seen];
+        float largest = TensorPrimitives.Max(scores);
         ref float values = ref MemoryMarshal.GetReference(scores);
         Vector512<float> shift = Vector512.Create(largest), scale = Vector512.Create(_scale);
         int lanes = Vector512<float>.Count, i = 0;
-        for (; i + lanes <= scores.Length; i += lanes) Vector512.Exp((Vector512.LoadUnsafe(ref values, (nuint)i) - shift) * scale).StoreUnsafe(ref values, (nuint)i);
-        if (i < scores.Length)
+        for (; i + lanes <= seen; i += lanes) Vector512.Exp((Vector512.LoadUnsafe(ref values, (nuint)i) - shift) * scale).StoreUnsafe(ref values, (nuint)i);
+        if (i < seen)
         {
             Span<float> rest = stackalloc float[lanes];
             scores[i..].CopyTo(rest);
             Vector512.Exp((Vector512.Create<float>(rest) - shift) * scale).CopyTo(rest);
-            rest[..(scores.Length - i)].CopyTo(scores[i..]);
+            rest[..(seen - i)].CopyTo(scores[i..]);
         }
 
-        System.Numerics.Tensors.TensorPrimitives.Multiply(scores, 1 / RowSums.Plain(scores), scores);
+        TensorPrimitives.Multiply(scores, 1 / RowSums.Plain(scores), scores);
     }
 
     // The scores' gradient w (dw - Σ w dw) scale, in place of the weights; zeros behind stay.
-    private void Differentiate(Span<float> row, ReadOnlySpan<float> gradient)
+    private void Differentiate(Span<float> weights, ReadOnlySpan<float> gradient)
     {
-        Span<float> weights = row[..gradient.Length];
         float mean = RowSums.Products(weights, gradient);
         ref float ws = ref MemoryMarshal.GetReference(weights), dws = ref MemoryMarshal.GetReference(gradient);
         int lanes = Vector512<float>.Count, i = 0;
         for (; i + lanes <= weights.Length; i += lanes)
-            (Vector512.LoadUnsafe(ref ws, (nuint)i) * _scale * (Vector512.LoadUnsafe(ref dws, (nuint)i) - Vector512.Create(mean))).StoreUnsafe(ref ws, (nuint)i);
+        {
+            Vector512<float> difference = Vector512.LoadUnsafe(ref dws, (nuint)i) - Vector512.Create(mean);
+            (Vector512.LoadUnsafe(ref ws, (nuint)i) * _scale * difference).StoreUnsafe(ref ws, (nuint)i);
+        }
+
         for (; i < weights.Length; i++) weights[i] = weights[i] * _scale * (gradient[i] - mean);
     }
 

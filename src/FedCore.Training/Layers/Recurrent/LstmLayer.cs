@@ -7,8 +7,8 @@ using FedCore.Training.Tensors;
 namespace FedCore.Training.Layers.Recurrent;
 
 /// <summary>
-/// A long short-term memory. Token by token goes only what must: the product of the outputs before with the recurrent kernel. That of all inputs with the kernel is one product before
-/// it, and the gradients of both kernels are one product each behind it; so its own memory is token-major, [tokens, batch, ...].
+/// A long short-term memory. Token by token goes only what must: the product of the outputs before with the recurrent kernel. That of all inputs with the
+/// kernel is one product before it, and the gradients of both kernels are one product each behind it; so its own memory is token-major, [tokens, batch, ...].
 /// </summary>
 internal sealed unsafe class LstmLayer : Layer
 {
@@ -16,6 +16,9 @@ internal sealed unsafe class LstmLayer : Layer
     private readonly bool _returnsSequences;
     private readonly FlatVector _inputs, _gates, _cells, _tanhs, _outputs, _outputGradient, _cellGradient, _turned;
     private readonly FlatVector? _inputGradient;
+
+    // For the norms of single examples' gradients, once somebody asks for them: the gates, which the way back overwrites.
+    private FlatVector? _keptGates;
 
     public LstmLayer(LstmSpec spec, LayerSite site)
     {
@@ -44,7 +47,8 @@ internal sealed unsafe class LstmLayer : Layer
             MatrixKernels.Forward(_inputs.Pointer, _tokens * batch, _width, w, _columns, w + BiasOffset, _gates.Pointer);
             for (int token = 0; token < _tokens; token++)
             {
-                if (token > 0) Multiply(At(_outputs, token - 1, 0, batch, _units), _columns, w + RecurrentOffset, batch, _units, At(_gates, token, 0, batch, _columns), adds: true);
+                float* gates = At(_gates, token, 0, batch, _columns);
+                if (token > 0) Multiply(At(_outputs, token - 1, 0, batch, _units), _columns, w + RecurrentOffset, batch, _units, gates, adds: true);
                 for (int example = 0; example < batch; example++)
                 {
                     LstmCell.Forward(
@@ -71,8 +75,9 @@ internal sealed unsafe class LstmLayer : Layer
             if (dx is not null) CopyTokens(own, batch, _width, dx, toTokens: false);
 
             // The outputs of a token meet the gates of the next.
-            if (_tokens > 1) MatrixKernels.WeightGradient(_outputs.Pointer, _units, rows - batch, _units, gradients + (nint)batch * _columns, _columns, target + RecurrentOffset, pass.IsStep);
-            else if (!pass.IsStep) new Span<float>(target + RecurrentOffset, _units * _columns).Clear();
+            float* recurrent = target + RecurrentOffset, next = gradients + (nint)batch * _columns;
+            if (_tokens > 1) MatrixKernels.WeightGradient(_outputs.Pointer, _units, rows - batch, _units, next, _columns, recurrent, pass.IsStep);
+            else if (!pass.IsStep) new Span<float>(recurrent, _units * _columns).Clear();
         }
 
         return pass.IsStep;
@@ -84,19 +89,25 @@ internal sealed unsafe class LstmLayer : Layer
         int batch = pass.Batch;
         fixed (float* dy = outputGradient, dx = inputGradient, w = pass.Parameters)
         {
+            _keptGates ??= new FlatVector(_gates.Length);
+            _keptGates.CopyFrom(_gates, _tokens * (long)batch * _columns);
             BackThroughTime(w, batch, dy);
             nint pitch = (nint)batch * _columns;
             for (int example = 0; example < batch; example++)
             {
                 float* gradients = At(_gates, 0, example, batch, _columns), x = At(_inputs, 0, example, batch, _width), h = At(_outputs, 0, example, batch, _units);
-                squaredNorms[example] += GhostNorms.OfProduct(x, (nint)batch * _width, gradients, pitch, _tokens, _width, _columns);
-                if (_tokens > 1) squaredNorms[example] += GhostNorms.OfProduct(h, (nint)batch * _units, gradients + pitch, pitch, _tokens - 1, _units, _columns);
-                squaredNorms[example] += GhostNorms.OfSum(gradients, pitch, _tokens, _columns);
+                double norm = GhostNorms.OfProduct(x, (nint)batch * _width, gradients, pitch, _tokens, _width, _columns) + GhostNorms.OfSum(gradients, pitch, _tokens, _columns);
+                if (_tokens > 1) norm += GhostNorms.OfProduct(h, (nint)batch * _units, gradients + pitch, pitch, _tokens - 1, _units, _columns);
+                squaredNorms[example] += norm;
             }
 
-            if (dx is null) return;
-            DenseProducts.InputGradient(w, _width, _columns, _gates.Pointer, _tokens * batch, _inputGradient!.Pointer);
-            CopyTokens(_inputGradient.Pointer, batch, _width, dx, toTokens: false);
+            if (dx is not null)
+            {
+                DenseProducts.InputGradient(w, _width, _columns, _gates.Pointer, _tokens * batch, _inputGradient!.Pointer);
+                CopyTokens(_inputGradient.Pointer, batch, _width, dx, toTokens: false);
+            }
+
+            _gates.CopyFrom(_keptGates, _tokens * (long)batch * _columns);
         }
     }
 
@@ -104,6 +115,7 @@ internal sealed unsafe class LstmLayer : Layer
     {
         foreach (FlatVector vector in (FlatVector[])[_inputs, _gates, _cells, _tanhs, _outputs, _outputGradient, _cellGradient, _turned]) vector.Dispose();
         _inputGradient?.Dispose();
+        _keptGates?.Dispose();
         base.Dispose(disposing);
     }
 
