@@ -36,12 +36,14 @@ public class FedProxClaimTests
         Assert.True(loss >= 2 * loss0 && loss >= 2 * loss1, measured);
     }
 
+    // The last round's accuracy of one run varies by two points from seed to seed, FedAvg's more; the mean of ten seeds by less than one.
     [Fact]
+    [Trait("Category", "Slow")]
     public async Task Without_stragglers_FedAvg_and_FedProx_are_within_three_points()
     {
         var data = new RecordedDraw();
-        (double fedAvg, _) = await MeanAsync(data, 0, new FedAvg());
-        (double fedProx, _) = await MeanAsync(data, 0, new FedProx { Mu = 1 });
+        (double fedAvg, _) = await MeanAsync(data, 0, new FedAvg(), seeds: 10);
+        (double fedProx, _) = await MeanAsync(data, 0, new FedProx { Mu = 1 }, seeds: 10);
         TestContext.Current.SendDiagnosticMessage($"FedAvg {fedAvg:F3}, FedProx {fedProx:F3}");
         Assert.Equal(fedAvg, fedProx, 0.03);
     }
@@ -64,10 +66,11 @@ public class FedProxClaimTests
         Assert.InRange((ratios[4] + ratios[5]) / 2, 0, 0.6);
     }
 
-    private static async Task<(double Accuracy, double Loss)> MeanAsync(IFederatedData data, double stragglers, IStrategy strategy)
+    private static async Task<(double Accuracy, double Loss)> MeanAsync(IFederatedData data, double stragglers, IStrategy strategy, int seeds = 3)
     {
         var results = new List<(double Accuracy, double Loss)>();
-        for (int seed = 1; seed <= 3; seed++) results.Add(await RunAsync(_ => data, stragglers, strategy, seed));
+        for (int seed = 1; seed <= seeds; seed++) results.Add(await RunAsync(_ => data, stragglers, strategy, seed));
+        TestContext.Current.SendDiagnosticMessage(string.Join(" ", results.Select(r => r.Accuracy.ToString("F3"))));
         return (results.Average(r => r.Accuracy), results.Average(r => r.Loss));
     }
 
