@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Schema;
+using System.Text.Json.Serialization.Metadata;
 using FedCore.Naming;
 
 namespace FedCore.Json;
@@ -30,10 +31,11 @@ public static class JsonSchemas
         JsonSchemaExporterContext context, JsonNode node, JsonSerializerOptions options, Func<MemberInfo, string?>? describe)
     {
         if (node is not JsonObject schema) return node;
-        if (context.TypeInfo.Kind == System.Text.Json.Serialization.Metadata.JsonTypeInfoKind.Object && !schema.ContainsKey("anyOf")
+        if (context.TypeInfo.Kind == JsonTypeInfoKind.Object && !schema.ContainsKey("anyOf")
             && !schema.ContainsKey("$ref"))
         {
             schema["additionalProperties"] = false;
+            AddDefaults(schema, context.TypeInfo, options);
         }
 
         Type plain = Nullable.GetUnderlyingType(context.TypeInfo.Type) ?? context.TypeInfo.Type;
@@ -47,7 +49,6 @@ public static class JsonSchemas
         }
 
         foreach (object attribute in member.GetCustomAttributes(inherit: true)) AddLimits(schema, attribute);
-        if (!property.IsRequired && DefaultOf(member, property, options) is { } value) schema["default"] = value;
         if (describe?.Invoke(member) is { } text)
         {
             schema.Remove("description");
@@ -79,12 +80,16 @@ public static class JsonSchemas
         }
     }
 
-    private static JsonNode? DefaultOf(
-        MemberInfo member, System.Text.Json.Serialization.Metadata.JsonPropertyInfo property, JsonSerializerOptions options)
+    // Defaults are the type's own: a property that it inherits may have another one in another type.
+    private static void AddDefaults(JsonObject schema, JsonTypeInfo type, JsonSerializerOptions options)
     {
-        if (member is not PropertyInfo info || member.ReflectedType is not { IsAbstract: false } type || type.GetConstructor([]) is null) return null;
-        object? value = info.GetValue(Activator.CreateInstance(type));
-        return value is null ? null : JsonSerializer.SerializeToNode(value, property.PropertyType, options);
+        if (schema["properties"] is not JsonObject properties || type.Type.IsAbstract || type.Type.GetConstructor([]) is null) return;
+        object defaults = Activator.CreateInstance(type.Type)!;
+        foreach (JsonPropertyInfo property in type.Properties)
+        {
+            if (property.IsRequired || property.AttributeProvider is not PropertyInfo || properties[property.Name] is not JsonObject node) continue;
+            if (property.Get?.Invoke(defaults) is { } value) node["default"] = JsonSerializer.SerializeToNode(value, property.PropertyType, options);
+        }
     }
 
     private static JsonNode Number(double value) => value == Math.Floor(value) && Math.Abs(value) < 1e15 ? (long)value : value;
