@@ -1,4 +1,6 @@
 using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Models.Losses;
 using FedCore.Rounds;
 using FedCore.Simulation.Poisoning;
 using FedCore.Training.Data;
@@ -59,6 +61,16 @@ public class PoisoningTests
         ClientData own = SmallRun.Data(plan).Get(0), poisoned = new LabelFlipPoisoning().Poison(own, plan.Model);
         Assert.Same(own.Test, poisoned.Test);
         foreach (int row in own.Train.Rows.Span) Assert.Equal(2 - own.Train.Set.Label(row)[0], poisoned.Train.Set.Label(row)[0]);
+    }
+
+    [Fact]
+    public void Every_number_of_a_label_is_flipped()
+    {
+        var spec = new ModelSpec { Input = [2, 1], Layers = [new LinearSpec { Outputs = 3 }], Loss = new SoftmaxCrossEntropySpec() };
+        ExampleView all = ExampleView.All(new InMemoryExamples(new Shape(2, 1), new float[4], [0, 1, 2, 0], labelWidth: 2));
+        ClientData poisoned = new LabelFlipPoisoning().Poison(new ClientData(all, all), spec.Plan(SmallRun.Names));
+        Assert.Equal([2, 1], poisoned.Train.Set.Label(0).ToArray());
+        Assert.Equal([0, 2], poisoned.Train.Set.Label(1).ToArray());
     }
 
     [Fact]
