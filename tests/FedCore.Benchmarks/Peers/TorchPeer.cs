@@ -22,7 +22,7 @@ internal sealed class TorchPeer : IDisposable
 
     /// <summary>Starts the peer.</summary>
     /// <param name="images">Where it finds MNIST, or null.</param>
-    /// <exception cref="InvalidOperationException">There is no PyTorch here.</exception>
+    /// <exception cref="InvalidOperationException">There is no PyTorch with OpenBLAS here.</exception>
     public static TorchPeer Start(MnistImages? images)
     {
         string script = Path.Combine(AppContext.BaseDirectory, "Peers", "torch_peer.py");
@@ -50,7 +50,7 @@ internal sealed class TorchPeer : IDisposable
         if (hello is null)
         {
             throw new InvalidOperationException(
-                $"{python} has no PyTorch. On Debian: apt-get install python3-torch libopenblas0-pthread. {process.StandardError.ReadToEnd()}");
+                $"{python} has no PyTorch with OpenBLAS. On Debian: apt-get install python3-torch libopenblas0-pthread. {process.StandardError.ReadToEnd()}");
         }
 
         using JsonDocument about = JsonDocument.Parse(hello);
