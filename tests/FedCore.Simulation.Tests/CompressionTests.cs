@@ -2,9 +2,7 @@ using FedCore.Compression.Formats;
 using FedCore.Compression.Sparsifiers;
 using FedCore.Rounds;
 using FedCore.Rounds.Selection;
-using FedCore.Simulation.Storage;
 using FedCore.Strategies;
-using FedCore.Tests;
 using FedCore.Updates;
 
 namespace FedCore.Simulation.Tests;
@@ -65,28 +63,8 @@ public class CompressionTests
     public async Task A_run_that_is_interrupted_and_resumed_ends_with_the_same_bits(string name)
     {
         RunPlan plan = Plan(All[name], new RoundPolicy { Count = 6, Cohort = new UniformSelection { Size = 5 } });
-        using SimulationResult whole = await SmallRun.RunAsync(plan);
-        using var folder = new TemporaryFolder();
-        using var stop = new CancellationTokenSource();
-        using (var journal = new FileRunJournal(folder["journal.jsonl"], SmallRun.Names))
-        {
-            var stopping = new SmallRun.Direct(fact =>
-            {
-                if (fact is CheckpointSaved { Round: 3 }) stop.Cancel();
-            });
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SmallRun.RunAsync(plan, Options(journal) with { Progress = stopping }, ct: stop.Token));
-        }
-
-        using var again = new FileRunJournal(folder["journal.jsonl"], SmallRun.Names);
-        using SimulationResult resumed = await SmallRun.RunAsync(plan, Options(again));
+        using SimulationResult whole = await SmallRun.RunAsync(plan), resumed = await SmallRun.ResumedAsync(plan, round: 3);
         Assert.Equal(whole.Server.Model.Digest(), resumed.Server.Model.Digest());
-
-        SimulationOptions Options(FileRunJournal journal) => new()
-        {
-            Checkpoints = new FileCheckpointStore(folder.Path, plan, TimeSpan.Zero, TimeProvider.System),
-            Journal = journal,
-            ClientStateFolder = folder.Path,
-        };
     }
 
     // Its control variates are an eighth as many bytes too.

@@ -4,9 +4,7 @@ using FedCore.Models.Losses;
 using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Rounds.Selection;
-using FedCore.Simulation.Storage;
 using FedCore.Strategies;
-using FedCore.Tests;
 using FedCore.Updates;
 
 namespace FedCore.Simulation.Tests;
@@ -88,28 +86,9 @@ public class LocalLayerTests
         using SimulationResult one = await SmallRun.RunAsync(plan, new SimulationOptions { Threads = 1 }), two = await SmallRun.RunAsync(plan, new SimulationOptions { Threads = 2 });
         Assert.Equal(one.Server.Model.Digest(), two.Server.Model.Digest());
         Assert.True(one.State.Evaluations[^1].Metrics["loss"] < one.State.Evaluations[0].Metrics["loss"]);
-        using var folder = new TemporaryFolder();
-        using var stop = new CancellationTokenSource();
-        using (var journal = new FileRunJournal(folder["journal.jsonl"], SmallRun.Names))
-        {
-            var stopping = new SmallRun.Direct(fact =>
-            {
-                if (fact is CheckpointSaved { Round: 3 }) stop.Cancel();
-            });
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => SmallRun.RunAsync(plan, Options(journal) with { Progress = stopping }, ct: stop.Token));
-        }
-
-        using var again = new FileRunJournal(folder["journal.jsonl"], SmallRun.Names);
-        using SimulationResult resumed = await SmallRun.RunAsync(plan, Options(again));
+        using SimulationResult resumed = await SmallRun.ResumedAsync(plan, round: 3);
         Assert.Equal(one.Server.Model.Digest(), resumed.Server.Model.Digest());
         Assert.Equal(one.State.Evaluations[^1].Metrics["loss"], resumed.State.Evaluations[^1].Metrics["loss"]);
-
-        SimulationOptions Options(FileRunJournal journal) => new()
-        {
-            Checkpoints = new FileCheckpointStore(folder.Path, plan, TimeSpan.Zero, TimeProvider.System),
-            Journal = journal,
-            ClientStateFolder = folder.Path,
-        };
     }
 
     // One step over all of a client's 18 examples with momentum 1: the running means are those of the batch, and the server's the mean over the clients.

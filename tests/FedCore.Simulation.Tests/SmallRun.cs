@@ -3,7 +3,9 @@ using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Naming;
 using FedCore.Rounds;
+using FedCore.Simulation.Storage;
 using FedCore.Strategies;
+using FedCore.Tests;
 using FedCore.Training;
 using FedCore.Training.Data;
 using FedCore.Training.Engine;
@@ -39,6 +41,31 @@ internal static class SmallRun
 
     public static async Task<SimulationResult> RunAsync(RunPlan plan, SimulationOptions? options = null, long clients = 8, CancellationToken? ct = null) =>
         await FederatedSimulation.RunAsync(plan, Data(plan, clients), options, ct ?? TestContext.Current.CancellationToken);
+
+    /// <summary>The result of a run that was stopped behind a round's checkpoint, and resumed from what was in its folder.</summary>
+    public static async Task<SimulationResult> ResumedAsync(RunPlan plan, int round)
+    {
+        using var folder = new TemporaryFolder();
+        using (var journal = new FileRunJournal(folder["journal.jsonl"], Names))
+        {
+            using var stop = new CancellationTokenSource();
+            var stopping = new Direct(fact =>
+            {
+                if (fact is CheckpointSaved saved && saved.Round == round) stop.Cancel();
+            });
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RunAsync(plan, Options(journal) with { Progress = stopping }, ct: stop.Token));
+        }
+
+        using var again = new FileRunJournal(folder["journal.jsonl"], Names);
+        return await RunAsync(plan, Options(again));
+
+        SimulationOptions Options(FileRunJournal journal) => new()
+        {
+            Checkpoints = new FileCheckpointStore(folder.Path, plan, TimeSpan.Zero, TimeProvider.System),
+            Journal = journal,
+            ClientStateFolder = folder.Path,
+        };
+    }
 
     /// <summary>Counts what the trainer is asked for, and how many workspaces there are at once.</summary>
     internal sealed class CountingTrainer : ITrainer
