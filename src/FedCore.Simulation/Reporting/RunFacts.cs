@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FedCore.Aggregation;
 using FedCore.Json;
 using FedCore.Rounds;
 using FedCore.Training.Partitioning;
@@ -25,6 +26,10 @@ internal sealed class RunFacts
     {
         var facts = new RunFacts(plan);
         facts.Append("strategy", facts.Describe(plan.Registry.NameOf(plan.Definition.Strategy), plan.Definition.Strategy));
+        if (plan.Definition.Aggregator is not WeightedMean) facts.Append("aggregator", facts.Describe(plan.Registry.NameOf(plan.Definition.Aggregator), plan.Definition.Aggregator));
+        if (plan.Definition.Transforms is { Count: > 0 } transforms)
+            facts.Append("transforms", string.Join(", then ", transforms.Select(transform => facts.Describe(plan.Registry.NameOf(transform), transform))));
+        if (plan.Definition.Rounds.Buffer is { } buffer) facts.Append("buffer", facts.Describe(null, buffer));
         if (simulation is { Data: { } data })
         {
             IPartitioner partition = simulation.Partition ?? new NaturalPartitioner();
@@ -35,8 +40,10 @@ internal sealed class RunFacts
         if (simulation is { Clients: { } generator }) facts.Append("data", facts.Describe(plan.Registry.NameOf(generator), generator));
         if (simulation is { Devices.Count: > 0 }) facts.Append("devices", string.Join(", ", simulation.Devices.Select(device => device.Name)));
         if (simulation is { Stragglers: { } stragglers }) facts.Append("stragglers", facts.Describe(null, stragglers));
+        if (simulation is { Attackers: { } attackers }) facts.Append("attackers", facts.Describe(null, attackers));
         facts.Append("clients", $"{clients:N0}");
-        facts.Append("model", $"{plan.Model.Schema.TrainableCount:N0} parameters");
+        long own = plan.Model.Schema.LocalCount;
+        facts.Append("model", $"{plan.Model.Schema.TrainableCount:N0} parameters{(own > 0 ? $", and {own:N0} of each client's own" : "")}");
         facts.Append("run", plan.Hash);
         return facts._list.Append("</dl>").ToString();
     }
