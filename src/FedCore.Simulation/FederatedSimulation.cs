@@ -87,7 +87,7 @@ public static class FederatedSimulation
             plan, new FittingData(data, plan.Model), options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, states, options.Attackers,
             options.ClientProgress);
         using var pool = new FlatVectorPool();
-        var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
+        var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.World.Stream("model")));
         var progress = new ResumedClock(clock, options.Progress);
         var engine = new RoundEngine(plan, fleet, options.Journal, new RoundEngineOptions
         {

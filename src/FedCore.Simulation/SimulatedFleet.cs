@@ -50,12 +50,13 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
     public ValueTask SendAsync(ClientDescriptor to, SiteTask task, CancellationToken ct)
     {
+        int? planned = (task as TrainTask)?.Work.StepsFor(_data.TrainCountOf(to.Index));
         DeviceAnswer answer = task is TrainTask train
             ? _devices.Answer(train, to, _data.TrainCountOf(to.Index), _clock.GetUtcNow())
             : new DeviceAnswer(ClientOutcome.Reported, 0, 0);
         FleetReply reply = answer.Outcome switch
         {
-            ClientOutcome.Reported => new FleetReply(task, answer.Outcome, UpdateOf(to, task, answer.Steps), Steps: answer.Steps),
+            ClientOutcome.Reported => new FleetReply(task, answer.Outcome, UpdateOf(to, task, answer.Steps), Steps: answer.Steps, PlannedSteps: planned),
             ClientOutcome.Declined => new FleetReply(task, answer.Outcome, Reason: "client.unavailable"),
             _ => new FleetReply(task, answer.Outcome, Reason: "client.vanished"),
         };
@@ -90,13 +91,14 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
         public ClientStateBuffer State { get; } = new(fleet._states);
 
-        /// <summary>What the server reads of an update: the same where it is sent as it is, otherwise what comes out of its bytes.</summary>
+        /// <summary>What the server reads of an update where it is sent as bytes, which it checks like anybody's; null where it is sent as it is.</summary>
         public IUpdateReader? Encode(Update update, int round, string site)
         {
             if (_encoder is null) return null;
             _bytes.ResetWrittenCount();
             _encoder.Encode(update, State, round, fleet._plan.Random.Stream("rounding", round, site), _bytes);
-            return fleet._plan.Codec!.Open(_bytes.WrittenMemory, round);
+            fleet._plan.Codec!.Check(_bytes.WrittenMemory, round);
+            return fleet._plan.Codec.Open(_bytes.WrittenMemory, round);
         }
 
         public void Dispose()

@@ -24,7 +24,7 @@ public static class SpeedCalibration
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(clock);
         using ITrainingWorkspace workspace = trainer.CreateWorkspace(plan);
-        using var server = new ServerState(ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
+        using var server = new ServerState(ModelState.Initialize(plan.Model, plan.World.Stream("model")));
         using var state = new InMemoryClientState();
         IStrategy strategy = plan.Definition.Strategy;
         ClientTask work = strategy.Plan(new RoundContext(plan, 1, 1), new ClientDescriptor(0, new ClientId("calibration")));

@@ -34,9 +34,30 @@ public class CompressionTests
     {
         RunPlan plan = Plan([new RandomK { Share = 0.25 }], new RoundPolicy { Count = 1 });
         using SimulationResult result = await SmallRun.RunAsync(plan);
-        using var first = Models.ModelState.Initialize(plan.Model, plan.Random.Stream("model"));
+        using var first = Models.ModelState.Initialize(plan.Model, plan.World.Stream("model"));
         int moved = Enumerable.Range(0, Parameters).Count(i => first.Trainable.AsSpan()[i] != result.Server.Model.Trainable.AsSpan()[i]);
         Assert.Equal(5, moved);
+    }
+
+    // Finite before, and not behind: the server would refuse such bytes of anybody.
+    [Fact]
+    public async Task An_update_that_a_transform_makes_infinite_is_refused_by_itself()
+    {
+        RunPlan plan = Plan([new RandomK { Share = 0.25, Unbiased = true }], new RoundPolicy { Count = 1, MinimumReports = 1 });
+        var trainer = new HugeTrainer(client: "client-000003");
+        using SimulationResult result = await SmallRun.RunAsync(plan, new SimulationOptions { Trainer = trainer });
+        ClientReceipt refused = Assert.Single(result.State.Rounds[0].Clients, client => client.Outcome == ClientOutcome.Refused);
+        Assert.Equal(("client-000003", "update.not-finite"), (refused.Client, refused.Reason));
+    }
+
+    // Nobody is chosen in round 1, so nothing is kept yet when its checkpoint is written.
+    [Fact]
+    public async Task A_run_whose_clients_keep_nothing_yet_can_be_resumed()
+    {
+        RunPlan plan = Plan([new TopK { Share = 0.2 }], new RoundPolicy { Count = 40, MinimumReports = 1, Cohort = new PoissonSelection { Rate = 0.02 }, MaxAbandonedInARow = 40 });
+        using SimulationResult whole = await SmallRun.RunAsync(plan), resumed = await SmallRun.ResumedAsync(plan, round: 1);
+        Assert.False(whole.State.Rounds[0].Committed);
+        Assert.Equal(whole.Server.Model.Digest(), resumed.Server.Model.Digest());
     }
 
     public static TheoryData<string> Pipelines => [.. All.Keys];
@@ -67,14 +88,40 @@ public class CompressionTests
         Assert.Equal(whole.Server.Model.Digest(), resumed.Server.Model.Digest());
     }
 
-    // Its control variates are an eighth as many bytes too.
+    // Clients and server reckon with the same control variates, so those are sent as they are.
     [Fact]
-    public async Task A_strategy_with_two_vectors_has_both_of_them_quantised()
+    public async Task Of_a_strategy_with_two_vectors_the_models_change_alone_is_quantised()
     {
         RunPlan plan = SmallRun.Plan(strategy: new Scaffold(), change: run => run with { Transforms = [new Int4()] });
         using SimulationResult result = await SmallRun.RunAsync(plan);
-        Assert.All(result.State.Rounds, round => Assert.Equal(8 * (2 * (11 + 4) + ScalarBytes), round.BytesUp));
+        Assert.All(result.State.Rounds, round => Assert.Equal(8 * (11 + 4 + 4 * Parameters + ScalarBytes), round.BytesUp));
         Assert.True(result.State.Evaluations[^1].Metrics["loss"] < result.State.Evaluations[0].Metrics["loss"]);
+    }
+
+    /// <summary>Trains as ever, and makes one client's update as large as a float can be.</summary>
+    private sealed class HugeTrainer(string client) : Training.ITrainer
+    {
+        private readonly Training.Engine.EmbeddedTrainer _inner = new();
+
+        public Training.ITrainingWorkspace CreateWorkspace(RunPlan plan) => new Workspace(_inner.CreateWorkspace(plan), client);
+
+        private sealed class Workspace(Training.ITrainingWorkspace inner, string client) : Training.ITrainingWorkspace
+        {
+            public async ValueTask<Update> TrainAsync(TrainTask task, string site, Training.Data.ClientData data, int steps, IClientState state, CancellationToken ct)
+            {
+                Update update = await inner.TrainAsync(task, site, data, steps, state, ct);
+                if (site != client) return update;
+                var huge = new Update(update.Layout, new Numerics.FlatVector(update.Layout.VectorLength));
+                huge.Values.AsSpan().Fill(2e38f);
+                huge.Weight = 1;
+                huge.Complete();
+                return huge;
+            }
+
+            public Update Evaluate(EvaluateTask task, string site, Training.Data.ClientData data, IClientState state) => inner.Evaluate(task, site, data, state);
+
+            public void Dispose() => inner.Dispose();
+        }
     }
 
     private static RunPlan Plan(IUpdateTransform[] transforms, RoundPolicy? rounds = null) =>

@@ -26,7 +26,7 @@ public class LocalLayerTests
         Assert.Equal((Shared, Own, Shared * 4L), (plan.Model.Schema.TrainableCount, plan.Model.Schema.LocalCount, plan.TaskBytes));
         Assert.Equal(Shared, plan.TrainLayout.VectorLength);
         using SimulationResult result = await SmallRun.RunAsync(plan);
-        using ModelState first = ModelState.Initialize(plan.Model, plan.Random.Stream("model"));
+        using ModelState first = ModelState.Initialize(plan.Model, plan.World.Stream("model"));
         Assert.Equal(first.Local.AsSpan().ToArray(), result.Server.Model.Local.AsSpan().ToArray());
         Assert.NotEqual(first.Trainable.AsSpan().ToArray(), result.Server.Model.Trainable.AsSpan().ToArray());
     }
@@ -37,7 +37,7 @@ public class LocalLayerTests
     {
         RunPlan plan = Plan(FedPer, evaluation: new EvaluationPlan { Splits = [DataSplit.Train] });
         using var state = new InMemoryClientState();
-        using ModelState model = ModelState.Initialize(plan.Model, plan.Random.Stream("model"));
+        using ModelState model = ModelState.Initialize(plan.Model, plan.World.Stream("model"));
         using var workspace = new Training.Engine.EmbeddedTrainer().CreateWorkspace(plan);
         ClientTask work = plan.Definition.Strategy.Plan(new RoundContext(plan, 1, 8), new ClientDescriptor(0, new ClientId("a")));
         var data = SmallRun.Data(plan).Get(0);
@@ -130,7 +130,7 @@ public class LocalLayerTests
         Assert.False(shared.KeepsClientState);
     }
 
-    // Clients whose labels mean different things: what one calls class 0 another calls class 1. One shared head cannot please both; heads of their own can.
+    // All clients have the same examples, but what one calls class 0 another calls class 1, and a third class 2: a shared head can please three of eight at most.
     [Fact]
     public async Task Own_heads_learn_what_a_shared_one_cannot()
     {
@@ -144,7 +144,8 @@ public class LocalLayerTests
         }
 
         double shared = await AccuracyAsync(false), own = await AccuracyAsync(true);
-        Assert.True(own > shared + 0.1, $"{own} {shared}");
+        Assert.InRange(shared, 0, 0.5);
+        Assert.True(own > 0.8, $"{own} {shared}");
     }
 
     private static ModelSpec Model(LayerSpec[] layers) => new() { Input = [6], Layers = layers, Loss = new SoftmaxCrossEntropySpec() };
@@ -152,18 +153,18 @@ public class LocalLayerTests
     private static RunPlan Plan(ModelSpec model, IStrategy? strategy = null, RoundPolicy? rounds = null, TrainingPlan? training = null, EvaluationPlan? evaluation = null) =>
         SmallRun.Plan(rounds, strategy, training ?? new TrainingPlan { Epochs = 2, BatchSize = 6, LearningRate = 0.1 }, evaluation, change: run => run with { Model = model });
 
-    /// <summary>Client k calls class c class (c + k) mod 3.</summary>
+    /// <summary>Client k has the examples of the first, and calls class c class (c + k) mod 3.</summary>
     private sealed class Renamed(Training.Data.IFederatedData inner) : Training.Data.IFederatedData
     {
         public long ClientCount => inner.ClientCount;
 
         public string NameOf(long index) => inner.NameOf(index);
 
-        public int TrainCountOf(long index) => inner.TrainCountOf(index);
+        public int TrainCountOf(long index) => inner.TrainCountOf(0);
 
         public Training.Data.ClientData Get(long index)
         {
-            Training.Data.ClientData data = inner.Get(index);
+            Training.Data.ClientData data = inner.Get(0);
             Training.Data.ExampleView train = data.Train;
             float[] features = new float[train.Count * 6], labels = [.. train.Rows.ToArray().Select(row => (train.Set.Label(row)[0] + index) % 3)];
             train.Set.CopyFeatures(train.Rows.Span, features);

@@ -16,9 +16,10 @@ public class PoisoningTests
     public void So_many_clients_attack_as_are_asked_for_and_the_seed_decides_who()
     {
         var attackers = new Attackers { Clients = 4, Behavior = new SignFlipPoisoning() };
-        RunPlan first = SmallRun.Plan(), other = RunPlan.Create(first.Definition with { Seed = 77 }, SmallRun.Names);
+        RunPlan first = SmallRun.Plan(), other = RunPlan.Create(first.Definition with { Seed = 77 }, SmallRun.Names), edited = SmallRun.Plan(name: "another name");
         Assert.Equal(4, attackers.Choose(first, 20).Count);
         Assert.Equal(attackers.Choose(first, 20), attackers.Choose(first, 20));
+        Assert.Equal(attackers.Choose(first, 1_000_000_000), attackers.Choose(edited, 1_000_000_000));
         Assert.NotEqual(attackers.Choose(first, 1_000_000_000), attackers.Choose(other, 1_000_000_000));
         Assert.Equal("simulation.attackers", Assert.Throws<FedCoreException>(() => attackers.Choose(first, 3)).Code);
     }
@@ -54,6 +55,19 @@ public class PoisoningTests
         Assert.All(result.Server.Model.Trainable.AsSpan().ToArray(), value => Assert.True(float.IsFinite(value)));
     }
 
+    // By default, with nothing said of how few reports are enough.
+    [Fact]
+    public async Task A_rule_withstands_clients_that_send_no_numbers()
+    {
+        foreach (Aggregation.Robust.RobustAggregator rule in (Aggregation.Robust.RobustAggregator[])
+            [new Aggregation.Robust.CoordinateMedian(), new Aggregation.Robust.TrimmedMean(), new Aggregation.Robust.Krum { Byzantine = 2 }, new Aggregation.Robust.GeometricMedian()])
+        {
+            RunPlan plan = SmallRun.Plan(change: run => run with { Aggregator = rule, Disclosures = [Disclosure.IndividualUpdates] });
+            using SimulationResult result = await SmallRun.RunAsync(plan, new SimulationOptions { Attackers = new Attackers { Clients = 2, Behavior = new NotANumberPoisoning() } });
+            Assert.All(result.State.Rounds, round => Assert.Equal((true, 6), (round.Committed, round.Contributors)));
+        }
+    }
+
     [Fact]
     public void Flipped_labels_are_those_of_the_opposite_classes_and_evaluation_examples_stay()
     {
@@ -85,7 +99,7 @@ public class PoisoningTests
     private static async Task<float[]> ChangeAsync(IPoisoning? behavior)
     {
         RunPlan plan = SmallRun.Plan(OneRound);
-        using ModelState initial = ModelState.Initialize(plan.Model, plan.Random.Stream("model"));
+        using ModelState initial = ModelState.Initialize(plan.Model, plan.World.Stream("model"));
         var options = new SimulationOptions { Attackers = behavior is null ? null : new Attackers { Clients = 1, Behavior = behavior } };
         using SimulationResult result = await SmallRun.RunAsync(plan, options, clients: 1);
         return [.. result.Server.Model.Trainable.AsSpan().ToArray().Zip(initial.Trainable.AsSpan().ToArray(), (w, first) => w - first)];

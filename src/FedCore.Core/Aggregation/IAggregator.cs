@@ -11,11 +11,22 @@ public interface IAggregator
     /// <summary>What it must know of single clients.</summary>
     IReadOnlyList<Disclosure> Disclosures => [];
 
+    /// <summary>The rule for a round that wants a number of reports: what it withstands follows from this number, not from how many come.</summary>
+    /// <param name="wanted">The number.</param>
+    /// <returns>The rule itself, or one with the number.</returns>
+    IAggregator For(int wanted) => this;
+
+    /// <summary>How many updates of a round may turn out to be no updates at all, such as not finite, without the round being lost.</summary>
+    /// <param name="wanted">How many reports the round wants.</param>
+    /// <returns>The number.</returns>
+    int ToleratedOf(int wanted) => 0;
+
     /// <summary>Says why it cannot be used for a number of updates.</summary>
     /// <param name="layout">The sections that every update has.</param>
     /// <param name="updates">How many updates there are.</param>
+    /// <param name="refused">How many more came that are no updates; a rule counts them among those that it withstands.</param>
     /// <returns>A sentence that goes behind the rule's name, without its end; null where it can.</returns>
-    string? FaultFor(UpdateLayout layout, int updates) => null;
+    string? FaultFor(UpdateLayout layout, int updates, int refused = 0) => null;
 
     /// <summary>Sums updates.</summary>
     /// <param name="layout">The sections that every update has.</param>
@@ -33,7 +44,11 @@ public interface IAggregator
 /// <summary>The sum of a round.</summary>
 /// <param name="Sum">What was summed.</param>
 /// <param name="Refused">The updates that could not be used: their index in cohort order and the reason.</param>
-public sealed record AggregationResult(UpdateSum Sum, IReadOnlyList<(int Index, UpdateRefusedException Reason)> Refused);
+public sealed record AggregationResult(UpdateSum Sum, IReadOnlyList<(int Index, UpdateRefusedException Reason)> Refused)
+{
+    /// <summary>The updates that the rule did not choose, and of which nothing is in the sum: their index in cohort order.</summary>
+    public IReadOnlyList<int> Discarded { get; init; } = [];
+}
 
 /// <summary>What an aggregator may use.</summary>
 /// <param name="threads">How many threads may work at once, at least 1.</param>

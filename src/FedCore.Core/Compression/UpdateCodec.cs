@@ -12,11 +12,12 @@ namespace FedCore.Compression;
 /// </summary>
 public sealed class UpdateCodec
 {
-    // Shared places of the last rounds: of a buffered run several are in the air.
-    private const int KeptRounds = 64;
+    // Shared places of the last rounds; those of an older one, as buffered runs may need them, are drawn again.
+    private const int KeptPlaces = 4;
 
     private readonly RandomKeys _keys;
     private readonly ConcurrentDictionary<(int Round, string Section), long[]> _shared = new();
+    private static readonly Float32 Plain = new();
 
     /// <summary>A codec.</summary>
     /// <param name="layout">The sections of an update.</param>
@@ -26,7 +27,7 @@ public sealed class UpdateCodec
     {
         (Layout, _keys) = (layout, keys);
         Sparsifier = transforms.OfType<ISparsifier>().SingleOrDefault();
-        Format = transforms.OfType<IValueFormat>().SingleOrDefault() ?? new Float32();
+        Format = transforms.OfType<IValueFormat>().SingleOrDefault() ?? Plain;
         KeepsClientState = transforms.Any(transform => transform.KeepsClientState);
         ByteLength = layout.ScalarCount * (long)sizeof(double) + layout.Sections.Where(section => section.IsVector).Sum(LengthOf);
     }
@@ -42,7 +43,7 @@ public sealed class UpdateCodec
 
     private ISparsifier? Sparsifier { get; }
 
-    internal IValueFormat Format { get; }
+    private IValueFormat Format { get; }
 
     /// <summary>What writes updates down, for one at a time.</summary>
     /// <returns>A new encoder.</returns>
@@ -77,26 +78,23 @@ public sealed class UpdateCodec
     /// <summary>What chooses numbers of a section: of the model's change; vectors beside it arrive whole.</summary>
     internal ISparsifier? SparsifierOf(Section section) => section.Role == SectionRole.Model ? Sparsifier : null;
 
+    /// <summary>How numbers of a section are written down: those beside the model's change as they are, since clients and server reckon with the same ones.</summary>
+    internal IValueFormat FormatOf(Section section) => section.Role == SectionRole.Model ? Format : Plain;
+
     /// <summary>The places of a section that all clients of a round send.</summary>
     internal ReadOnlySpan<long> SharedPlaces(Section section, int round)
     {
-        if (_shared.Count > KeptRounds)
-            foreach ((int Round, string) key in _shared.Keys.Where(key => key.Round < round - KeptRounds / 2)) _shared.TryRemove(key, out _);
-        return _shared.GetOrAdd(
-            (round, section.Name),
-            (key, codec) =>
-            {
-                long[] places = new long[codec.Sparsifier!.CountOf(section.Length)];
-                codec.Sparsifier.Choose(null, section.Length, codec._keys.Stream("places " + key.Section, key.Round), places);
-                return places;
-            },
-            this);
+        if (_shared.TryGetValue((round, section.Name), out long[]? places)) return places;
+        places = new long[Sparsifier!.CountOf(section.Length)];
+        Sparsifier.Choose(null, section.Length, _keys.Stream("places " + section.Name, round), places);
+        foreach ((int, string) old in _shared.Keys.OrderDescending().Skip(KeptPlaces - 1)) _shared.TryRemove(old, out _);
+        return _shared.GetOrAdd((round, section.Name), places);
     }
 
     private long LengthOf(Section section)
     {
         long count = SparsifierOf(section)?.CountOf(section.Length) ?? section.Length, bytes = 0;
-        foreach ((_, int block) in VectorBlocks.Of(count)) bytes += Format.ByteLength(block);
+        foreach ((_, int block) in VectorBlocks.Of(count)) bytes += FormatOf(section).ByteLength(block);
         if (SparsifierOf(section) is not { IsShared: false }) return bytes;
 
         // A gap takes a byte for every seven bits; gaps of at least m are a share (1 - k/n)^m of all.

@@ -41,7 +41,7 @@ internal sealed class UpdateDecoder : IUpdateReader
         if (offset != _next) throw new InvalidOperationException($"Element {_next} is the next to be read, not {offset}.");
         if (_next == _end) BeginSection();
         Span<float> block = _block.AsSpan(0, (int)Math.Min(VectorBlocks.BlockLength, _end - _next));
-        if (_codec.SparsifierOf(Section) is null) _codec.Format.Decode(Take(_codec.Format.ByteLength(block.Length)), block);
+        if (_codec.SparsifierOf(Section) is null) _codec.FormatOf(Section).Decode(Take(_codec.FormatOf(Section).ByteLength(block.Length)), block);
         else ReadSome(block);
         _next += block.Length;
         if (_next == _codec.Layout.VectorLength && _rest.Length > 0) throw TooLong();
@@ -99,7 +99,7 @@ internal sealed class UpdateDecoder : IUpdateReader
             {
                 if (_taken == places.Length) return;
                 (_first, _ready) = (_taken, Math.Min(VectorBlocks.BlockLength, places.Length - _taken));
-                _codec.Format.Decode(Take(_codec.Format.ByteLength(_ready)), (_values ??= new float[VectorBlocks.BlockLength]).AsSpan(0, _ready));
+                _codec.FormatOf(Section).Decode(Take(_codec.FormatOf(Section).ByteLength(_ready)), (_values ??= new float[VectorBlocks.BlockLength]).AsSpan(0, _ready));
             }
 
             if (places[_taken] >= end) return;

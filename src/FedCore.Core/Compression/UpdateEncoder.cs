@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics.Tensors;
+using FedCore.Compression.Formats;
 using FedCore.Compression.Sparsifiers;
 using FedCore.Numerics;
 using FedCore.Strategies;
@@ -42,7 +43,7 @@ public sealed class UpdateEncoder : IDisposable
         foreach (Section section in _codec.Layout.Sections.Where(section => section.IsVector))
         {
             if (_codec.SparsifierOf(section) is { } sparsifier) EncodeSome(update, section, start, sparsifier, state, round, ref lanes, target);
-            else EncodeAll(update, start, section.Length, ref lanes, target);
+            else EncodeAll(update, section, start, ref lanes, target);
             start += section.Length;
         }
     }
@@ -50,12 +51,12 @@ public sealed class UpdateEncoder : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _values?.Dispose();
 
-    private void EncodeAll(Update update, long start, long length, ref LaneRandom random, IBufferWriter<byte> target)
+    private void EncodeAll(Update update, Section section, long start, ref LaneRandom random, IBufferWriter<byte> target)
     {
-        foreach ((long offset, int count) in VectorBlocks.Of(length))
+        foreach ((long offset, int count) in VectorBlocks.Of(section.Length))
         {
             Read(update, start + offset, _block.AsSpan(0, count));
-            EncodeBlock(count, ref random, target);
+            EncodeBlock(_codec.FormatOf(section), count, ref random, target);
         }
     }
 
@@ -84,7 +85,7 @@ public sealed class UpdateEncoder : IDisposable
             ReadOnlySpan<long> some = places.Slice((int)first, count);
             for (int i = 0; i < count; i++) _block[i] = _values.Slice(some[i], 1)[0];
             if (sparsifier.Scale != 1) TensorPrimitives.Multiply(_block.AsSpan(0, count), sparsifier.Scale, _block.AsSpan(0, count));
-            EncodeBlock(count, ref random, target);
+            EncodeBlock(_codec.FormatOf(section), count, ref random, target);
 
             // What stays at the client is what the server does not get: the places that were not chosen, and what the format rounds away.
             for (int i = 0; left is not null && i < count; i++) left.Slice(some[i], 1)[0] -= _decoded[i];
@@ -113,12 +114,12 @@ public sealed class UpdateEncoder : IDisposable
         return places;
     }
 
-    private void EncodeBlock(int count, ref LaneRandom random, IBufferWriter<byte> target)
+    private void EncodeBlock(IValueFormat format, int count, ref LaneRandom random, IBufferWriter<byte> target)
     {
-        int length = _codec.Format.ByteLength(count);
+        int length = format.ByteLength(count);
         Span<byte> bytes = target.GetSpan(length)[..length];
-        _codec.Format.Encode(_block.AsSpan(0, count), bytes, ref random);
-        if (_codec.KeepsClientState) _codec.Format.Decode(bytes, _decoded.AsSpan(0, count));
+        format.Encode(_block.AsSpan(0, count), bytes, ref random);
+        if (_codec.KeepsClientState) format.Decode(bytes, _decoded.AsSpan(0, count));
         target.Advance(length);
     }
 

@@ -23,6 +23,16 @@ public sealed record ClientDescriptor(long Index, ClientId Id)
     /// <summary>When in a day it can take part; empty for always.</summary>
     public IReadOnlyList<AvailabilityWindow> Availability { get; init; } = [];
 
+    /// <summary>How long it is until it can take part.</summary>
+    /// <param name="time">The present.</param>
+    /// <returns>Less than a day; zero where it can take part now.</returns>
+    public TimeSpan TimeUntilAvailable(DateTimeOffset time)
+    {
+        if (IsAvailableAt(time)) return TimeSpan.Zero;
+        TimeOnly now = TimeOnly.FromTimeSpan(time.UtcDateTime.TimeOfDay);
+        return Availability.Min(window => window.From - now);
+    }
+
     /// <summary>Whether it can take part at a time.</summary>
     /// <param name="time">The time.</param>
     /// <returns>True within a window, or where there is none.</returns>

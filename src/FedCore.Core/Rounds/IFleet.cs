@@ -83,7 +83,9 @@ public sealed record EvaluateTask(
 /// <param name="Update">Where the answer can be read, when there is one.</param>
 /// <param name="Reason">Why there is none, otherwise.</param>
 /// <param name="Steps">How many steps a training client took, where it says so.</param>
-public sealed record FleetReply(SiteTask Task, ClientOutcome Outcome, IUpdateSource? Update = null, string? Reason = null, int? Steps = null);
+/// <param name="PlannedSteps">How many steps its task came to on its examples, where it says so.</param>
+public sealed record FleetReply(
+    SiteTask Task, ClientOutcome Outcome, IUpdateSource? Update = null, string? Reason = null, int? Steps = null, int? PlannedSteps = null);
 
 /// <summary>What became of a client in a round.</summary>
 public enum ClientOutcome

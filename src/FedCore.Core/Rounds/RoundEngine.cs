@@ -19,7 +19,10 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
 {
     private const string AbandonedRemedy = "Lower rounds.minimumReports, raise rounds.deadlineSeconds or rounds.overSelection, or find out why clients do not report.";
 
-    private const string TooSlow = "client.too-slow", Stale = "update.stale";
+    // So many clients are looked at one by one where nobody was chosen.
+    private const int MostLookedAt = 1_000_000;
+
+    private const string TooSlow = "client.too-slow", Stale = "update.stale", UnfitRule = "the aggregator cannot be used";
 
     private static readonly ClientWork Unknown = new();
 
@@ -73,8 +76,14 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         await foreach (RunEvent fact in journal.ReadAsync(ct).ConfigureAwait(false)) _state.Apply(fact);
         if (_state.Opened is null)
         {
-            await RecordAsync(new RunOpened(plan.Hash, options.Environment), ct).ConfigureAwait(false);
+            await RecordAsync(new RunOpened(plan.Hash, options.Environment, plan.StrategyName), ct).ConfigureAwait(false);
             return;
+        }
+
+        if (_state.Opened.Strategy is { } strategy && strategy != plan.StrategyName)
+        {
+            throw FedCoreException.Configuration(
+                "run.changed", $"The run to resume has the strategy {Shown.Of(strategy)}, but its definition now has {plan.StrategyName}. Undo the change, or start a new run.");
         }
 
         if (_state.Opened.Run != plan.Hash)
@@ -135,7 +144,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         if (_state.AbandonedInARow >= run.Rounds.MaxAbandonedInARow)
         {
             RoundReceipt receipt = _state.Rounds[^1];
-            return new RunEnded("run.abandoned", $"{_state.AbandonedInARow} rounds in a row were abandoned, the last because {receipt.Reason}. " + AbandonedRemedy);
+            return new RunEnded("run.abandoned", $"{_state.AbandonedInARow} rounds in a row were abandoned, the last because {receipt.Reason}. {RemedyFor(receipt)}");
         }
 
         if (run.Stop is { } stop && _state.Evaluations.Count > 0 && _state.Evaluations[^1].Metrics.TryGetValue(stop.Metric, out double value) && stop.IsMet(value))
@@ -150,11 +159,17 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         if (committed == 0)
         {
             return new RunEnded("run.abandoned", $"No round was held: {(rounds == 1 ? "the only one was" : $"all {rounds} were")} abandoned, the last because {_state.Rounds[^1].Reason}. "
-                + AbandonedRemedy);
+                + RemedyFor(_state.Rounds[^1]));
         }
 
         return new RunEnded(RunEnded.Completed, committed == rounds ? $"all {rounds} rounds were held" : $"{committed} of {rounds} rounds were held, {rounds - committed} abandoned");
     }
+
+    private static string RemedyFor(RoundReceipt receipt) => receipt.Reason.StartsWith(UnfitRule, StringComparison.Ordinal)
+        ? "Lower the rule's byzantine or share, make rounds.cohort larger, or find out why clients do not report."
+        : receipt.Clients.Count > 0 && receipt.Clients.All(client => client.Reason == TooSlow)
+            ? "Raise rounds.deadlineSeconds: nobody can finish a single step by then."
+            : AbandonedRemedy;
 
     private RunEnded Diverged(string what) => new(
         "run.diverged", $"The run diverged: {what}. Lower training.learningRate (now {plan.Definition.Training.LearningRate:G4}) or set training.clipNorm; "
@@ -164,26 +179,52 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         RoundPolicy policy = plan.Definition.Rounds;
         int round = _state.LastRound + 1;
-        SelectionContext context = ContextFor(round, "cohort");
         if (policy.Buffer is { } buffer)
         {
-            await OpenBufferedAsync(round, context, buffer, server, ct).ConfigureAwait(false);
+            await OpenBufferedAsync(round, buffer, server, ct).ConfigureAwait(false);
             return;
         }
 
-        Cohort cohort = policy.Cohort.Select(context);
+        (SelectionContext context, Cohort cohort) = await ChooseAsync(round, ct).ConfigureAwait(false);
         await RecordAsync(new RoundOpened(round, context.Now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
         _flights.Clear();
         _positions.Clear();
         foreach (long member in cohort.Members) await AskAsync(member, cohort.Members.Count, server, ct).ConfigureAwait(false);
     }
 
+    // Where everybody whom a round would ask is known to be asleep, it waits until the first of them wakes up.
+    private async ValueTask<(SelectionContext Context, Cohort Cohort)> ChooseAsync(int round, CancellationToken ct)
+    {
+        while (true)
+        {
+            SelectionContext context = ContextFor(round, "cohort");
+            Cohort cohort = plan.Definition.Rounds.Cohort.Select(context);
+            IReadOnlyList<long> chosen = cohort.Members;
+            if (chosen.Count == 0 && (fleet.Clients.Count > MostLookedAt || context.AvailableClients().Any())) return (context, cohort);
+            TimeSpan sleep = (chosen.Count > 0 ? chosen : Enumerable.Range(0, (int)fleet.Clients.Count).Select(client => (long)client))
+                .Min(client => fleet.Clients.Get(client).TimeUntilAvailable(context.Now));
+            if (sleep == TimeSpan.Zero) return (context, cohort);
+            using var alarm = new CancellationTokenSource(sleep, options.Clock);
+            while (await NextReplyAsync(alarm.Token, ct).ConfigureAwait(false) is not null)
+            {
+                // Who answers now was given up before.
+            }
+        }
+    }
+
     // Those who are still at work stay; so many more are asked that as many are at work as the cohort has.
-    private async ValueTask OpenBufferedAsync(int round, SelectionContext context, BufferPolicy buffer, ServerState server, CancellationToken ct)
+    private async ValueTask OpenBufferedAsync(int round, BufferPolicy buffer, ServerState server, CancellationToken ct)
     {
         ICohortSelection selection = plan.Definition.Rounds.Cohort;
         int concurrency = (int)selection.MostWanted(fleet.Clients.Count), atWork = _flights.Count;
-        List<long> members = atWork == 0 ? [.. selection.Select(context).Members] : [.. _flights.Select(flight => flight.Client.Index)];
+        List<long> members = [.. _flights.Select(flight => flight.Client.Index)];
+        SelectionContext context = ContextFor(round, "cohort");
+        if (atWork == 0)
+        {
+            (context, Cohort chosen) = await ChooseAsync(round, ct).ConfigureAwait(false);
+            members.AddRange(chosen.Members);
+        }
+
         _atWork.UnionWith(members);
         while (members.Count < concurrency && selection.SelectNext(context, _atWork.Contains) is { } next)
         {
@@ -284,7 +325,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         bool showsTiming = plan.Discloses(Disclosure.Timing);
         var work = new ClientWork
         {
-            Planned = flight.Task.Work.MaxSteps,
+            Planned = showsTiming && reply.PlannedSteps is { } steps ? steps : flight.Task.Work.MaxSteps,
             Done = showsTiming ? reply.Steps : null,
             Seconds = showsTiming ? Math.Round((options.Clock.GetUtcNow() - flight.Asked).TotalSeconds, 3) : null,
             Staleness = round.IsBuffered ? staleness : null,
@@ -334,7 +375,8 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         }
 
         IUpdateSource[] updates = [.. positions.Select(SourceOf)];
-        AggregationResult result = await plan.Definition.Aggregator.AggregateAsync(plan.TrainLayout, updates, _resources, ct).ConfigureAwait(false);
+        IAggregator rule = plan.Definition.Aggregator.For(round.Wanted);
+        AggregationResult result = await rule.AggregateAsync(plan.TrainLayout, updates, _resources, ct).ConfigureAwait(false);
         try
         {
             foreach ((int index, UpdateRefusedException reason) in result.Refused)
@@ -344,20 +386,21 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             }
 
             int usable = positions.Length - result.Refused.Count;
-            if (usable < minimum || usable == 0)
+            int needed = plan.Definition.Rounds.MinimumReports ?? Math.Max(1, round.Wanted - rule.ToleratedOf(round.Wanted));
+            if (usable < needed || usable == 0)
             {
                 string? notFinite = result.Refused
                     .Where(refused => refused.Reason.Code == UpdateRefusedException.NotFinite)
                     .Select(refused => _flights[positions[refused.Index]].Client.Id.Name)
                     .FirstOrDefault();
-                await AbandonAsync($"{usable} of at least {minimum} updates were usable", positions, ct).ConfigureAwait(false);
+                await AbandonAsync($"{usable} of at least {needed} updates were usable", positions, ct).ConfigureAwait(false);
                 if (notFinite is not null) await RecordAsync(Diverged($"in round {round.Round} the update of client '{notFinite}' is not finite"), ct).ConfigureAwait(false);
                 return;
             }
 
-            if (plan.Definition.Aggregator.FaultFor(plan.TrainLayout, usable) is { } fault)
+            if (rule.FaultFor(plan.TrainLayout, usable, result.Refused.Count) is { } fault)
             {
-                await AbandonAsync($"the aggregator cannot be used: {fault}", positions, ct).ConfigureAwait(false);
+                await AbandonAsync($"{UnfitRule}: {fault}", positions, ct).ConfigureAwait(false);
                 return;
             }
 
@@ -375,8 +418,8 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                 Weight = result.Sum.Weight,
                 Metrics = plan.Metrics.Means(result.Sum, "", "local").ToDictionary(StringComparer.Ordinal),
             };
-            await CloseRoundAsync(receipt, positions, ct).ConfigureAwait(false);
-            if (!VectorBlocks.IsFinite(server.Model.Trainable, server.Model.Trainable.Length))
+            await CloseRoundAsync(receipt, positions, ct, [.. result.Discarded.Select(index => positions[index])]).ConfigureAwait(false);
+            if (!VectorBlocks.IsFinite(server.Model.Trainable, server.Model.Trainable.Length) || !VectorBlocks.IsFinite(server.Model.Buffers, server.Model.Buffers.Length))
                 await RecordAsync(Diverged($"round {round.Round} left a model that is not finite"), ct).ConfigureAwait(false);
         }
         finally
@@ -411,10 +454,11 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     private ValueTask AbandonAsync(string reason, int[] reported, CancellationToken ct) =>
         CloseRoundAsync(Receipt(committed: false, reason, reported), reported, ct);
 
-    private async ValueTask CloseRoundAsync(RoundReceipt receipt, int[] reported, CancellationToken ct)
+    // What a client keeps for its update counts where the update does: not where a rule chose others.
+    private async ValueTask CloseRoundAsync(RoundReceipt receipt, int[] reported, CancellationToken ct, int[]? discarded = null)
     {
         bool isBuffered = _state.OpenRound!.IsBuffered;
-        (TrainTask Task, bool Counts)[] settled = [.. reported.Select(p => (_flights[p].Task, receipt.Committed && _state.OutcomeOf(p) == ClientOutcome.Reported))];
+        (TrainTask Task, bool Counts)[] settled = [.. reported.Select(p => (_flights[p].Task, receipt.Committed && _state.OutcomeOf(p) == ClientOutcome.Reported && discarded?.Contains(p) != true))];
         Flight[] atWork = [.. _flights.Where((_, position) => isBuffered && _state.Replies[position] is null)];
         await RecordAsync(new RoundEnded(receipt), ct).ConfigureAwait(false);
         foreach ((TrainTask task, bool counts) in settled) fleet.Settle(task, counts);
@@ -463,7 +507,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             Weight = 0,
             Metrics = new Dictionary<string, double>(),
             BytesUp = reported.Sum(position => _flights[position].Observed?.ByteLength ?? plan.UpdateBytes),
-            BytesDown = (_flights.Count - round.AtWork ?? _flights.Count) * plan.TaskBytes,
+            BytesDown = Enumerable.Range(0, _flights.Count).Skip(round.AtWork ?? 0).Count(position => _state.OutcomeOf(position) != ClientOutcome.Declined) * plan.TaskBytes,
         };
     }
 

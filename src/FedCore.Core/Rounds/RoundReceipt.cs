@@ -57,7 +57,7 @@ public readonly record struct ClientReceipt(
 /// <summary>What is known of a client's work in a round. What the server did not plan itself is there only where the run discloses it.</summary>
 public sealed record ClientWork
 {
-    /// <summary>The most steps that the server told it to take.</summary>
+    /// <summary>The steps that its task came to, with a disclosure of <see cref="Disclosure.Timing"/>; otherwise the most that the server told it to take.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Planned { get; init; }
 

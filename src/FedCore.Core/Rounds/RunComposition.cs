@@ -11,13 +11,19 @@ internal static class RunComposition
     public static void Check(RunDefinition run, ModelPlan model)
     {
         if (run.Disclosures.Distinct().Count() != run.Disclosures.Count) throw Refused("disclosures names one twice. Name each once.");
-        if (run.Rounds is { WorkPlanning: not null, DeadlineSeconds: null })
+        if (run.Rounds is { WorkPlanning: not null, DeadlineSeconds: null, Buffer: null })
             throw Refused("rounds.workPlanning plans what clients can finish by the deadline, but rounds.deadlineSeconds is not set. Set it, such as to 60.");
         foreach (Disclosure needed in run.Rounds.Cohort.Disclosures.Concat(run.Evaluation.Cohort?.Disclosures ?? []))
             RequireDisclosure(run, needed, "rounds.cohort chooses by what single clients do");
         if (run.SecureAggregation is null)
             foreach (Disclosure needed in run.Aggregator.Disclosures) RequireDisclosure(run, needed, "aggregator compares the updates of single clients");
         CheckTransforms(run);
+        if (run.Aggregator.Disclosures.Count > 0 && run.Strategy.KeepsClientState)
+        {
+            throw Refused("aggregator leaves clients out, but the strategy's clients keep what the server must have the mean of. Use a strategy without a state at its clients, such as fedavg, "
+                + "or the aggregator weightedMean.");
+        }
+
         if (run.Rounds.Buffer is not null) CheckBuffer(run, model);
         if (run.SecureAggregation is { } secure) CheckSecure(run, secure);
     }
@@ -25,6 +31,8 @@ internal static class RunComposition
     private static void CheckBuffer(RunDefinition run, ModelPlan model)
     {
         const string buffered = "rounds.buffer lets every client start and end at a time of its own";
+        if (run.Rounds.WorkPlanning is not null)
+            throw Refused($"{buffered}, so nobody plans work by a deadline. Leave rounds.workPlanning and rounds.deadlineSeconds out.");
         if (run.Rounds.DeadlineSeconds is not null)
             throw Refused($"{buffered}, so there is no deadline for all. Leave rounds.deadlineSeconds out; rounds.buffer.maxStaleness limits how late an update may be.");
         if (run.Rounds.OverSelection > 0) throw Refused($"{buffered}, and waits for nobody. Set rounds.overSelection to 0.");
@@ -43,6 +51,11 @@ internal static class RunComposition
         int sparsifiers = run.Transforms.Count(transform => transform is ISparsifier), formats = run.Transforms.Count(transform => transform is IValueFormat);
         if (sparsifiers > 1 || formats > 1 || sparsifiers + formats != run.Transforms.Count || (sparsifiers + formats == 2 && run.Transforms[0] is IValueFormat))
             throw Refused($"{order}. Change transforms.");
+        if (run.Aggregator.Disclosures.Count > 0 && run.Transforms.Any(transform => transform is ISparsifier { IsShared: false }))
+        {
+            throw Refused("aggregator compares the clients' numbers with each other, but transforms let each client send other numbers. Use randomK, which draws the same for all, or a format.");
+        }
+
         if (sparsifiers > 0 && (run.Strategy.KeepsClientState || run.Strategy.Broadcasts.Count > 0))
         {
             throw Refused("transforms leave numbers of the update out, but the strategy's clients reckon with the server having all of them. "

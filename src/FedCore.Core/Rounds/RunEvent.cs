@@ -19,7 +19,8 @@ public abstract record RunEvent;
 /// <summary>The run began.</summary>
 /// <param name="Run">SHA-256 of its canonical bytes.</param>
 /// <param name="Environment">A digest of what else decides its result, such as the simulated data; empty where nothing does.</param>
-public sealed record RunOpened(string Run, string Environment) : RunEvent;
+/// <param name="Strategy">The names of its strategy and of the strategy's parts.</param>
+public sealed record RunOpened(string Run, string Environment, string? Strategy = null) : RunEvent;
 
 /// <summary>The run goes on behind a checkpoint; what came later does not count.</summary>
 /// <param name="Round">The last round that counts.</param>

@@ -22,6 +22,7 @@ public sealed class RunPlan
         byte[] hash = SHA256.HashData(canonical);
         Hash = "sha256:" + Convert.ToHexStringLower(hash);
         Random = new RandomKeys(hash, definition.Seed);
+        World = new RandomKeys("world"u8, definition.Seed);
         StrategyName = NamesIn(JsonSerializer.SerializeToNode(definition.Strategy, FedCoreJson.Options(registry))!);
         Metrics = new MetricLayout(definition.Model.Loss);
         TrainLayout = definition.Strategy.Layout(model.Schema).With([.. BufferSection(model.Schema), new Section(Section.Weight, SectionRole.Weight, 1), .. Metrics.Sections("")]);
@@ -51,6 +52,12 @@ public sealed class RunPlan
 
     /// <summary>The root of the run's reproducible random streams.</summary>
     public RandomKeys Random { get; }
+
+    /// <summary>
+    /// The root of random streams that the seed alone decides: first weights, and in simulations who has which device and who attacks. So runs with one seed can be
+    /// compared, whatever else differs between them.
+    /// </summary>
+    public RandomKeys World { get; }
 
     /// <summary>The metrics of the model's loss.</summary>
     public MetricLayout Metrics { get; }
@@ -101,7 +108,12 @@ public sealed class RunPlan
         CheckConsistency(definition, model);
         RunComposition.Check(definition, model);
         definition.Strategy.Check(definition);
-        return new RunPlan(definition, registry, model, canonical);
+        var plan = new RunPlan(definition, registry, model, canonical);
+
+        // However many there are, the updates themselves must be of a kind that the rule can judge.
+        return definition.Aggregator.FaultFor(plan.TrainLayout, int.MaxValue) is { } unfit
+            ? throw FedCoreException.Configuration("run.composition", $"aggregator {registry.NameOf(definition.Aggregator)} cannot be used here: {unfit}.")
+            : plan;
     }
 
     /// <summary>Checks the plan against a fleet.</summary>
@@ -120,10 +132,12 @@ public sealed class RunPlan
                 + "Lower it, or make rounds.cohort larger.");
         }
 
-        if (Definition.Aggregator.FaultFor(TrainLayout, (int)Math.Min(int.MaxValue, wanted)) is { } fault)
+        int planned = (int)Math.Min(int.MaxValue, wanted), least = Definition.Rounds.MinimumReports ?? planned;
+        if (Definition.Aggregator.For(planned).FaultFor(TrainLayout, least) is { } fault)
         {
             throw FedCoreException.Configuration(
-                "run.aggregator", $"aggregator {Registry.NameOf(Definition.Aggregator)} cannot be used here: {fault}. Change its parameters, the cohort, or the rule.");
+                "run.aggregator", $"aggregator {Registry.NameOf(Definition.Aggregator)} cannot be used here: {fault}, which a round {(least < planned ? "may close with (rounds.minimumReports)" : "wants")}. "
+                + "Change its parameters, rounds.cohort, rounds.minimumReports, or the rule.");
         }
     }
 

@@ -18,12 +18,26 @@ public sealed class FedDyn : IStrategy
     // The server's h and a client's gradient of its own loss, of the paper's section 3.
     private const string ServerTerm = "h", ClientGradient = "gradient";
 
-    /// <summary>The weight alpha of the dynamic terms, above 0. The paper's default is 0.01; it tries 0.1, 0.01 and 0.001.</summary>
+    /// <summary>
+    /// The weight alpha of the dynamic terms, above 0. The paper's default is 0.01; it tries 0.1, 0.01 and 0.001. Where the loss grows over many rounds it is too small for
+    /// how exactly clients minimise.
+    /// </summary>
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double Alpha { get; init; } = 0.01;
 
     /// <inheritdoc/>
     public bool KeepsClientState => true;
+
+    /// <inheritdoc/>
+    public void Check(RunDefinition run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        if (run.Transforms.Count > 0)
+        {
+            throw FedCoreException.Configuration(
+                "run.strategy", "strategy feddyn adds up at its server what each client keeps too, and what transforms round away would add up with it. Leave transforms out, or use scaffold or fedprox.");
+        }
+    }
 
     /// <inheritdoc/>
     public UpdateLayout Layout(ModelSchema schema) => UpdateLayout.ForModel(schema);
@@ -45,7 +59,7 @@ public sealed class FedDyn : IStrategy
         ArgumentNullException.ThrowIfNull(round);
         ArgumentNullException.ThrowIfNull(state);
         FlatVector model = state.Model.Trainable, h = state.Vector(ServerTerm);
-        float share = (float)(-Alpha / round.Population), mean = (float)(1 / sum.Weight), step = (float)(-1 / Alpha);
+        float share = (float)(-Alpha * sum.Contributors / (round.Population * sum.Weight)), mean = (float)(1 / sum.Weight), step = (float)(-1 / Alpha);
         foreach ((long offset, int count) in VectorBlocks.Of(model.Length))
         {
             Span<float> w = model.Slice(offset, count), term = h.Slice(offset, count);

@@ -55,7 +55,7 @@ internal sealed class ClientStateStore(string? folder) : IDisposable
     /// <summary>Makes the present state one that can be gone back to. The one before it can be too, until the next.</summary>
     public void Save(int round)
     {
-        if (folder is null || _files.Count == 0) return;
+        if (folder is null) return;
         Dictionary<string, Saved> all = _files.ToDictionary(file => file.Key, file => new Saved(file.Value.Length, file.Value.Snapshot(round)));
         string path = IndexOf(round), partial = path + ".partial";
         using (FileStream file = File.Create(partial))

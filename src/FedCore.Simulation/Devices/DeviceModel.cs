@@ -54,7 +54,7 @@ internal sealed class DeviceModel
         if (IsIdeal) return new DeviceAnswer(ClientOutcome.Reported, 0, steps);
 
         DeviceProfile? profile = ProfileOf(client);
-        RandomStream random = _plan.Random.Stream("device", task.Round, client.Id.Name);
+        RandomStream random = _plan.World.Stream("device", task.Round, client.Id.Name);
         if (!client.IsAvailableAt(now)) return new DeviceAnswer(ClientOutcome.Declined, 0, 0);
         if (profile is not null && random.NextDouble() >= profile.Availability) return new DeviceAnswer(ClientOutcome.Declined, 0, 0);
 
@@ -88,7 +88,7 @@ internal sealed class DeviceModel
     private DeviceProfile? ProfileOf(ClientDescriptor client)
     {
         if (_profiles.Count == 0) return null;
-        double place = _plan.Random.Stream("device profile", 0, client.Id.Name).NextDouble() * _shares;
+        double place = _plan.World.Stream("device profile", 0, client.Id.Name).NextDouble() * _shares;
         foreach (DeviceProfile profile in _profiles)
         {
             place -= profile.Share;
@@ -100,7 +100,7 @@ internal sealed class DeviceModel
 
     private double SpeedFactor(DeviceProfile profile, ClientDescriptor client) => profile.SpeedSpread == 0
         ? 1
-        : Math.Exp(profile.SpeedSpread * _plan.Random.Stream("device speed", 0, client.Id.Name).NextNormal());
+        : Math.Exp(profile.SpeedSpread * _plan.World.Stream("device speed", 0, client.Id.Name).NextNormal());
 
     private bool IsStraggler(TrainTask task)
     {
@@ -108,7 +108,7 @@ internal sealed class DeviceModel
         if (_ranks.Round != task.Round || _ranks.Ranks.Length != task.CohortSize)
         {
             int[] ranks = [.. Enumerable.Range(0, task.CohortSize)];
-            _plan.Random.Stream("stragglers", task.Round).Shuffle<int>(ranks);
+            _plan.World.Stream("stragglers", task.Round).Shuffle<int>(ranks);
             _ranks = (task.Round, ranks);
         }
 

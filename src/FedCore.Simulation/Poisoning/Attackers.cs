@@ -22,7 +22,7 @@ public sealed record Attackers
     {
         if (Clients > population)
             throw FedCoreException.Configuration("simulation.attackers", $"simulation.attackers.clients is {Clients}, but there are {population} clients. Use at most as many.");
-        Numerics.RandomStream random = plan.Random.Stream("attackers");
+        Numerics.RandomStream random = plan.World.Stream("attackers");
         var chosen = new HashSet<long>();
         for (long last = population - Clients; last < population; last++)
         {

@@ -9,6 +9,7 @@ namespace FedCore.Simulation.Storage;
 internal sealed class FileSpool : IUpdateSpool
 {
     private readonly long _length;
+    private readonly FileStream _stream;
     private readonly SafeFileHandle _file;
 
     /// <param name="length">Elements per update.</param>
@@ -16,7 +17,13 @@ internal sealed class FileSpool : IUpdateSpool
     {
         _length = length;
         string path = Path.Combine(Path.GetTempPath(), "fedcore-" + Path.GetRandomFileName());
-        _file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, FileOptions.DeleteOnClose);
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.Delete, Options = FileOptions.DeleteOnClose, BufferSize = 0 };
+
+        // Single clients' updates are nobody else's to read; and where a file may lose its name while it is open, it is gone however the process ends.
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        _stream = new FileStream(path, options);
+        _file = _stream.SafeFileHandle;
+        if (!OperatingSystem.IsWindows()) File.Delete(path);
     }
 
     /// <summary>Room for the updates of a round: in memory, or in a file where they are larger than a limit.</summary>
@@ -37,7 +44,7 @@ internal sealed class FileSpool : IUpdateSpool
         }
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose() => _stream.Dispose();
 
     private long PlaceOf(int update, long offset) => (update * _length + offset) * sizeof(float);
 }

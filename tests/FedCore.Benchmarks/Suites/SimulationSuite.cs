@@ -145,7 +145,7 @@ internal static class SimulationSuite
         public BareLoop(RunPlan plan, FixedClients clients)
         {
             _clients = clients;
-            using ModelState initial = ModelState.Initialize(plan.Model, plan.Random.Stream("model"));
+            using ModelState initial = ModelState.Initialize(plan.Model, plan.World.Stream("model"));
             _global = initial.Trainable.Clone();
             _parameters = _global.Clone();
             _gradients = _global.Clone();

@@ -18,7 +18,7 @@ public sealed class RunStatusTests : IDisposable
 
     public RunStatusTests()
     {
-        _model = ModelState.Initialize(_plan.Model, _plan.Random.Stream("model"));
+        _model = ModelState.Initialize(_plan.Model, _plan.World.Stream("model"));
         _status = new RunStatus(_plan, _clock);
     }
 

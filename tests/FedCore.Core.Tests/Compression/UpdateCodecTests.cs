@@ -45,6 +45,7 @@ public class UpdateCodecTests
         double worst = 0, largest = values.Max(Math.Abs);
         for (int i = 0; i < decoded.Length; i++)
             if (decoded[i] != 0 || transforms[0] is IValueFormat) worst = Math.Max(worst, Math.Abs(decoded[i] - values[i]));
+        Assert.Equal(values[Length..], decoded[Length..]);
 
         // The coarsest format has steps of a seventh of the largest value.
         Assert.InRange(worst, 0, transforms.Any(transform => transform is IValueFormat) ? largest / 7 : 0);

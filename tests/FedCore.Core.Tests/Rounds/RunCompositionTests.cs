@@ -27,6 +27,10 @@ public class RunCompositionTests
         { ["transforms=[{\"type\":\"topK\"},{\"type\":\"randomK\"}]"], ["at most one"] },
         { ["transforms=[{\"type\":\"topK\"}]", "strategy={\"type\":\"scaffold\"}"], ["leave numbers of the update out", "int8"] },
         { ["transforms=[{\"type\":\"randomK\"}]", "strategy={\"type\":\"feddyn\"}"], ["leave numbers of the update out"] },
+        { ["aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]", "transforms=[{\"type\":\"topK\"}]"], ["send other numbers", "randomK"] },
+        { ["aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]", "strategy={\"type\":\"feddyn\"}"], ["must have the mean of", "weightedMean"] },
+        { [Buffered, "rounds.workPlanning={}", "rounds.deadlineSeconds=60"], ["rounds.workPlanning and rounds.deadlineSeconds out"] },
+        { ["aggregator={\"type\":\"bulyan\",\"share\":0.25}", "disclosures=[\"individualUpdates\"]"], ["aggregator bulyan", "no number n of updates meets"] },
         { [Buffered, "transforms=[{\"type\":\"topK\"}]"], ["transforms keep at the client", "errorFeedback"] },
         { [Buffered, "model.layers=[{\"type\":\"linear\",\"outputs\":4},{\"type\":\"linear\",\"outputs\":3,\"local\":true}]"], ["layers that are local", "rounds.buffer"] },
         { [Secure, "transforms=[{\"type\":\"topK\"}]"], ["sums and nothing else", "cannot be summed", "randomK"] },
@@ -52,14 +56,14 @@ public class RunCompositionTests
     [InlineData(Secure, "disclosures=[\"timing\"]")]
     [InlineData(Secure, "transforms=[{\"type\":\"randomK\"}]")]
     [InlineData(Buffered, "transforms=[{\"type\":\"topK\",\"errorFeedback\":false},{\"type\":\"int8\"}]")]
-    [InlineData("transforms=[{\"type\":\"int4\"}]", "strategy={\"type\":\"feddyn\"}")]
-    [InlineData("transforms=[{\"type\":\"topK\"}]", "aggregator={\"type\":\"krum\"}", "disclosures=[\"individualUpdates\"]")]
+    [InlineData("transforms=[{\"type\":\"int4\"}]", "strategy={\"type\":\"fednova\"}")]
+    [InlineData("transforms=[{\"type\":\"randomK\"}]", "aggregator={\"type\":\"krum\"}", "disclosures=[\"individualUpdates\"]")]
     public void Parts_that_go_together_make_a_run(params string[] assignments) => Assert.NotNull(RunPlan.Create(RunFiles.Read(assignments), RunFiles.Names));
 
     [Theory]
-    [InlineData("{\"type\":\"bulyan\",\"byzantine\":2}", 10, "aggregator bulyan cannot be used here: it needs n >= 4f + 3: with f = 2 that is n >= 11, but n is 10.")]
-    [InlineData("{\"type\":\"krum\",\"byzantine\":4}", 10, "it needs n > 2f + 2: with f = 4 that is n >= 11, but n is 10.")]
-    [InlineData("{\"type\":\"trimmedMean\",\"share\":0.5}", 10, "it needs n > 2f: with f = 5 that is n >= 11, but n is 10.")]
+    [InlineData("{\"type\":\"bulyan\",\"byzantine\":2}", 10, "aggregator bulyan cannot be used here: it needs n >= 4f + 3: with f = 2 that is n >= 11, but n is 10, which a round wants.")]
+    [InlineData("{\"type\":\"krum\",\"byzantine\":4}", 10, "it needs n > 2f + 2: with f = 4 that is n >= 11, but n is 10")]
+    [InlineData("{\"type\":\"trimmedMean\",\"byzantine\":5}", 10, "it needs n > 2f: with f = 5 that is n >= 11, but n is 10")]
     public void A_rule_with_too_few_clients_is_refused_by_the_inequality_that_fails(string aggregator, int clients, string message)
     {
         RunPlan plan = RunPlan.Create(RunFiles.Read("rounds.cohort={\"type\":\"all\"}", $"aggregator={aggregator}", "disclosures=[\"individualUpdates\"]"), RunFiles.Names);
@@ -67,6 +71,21 @@ public class RunCompositionTests
         Assert.Equal("run.aggregator", fault.Code);
         Assert.Contains(message, fault.Message, StringComparison.Ordinal);
         plan.CheckPopulation(11);
+    }
+
+    [Fact]
+    public void A_rule_must_go_with_the_fewest_reports_that_a_round_may_close_with()
+    {
+        RunPlan plan = RunPlan.Create(
+            RunFiles.Read("rounds.cohort={\"type\":\"all\"}", "rounds.minimumReports=4", "aggregator={\"type\":\"krum\",\"byzantine\":1}", "disclosures=[\"individualUpdates\"]"), RunFiles.Names);
+        Assert.Contains("but n is 4, which a round may close with (rounds.minimumReports)", Assert.Throws<FedCoreException>(() => plan.CheckPopulation(10)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void FedDyn_does_not_go_with_what_rounds_updates()
+    {
+        var fault = Assert.Throws<FedCoreException>(() => RunPlan.Create(RunFiles.Read("strategy={\"type\":\"feddyn\"}", "transforms=[{\"type\":\"int4\"}]"), RunFiles.Names));
+        Assert.Equal("run.strategy", fault.Code);
     }
 
     [Fact]

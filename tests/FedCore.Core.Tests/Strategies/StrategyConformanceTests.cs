@@ -12,7 +12,7 @@ namespace FedCore.Core.Tests.Strategies;
 
 public class StrategyConformanceTests
 {
-    private static readonly Registry Names = Registry.CreateDefault().Register<IStrategy, Broken>("broken");
+    private static readonly Registry Names = Registry.CreateDefault().Register<IStrategy, Broken>("broken").Register<IStrategy, NeedsDeadline>("needsDeadline");
 
     /// <summary>Every registered strategy with its defaults, and with every server optimizer where it takes one.</summary>
     public static TheoryData<IStrategy> Strategies
@@ -37,7 +37,7 @@ public class StrategyConformanceTests
     [Theory]
     [MemberData(nameof(Strategies))]
     public async Task Every_strategy_conforms(IStrategy strategy) =>
-        Assert.All(await StrategyConformance.CheckAsync(strategy, Names, TestContext.Current.CancellationToken), result => Assert.True(result.Holds, $"{result}"));
+        Assert.All(await StrategyConformance.CheckAsync(strategy, Names, ct: TestContext.Current.CancellationToken), result => Assert.True(result.Holds, $"{result}"));
 
     [Theory]
     [InlineData(Break.Layout, "its layout is the same every time, with the model's change in it")]
@@ -45,6 +45,7 @@ public class StrategyConformanceTests
     [InlineData(Break.Plan, "its plan depends on round and client alone")]
     [InlineData(Break.Still, "a round of one client moves the model and leaves it finite")]
     [InlineData(Break.Division, "a client that weighs nothing leaves the model finite")]
+    [InlineData(Break.Sum, "with all of the sums ten times as large it forms the same means")]
     [InlineData(Break.Random, "the same updates give the same bits")]
     [InlineData(Break.Field, "a run that is resumed from saved state goes on with the same bits")]
     [InlineData(Break.HiddenState, "a round of one client moves the model and leaves it finite")]
@@ -52,17 +53,35 @@ public class StrategyConformanceTests
     [InlineData(Break.Linear, "it is linear in its updates, if it says so")]
     public async Task A_strategy_that_breaks_a_rule_fails_its_check(Break how, string fact)
     {
-        IReadOnlyList<ConformanceResult> results = await StrategyConformance.CheckAsync(new Broken { How = how }, Names, TestContext.Current.CancellationToken);
+        IReadOnlyList<ConformanceResult> results = await StrategyConformance.CheckAsync(new Broken { How = how }, Names, ct: TestContext.Current.CancellationToken);
         Assert.Contains(results, result => result.Fact == fact && !result.Holds);
     }
 
     [Fact]
     public async Task The_same_strategy_unbroken_conforms() =>
-        Assert.All(await StrategyConformance.CheckAsync(new Broken(), Names, TestContext.Current.CancellationToken), result => Assert.True(result.Holds, $"{result}"));
+        Assert.All(await StrategyConformance.CheckAsync(new Broken(), Names, ct: TestContext.Current.CancellationToken), result => Assert.True(result.Holds, $"{result}"));
+
+    [Fact]
+    public async Task A_strategy_that_needs_more_of_its_run_is_checked_in_such_a_run()
+    {
+        Assert.DoesNotContain(await StrategyConformance.CheckAsync(new NeedsDeadline(), Names, ct: TestContext.Current.CancellationToken), result => result is { Holds: true, Fact: "the same updates give the same bits" });
+        Assert.All(
+            await StrategyConformance.CheckAsync(
+                new NeedsDeadline(), Names, run => run with { Rounds = run.Rounds with { DeadlineSeconds = 10 } }, TestContext.Current.CancellationToken),
+            result => Assert.True(result.Holds, $"{result}"));
+    }
 
     public enum Break
     {
-        Nothing, Layout, NoModel, Plan, Still, Division, Random, Field, HiddenState, HiddenBroadcast, Linear,
+        Nothing, Layout, NoModel, Plan, Still, Division, Sum, Random, Field, HiddenState, HiddenBroadcast, Linear,
+    }
+
+    private sealed class NeedsDeadline : FedAvg
+    {
+        public override void Check(RunDefinition run)
+        {
+            if (run.Rounds.DeadlineSeconds is null) throw FedCoreException.Configuration("run.strategy", "It needs a deadline.");
+        }
     }
 
     private sealed class Broken : IStrategy
@@ -92,6 +111,7 @@ public class StrategyConformanceTests
             double scale = How switch
             {
                 Break.Division => 1 / (3.0 - sum.Contributors) / sum.Weight,
+                Break.Sum => 1,
                 Break.Random => Random.Shared.NextDouble() / sum.Weight,
                 Break.Field => (_momentum = 0.5f * _momentum + 1) / sum.Weight,
                 _ => 1 / sum.Weight,

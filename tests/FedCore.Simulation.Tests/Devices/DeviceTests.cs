@@ -15,6 +15,43 @@ public class DeviceTests
         Assert.Equal("simulation.time", fault.Code);
     }
 
+    // The clock begins at midnight and a round takes five hours; whoever is asked by 20:00 may work on behind it.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Where_all_are_asleep_a_round_waits_until_the_first_wakes_up(bool choosesAvailable)
+    {
+        var window = new AvailabilityWindow { From = new TimeOnly(8, 0), To = new TimeOnly(20, 0) };
+        RunPlan plan = SmallRun.Plan(new RoundPolicy
+        {
+            Count = 7,
+            Cohort = choosesAvailable ? new Rounds.Selection.RoundRobinSelection { Size = 4 } : new Rounds.Selection.UniformSelection { Size = 4 },
+        });
+        using SimulationResult result = await SmallRun.RunAsync(plan, Options(new DeviceProfile { Name = "d", ExamplesPerSecond = 36 / (5 * 3600.0), Online = [window] }));
+        Assert.All(result.State.Rounds, round => Assert.True(round.Committed));
+        Assert.Equal([8, 13, 18, 8, 13, 18, 8], result.State.Rounds.Select(round => (int)Math.Round(round.Opened.TimeOfDay.TotalHours)));
+    }
+
+    // Half of the devices need a minute for a step. They are told so without a model being sent.
+    [Fact]
+    public async Task Bytes_are_counted_of_those_who_got_a_task_and_the_plan_is_what_the_task_came_to()
+    {
+        RunPlan plan = SmallRun.Plan(
+            new RoundPolicy { Count = 3, DeadlineSeconds = 30, WorkPlanning = new WorkPlanning { Margin = 0 }, MinimumReports = 1 },
+            change: run => run with { Disclosures = [Disclosure.Timing] });
+        using SimulationResult result = await SmallRun.RunAsync(
+            plan, Options(new DeviceProfile { Name = "fast", ExamplesPerSecond = 9 }, new DeviceProfile { Name = "slow", ExamplesPerSecond = 0.1 }), clients: 20);
+        Assert.All(result.State.Rounds, round =>
+        {
+            ClientReceipt[] sent = [.. round.Clients.Where(client => client.Outcome == ClientOutcome.Reported)];
+            Assert.InRange(sent.Length, 1, 19);
+            Assert.Equal(sent.Length * plan.TaskBytes, round.BytesDown);
+
+            // Two passes of 18 examples in batches of 6; 30 seconds would be enough for 45 steps.
+            Assert.All(sent, client => Assert.Equal((6, 6), (client.Work!.Planned, client.Work.Done)));
+        });
+    }
+
     // 36 examples at 9 per second.
     [Fact]
     public async Task A_round_takes_as_long_as_its_slowest_device()

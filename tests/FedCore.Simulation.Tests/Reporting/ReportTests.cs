@@ -57,7 +57,7 @@ public class ReportTests
             Model = run.Model with { Layers = [new Models.Layers.LinearSpec { Outputs = 4 }, new Models.Layers.LinearSpec { Outputs = 3, Local = true }] },
             Aggregator = new Aggregation.Robust.TrimmedMean { Byzantine = 1 },
             Disclosures = [Disclosure.IndividualUpdates],
-            Transforms = [new Compression.Sparsifiers.TopK { Share = 0.5 }, new Compression.Formats.Int4()],
+            Transforms = [new Compression.Sparsifiers.RandomK { Share = 0.5 }, new Compression.Formats.Int4()],
         });
         var attackers = new Poisoning.Attackers { Clients = 1, Behavior = new Poisoning.SignFlipPoisoning() };
         using SimulationResult result = await SmallRun.RunAsync(plan, new SimulationOptions { Attackers = attackers, Definition = new SimulationDefinition { Attackers = attackers } });
@@ -65,7 +65,7 @@ public class ReportTests
         HtmlReport.Write(folder["report.html"], plan, result, SmallRun.Data(plan));
         string page = WebUtility.HtmlDecode(await File.ReadAllTextAsync(folder["report.html"], TestContext.Current.CancellationToken));
         Assert.Contains("<dt>aggregator</dt><dd>trimmedMean · byzantine 1 · share 0.2</dd>", page, StringComparison.Ordinal);
-        Assert.Contains("<dt>transforms</dt><dd>topK · share 0.5 · errorFeedback true, then int4</dd>", page, StringComparison.Ordinal);
+        Assert.Contains("<dt>transforms</dt><dd>randomK · share 0.5 · unbiased false, then int4</dd>", page, StringComparison.Ordinal);
         Assert.Contains("<dt>attackers</dt><dd>clients 1 · behavior signFlip</dd>", page, StringComparison.Ordinal);
         Assert.Contains("<dt>model</dt><dd>28 parameters, and 15 of each client's own</dd>", page, StringComparison.Ordinal);
     }

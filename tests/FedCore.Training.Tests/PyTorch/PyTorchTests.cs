@@ -140,7 +140,7 @@ public sealed class PyTorchTests
             Model = new LocalModel(_plan, EngineRegistry.CreateDefault(), _parameters);
             Network = Model.NetworkFor(_batches[0].Length);
             Model.Begin(ExampleView.All(examples), this, _plan.Random.Stream("dropout"));
-            using var state = ModelState.Initialize(_plan.Model, _plan.Random.Stream("model"));
+            using var state = ModelState.Initialize(_plan.Model, _plan.World.Stream("model"));
             Model.Buffers.CopyFrom(state.Buffers);
         }
 

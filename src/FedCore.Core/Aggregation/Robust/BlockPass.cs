@@ -24,8 +24,9 @@ internal static class BlockPass
     /// <param name="resources">Threads and memory.</param>
     /// <param name="work">What is done, on several threads at once.</param>
     /// <param name="ct">Cancels the walk.</param>
+    /// <param name="lanes">Number of lanes, at most <see cref="Lanes"/>.</param>
     public static Task RunAsync(
-        SpooledUpdates updates, IReadOnlyList<int> rows, long begin, long end, AggregationResources resources, Work work, CancellationToken ct)
+        SpooledUpdates updates, IReadOnlyList<int> rows, long begin, long end, AggregationResources resources, Work work, CancellationToken ct, int lanes = Lanes)
     {
         int columns = Math.Clamp(BlockBytes / sizeof(float) / rows.Count / 32 * 32, FewestColumns, MostColumns);
 
@@ -34,15 +35,15 @@ internal static class BlockPass
         long blocks = (end - begin + columns - 1) / columns;
         int next = -1;
         return resources.RunAsync(
-            (int)Math.Clamp(Math.Min(Lanes, blocks), 1, resources.Threads),
+            (int)Math.Clamp(Math.Min(lanes, blocks), 1, resources.Threads),
             () =>
             {
                 FlatVector buffer = resources.Pool.Rent((long)rows.Count * pitch);
                 try
                 {
-                    for (int lane = Interlocked.Increment(ref next); lane < Lanes; lane = Interlocked.Increment(ref next))
+                    for (int lane = Interlocked.Increment(ref next); lane < lanes; lane = Interlocked.Increment(ref next))
                     {
-                        for (long index = lane * blocks / Lanes; index < (lane + 1) * blocks / Lanes; index++)
+                        for (long index = lane * blocks / lanes; index < (lane + 1) * blocks / lanes; index++)
                         {
                             ct.ThrowIfCancellationRequested();
                             long offset = begin + index * columns;

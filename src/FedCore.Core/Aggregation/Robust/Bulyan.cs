@@ -14,15 +14,15 @@ public sealed class Bulyan : ByzantineAggregator
 {
     private protected override string Inequality => "n >= 4f + 3";
 
-    private protected override int NeededFor(int byzantine) => 4 * byzantine + 3;
+    private protected override long NeededFor(long byzantine) => 4 * byzantine + 3;
 
     private protected override string? FaultOfLayout(UpdateLayout layout) => FaultOfSections(layout);
 
-    private protected override async Task EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
+    private protected override async Task<IReadOnlyList<int>> EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
     {
-        int byzantine = ByzantineOf(updates.Rows.Count), chosen = updates.Rows.Count - 2 * byzantine, averaged = chosen - 2 * byzantine;
+        int byzantine = ByzantineOf(updates), chosen = updates.Rows.Count - 2 * byzantine, averaged = chosen - 2 * byzantine;
         var scores = new KrumScores(await PairwiseDistances.ComputeAsync(updates, resources, ct).ConfigureAwait(false), byzantine);
-        int[] rows = [.. Enumerable.Range(0, chosen).Select(_ => scores.TakeBest()).Order().Select(place => updates.Rows[place])];
+        int[] places = [.. Enumerable.Range(0, chosen).Select(_ => scores.TakeBest()).Order()], rows = [.. places.Select(place => updates.Rows[place])];
         var network = new SortingNetwork(chosen, 0, chosen);
         await BlockPass.RunAsync(
             updates, rows, 0, updates.Layout.VectorLength, resources,
@@ -32,6 +32,7 @@ public sealed class Bulyan : ByzantineAggregator
                 MeanAroundMedian(block, averaged, mean.Slice(block.Offset, block.Columns));
             },
             ct).ConfigureAwait(false);
+        return [.. Enumerable.Range(0, updates.Rows.Count).Except(places)];
     }
 
     // In order, the nearest to the median are neighbours of each other: a window, which moves up as long as the number behind its end is nearer than its first one.

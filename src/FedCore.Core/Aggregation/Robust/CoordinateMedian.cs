@@ -11,11 +11,11 @@ namespace FedCore.Aggregation.Robust;
 [Paper("Yin et al. 2018, Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates", "https://arxiv.org/abs/1803.01498")]
 public sealed class CoordinateMedian : RobustAggregator
 {
-    private protected override Task EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
+    private protected override async Task<IReadOnlyList<int>> EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
     {
         int count = updates.Rows.Count, lower = (count - 1) / 2, upper = count / 2;
         var network = new SortingNetwork(count, lower, upper - lower + 1);
-        return BlockPass.RunAsync(
+        await BlockPass.RunAsync(
             updates, updates.Rows, 0, updates.Layout.VectorLength, resources,
             (in block) =>
             {
@@ -26,6 +26,7 @@ public sealed class CoordinateMedian : RobustAggregator
                 TensorPrimitives.Multiply(block.Row(lower), 0.5f, target);
                 TensorPrimitives.FusedMultiplyAdd(block.Row(upper), 0.5f, target, target);
             },
-            ct);
+            ct).ConfigureAwait(false);
+        return [];
     }
 }

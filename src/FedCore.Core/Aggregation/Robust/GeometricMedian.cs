@@ -17,33 +17,36 @@ public sealed class GeometricMedian : RobustAggregator
     [Range(1, 10_000)]
     public int Iterations { get; init; } = 100;
 
-    /// <summary>The least distance nu by which is divided, above 0. The authors' code has 1e-5.</summary>
+    /// <summary>The least distance nu by which is divided, as a share of the median distance, above 0. The authors' code has 1e-5 for all distances.</summary>
     [Range(0, 1, MinimumIsExclusive = true)]
     public double Smoothing { get; init; } = 1e-5;
 
-    /// <summary>It ends where a step makes the sum of the distances smaller by less than this share. The authors' code has 1e-6.</summary>
+    /// <summary>
+    /// It ends where a step changes most distances by less than this share of themselves. The authors' code has 1e-6, of the sum of the distances, which a single huge update
+    /// decides.
+    /// </summary>
     [Range(0, 1)]
     public double Tolerance { get; init; } = 1e-6;
 
     /// <inheritdoc/>
-    public override string? FaultFor(UpdateLayout layout, int updates) => FaultOfSections(layout);
+    public override string? FaultFor(UpdateLayout layout, int updates, int refused = 0) => FaultOfSections(layout);
 
-    private protected override async Task EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
+    private protected override async Task<IReadOnlyList<int>> EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
     {
         int count = updates.Rows.Count;
-        double[] factors = [.. Enumerable.Repeat(1.0 / count, count)];
-        double before = double.PositiveInfinity;
+        double[] factors = [.. Enumerable.Repeat(1.0 / count, count)], before = [];
         for (int step = 0; step < Iterations; step++)
         {
             double[] distances = [.. (await Combination.SquaredDistancesAsync(updates, factors, resources, ct).ConfigureAwait(false)).Select(Math.Sqrt)];
-            double total = distances.Sum();
-            if (before - total <= Tolerance * total) break;
-            before = total;
-            double[] shares = [.. distances.Select(distance => 1 / Math.Max(Smoothing, distance))];
+            double middle = Median(distances);
+            if (middle == 0 || (step > 0 && Median([.. distances.Zip(before, (now, then) => Math.Abs(then - now) / Math.Max(now, middle))]) <= Tolerance)) break;
+            before = distances;
+            double[] shares = [.. distances.Select(distance => 1 / Math.Max(Smoothing * middle, distance))];
             double sum = shares.Sum();
             factors = [.. shares.Select(share => share / sum)];
         }
 
         await Combination.SumAsync(updates, factors, mean, resources, ct).ConfigureAwait(false);
+        return [];
     }
 }

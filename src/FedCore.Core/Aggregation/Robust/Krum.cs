@@ -10,17 +10,18 @@ public abstract class ScoringAggregator : ByzantineAggregator
 {
     private protected override string Inequality => "n > 2f + 2";
 
-    private protected override int NeededFor(int byzantine) => 2 * byzantine + 3;
+    private protected override long NeededFor(long byzantine) => 2 * byzantine + 3;
 
     private protected override string? FaultOfLayout(UpdateLayout layout) => FaultOfSections(layout);
 
-    private protected override async Task EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
+    private protected override async Task<IReadOnlyList<int>> EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
     {
         double[,] distances = await PairwiseDistances.ComputeAsync(updates, resources, ct).ConfigureAwait(false);
-        IReadOnlyList<int> chosen = Choose(new KrumScores(distances, ByzantineOf(updates.Rows.Count)));
+        IReadOnlyList<int> chosen = Choose(new KrumScores(distances, ByzantineOf(updates)));
         double[] factors = new double[updates.Rows.Count];
         foreach (int update in chosen) factors[update] = 1.0 / chosen.Count;
         await Combination.SumAsync(updates, factors, mean, resources, ct).ConfigureAwait(false);
+        return [.. Enumerable.Range(0, factors.Length).Except(chosen)];
     }
 
     /// <summary>Which updates the mean is formed of.</summary>
@@ -40,13 +41,14 @@ public sealed class Krum : ScoringAggregator
 [Paper("Blanchard et al. 2017, Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent", "https://arxiv.org/abs/1703.02757")]
 public sealed class MultiKrum : ScoringAggregator
 {
-    /// <summary>How many updates, m; null for n - f, all but those that may be anything.</summary>
+    /// <summary>How many updates, m; null for n - f, all but those that may be anything, which is the most. Fewer are safer: the paper's proof is for m = 1.</summary>
     [Range(1, 1_000_000)]
     public int? Averaged { get; init; }
 
     /// <inheritdoc/>
-    public override string? FaultFor(UpdateLayout layout, int updates) => base.FaultFor(layout, updates)
-        ?? (Averaged > updates ? $"it needs n >= m: m (averaged) is {Averaged}, but n is {updates}" : null);
+    public override string? FaultFor(UpdateLayout layout, int updates, int refused = 0) => base.FaultFor(layout, updates, refused)
+        ?? (Averaged > updates - ByzantineOf(updates, refused)
+            ? $"it needs n - f >= m: m (averaged) is {Averaged}, but with f = {ByzantineOf(updates, refused)} n - f is {updates - ByzantineOf(updates, refused)}" : null);
 
     private protected override IReadOnlyList<int> Choose(KrumScores scores) => scores.Ranking()[..(Averaged ?? scores.Count - scores.Byzantine)];
 }

@@ -13,6 +13,9 @@ internal static class PairwiseDistances
     // So many updates meet as many others at once: their sums are in registers.
     private const int Tile = 4;
 
+    // Each lane has sums of its own for all pairs: of many updates fewer lanes, so that they take at most as much memory as 16 lanes of so many.
+    private const int ManyUpdates = 256;
+
     /// <summary>The distances between the model's changes.</summary>
     /// <param name="updates">The updates.</param>
     /// <param name="resources">Threads and memory.</param>
@@ -22,8 +25,10 @@ internal static class PairwiseDistances
     {
         (Section model, long begin) = updates.Layout.Find(Section.Model);
         int count = updates.Rows.Count;
-        double[][] lanes = [.. Enumerable.Range(0, BlockPass.Lanes).Select(_ => new double[count * count])];
-        await BlockPass.RunAsync(updates, updates.Rows, begin, begin + model.Length, resources, (in block) => AddBlock(block, lanes[block.Lane]), ct).ConfigureAwait(false);
+        int laneCount = Math.Clamp(BlockPass.Lanes * ManyUpdates / count * ManyUpdates / count, 1, BlockPass.Lanes);
+        double[][] lanes = [.. Enumerable.Range(0, laneCount).Select(_ => new double[checked(count * count)])];
+        await BlockPass.RunAsync(
+            updates, updates.Rows, begin, begin + model.Length, resources, (in block) => AddBlock(block, lanes[block.Lane]), ct, laneCount).ConfigureAwait(false);
         double[,] distances = new double[count, count];
         for (int i = 0; i < count; i++)
         {

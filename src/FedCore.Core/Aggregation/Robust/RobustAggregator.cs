@@ -6,7 +6,8 @@ namespace FedCore.Aggregation.Robust;
 
 /// <summary>
 /// A rule that estimates the mean change of the honest clients from updates of which some may be anything. It compares single updates, so the run must disclose
-/// them. All clients count the same, however many examples they claim to have; numbers beside the vectors that decide anything are estimated by their median.
+/// them. All clients count the same, however many examples they claim to have: the weight of the sum is the median weight times their number. Numbers beside the vectors
+/// that decide anything are estimated by their median.
 /// </summary>
 public abstract class RobustAggregator : IAggregator
 {
@@ -14,7 +15,13 @@ public abstract class RobustAggregator : IAggregator
     public IReadOnlyList<Disclosure> Disclosures => [Disclosure.IndividualUpdates];
 
     /// <inheritdoc/>
-    public virtual string? FaultFor(UpdateLayout layout, int updates) => null;
+    public virtual string? FaultFor(UpdateLayout layout, int updates, int refused = 0) => null;
+
+    /// <inheritdoc/>
+    public virtual IAggregator For(int wanted) => this;
+
+    /// <inheritdoc/>
+    public virtual int ToleratedOf(int wanted) => Math.Max(0, (wanted - 1) / 2);
 
     /// <inheritdoc/>
     public async ValueTask<AggregationResult> AggregateAsync(
@@ -28,9 +35,10 @@ public abstract class RobustAggregator : IAggregator
         double[] scalars = new double[layout.ScalarCount];
         try
         {
-            if (spooled.Rows.Count == 0 || FaultFor(layout, spooled.Rows.Count) is not null) sum.Clear();
-            else await SumAsync(spooled, sum, scalars, resources, ct).ConfigureAwait(false);
-            return new AggregationResult(new UpdateSum(layout, sum, scalars, spooled.Contributors), spooled.Refused);
+            int[] discarded = [];
+            if (spooled.Rows.Count == 0 || FaultFor(layout, spooled.Rows.Count, spooled.Refused.Count) is not null) sum.Clear();
+            else discarded = await SumAsync(spooled, sum, scalars, resources, ct).ConfigureAwait(false);
+            return new AggregationResult(new UpdateSum(layout, sum, scalars, spooled.Contributors), spooled.Refused) { Discarded = discarded };
         }
         catch
         {
@@ -44,19 +52,15 @@ public abstract class RobustAggregator : IAggregator
     /// <param name="mean">Receives the mean.</param>
     /// <param name="resources">Threads and memory.</param>
     /// <param name="ct">Cancels the work.</param>
-    private protected abstract Task EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct);
+    /// <returns>Which of <see cref="SpooledUpdates.Rows"/> are no part of it: their places.</returns>
+    private protected abstract Task<IReadOnlyList<int>> EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct);
 
-    /// <summary>Forms a sum as strategies expect it: of vectors and numbers, from which they form means.</summary>
-    /// <param name="updates">The updates.</param>
-    /// <param name="sum">Receives the vectors.</param>
-    /// <param name="scalars">Receives the numbers.</param>
-    /// <param name="resources">Threads and memory.</param>
-    /// <param name="ct">Cancels the work.</param>
-    private protected virtual async Task SumAsync(SpooledUpdates updates, FlatVector sum, double[] scalars, AggregationResources resources, CancellationToken ct)
+    // A sum as strategies expect it: of vectors and numbers, from which they form means. The answer is who is no part of it.
+    private async Task<int[]> SumAsync(SpooledUpdates updates, FlatVector sum, double[] scalars, AggregationResources resources, CancellationToken ct)
     {
-        await EstimateAsync(updates, sum, resources, ct).ConfigureAwait(false);
+        IReadOnlyList<int> discarded = await EstimateAsync(updates, sum, resources, ct).ConfigureAwait(false);
         double[] weights = updates.Weights();
-        double count = weights.Length, weight = TotalOf(weights);
+        double count = weights.Length, weight = count * Median(weights);
         long start = 0;
         foreach (Section section in updates.Layout.Sections)
         {
@@ -87,12 +91,9 @@ public abstract class RobustAggregator : IAggregator
                 };
             }
         }
-    }
 
-    /// <summary>The weight of the sum. Where all count the same it is the median weight times their number, so that nobody's own weight decides it.</summary>
-    /// <param name="weights">What the clients say that they weigh.</param>
-    /// <returns>The weight.</returns>
-    private protected virtual double TotalOf(double[] weights) => weights.Length * Median(weights);
+        return [.. discarded.Select(place => updates.Rows[place])];
+    }
 
     /// <summary>Says why updates cannot be judged by the model's change, where they have more vectors than it.</summary>
     private protected static string? FaultOfSections(UpdateLayout layout)

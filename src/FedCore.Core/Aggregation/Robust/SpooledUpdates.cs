@@ -93,9 +93,13 @@ internal sealed class SpooledUpdates : IDisposable
 
     private static void Keep(UpdateLayout layout, IUpdateReader reader, IUpdateSpool spool, int index)
     {
+        // Beyond these limits a change could not be told from its weight in single precision; no number of examples goes there.
+        const double least = 1e-12, most = 1e18;
         double weight = reader.Scalars[(int)layout.Find(Section.Weight).Offset];
-        if (!(weight > 0 && double.IsFinite(weight)))
-            throw new UpdateRefusedException("update.weight", $"The update weighs {weight}; a rule that compares updates needs a weight above 0.");
+        if (!(weight >= least && weight <= most))
+            throw new UpdateRefusedException("update.weight", $"The update weighs {weight}; a rule that compares updates takes weights from {least} to {most}.");
+        foreach (double scalar in reader.Scalars)
+            if (!double.IsFinite(scalar)) throw new UpdateRefusedException(UpdateRefusedException.NotFinite, "A number of the update is not finite.");
         float[] block = new float[VectorBlocks.BlockLength];
         long start = 0;
         foreach (Section section in layout.Sections.Where(section => section.IsVector))

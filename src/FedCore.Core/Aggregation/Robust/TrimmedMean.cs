@@ -10,13 +10,13 @@ public sealed class TrimmedMean : ByzantineAggregator
 {
     private protected override string Inequality => "n > 2f";
 
-    private protected override int NeededFor(int byzantine) => 2 * byzantine + 1;
+    private protected override long NeededFor(long byzantine) => 2 * byzantine + 1;
 
-    private protected override Task EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
+    private protected override async Task<IReadOnlyList<int>> EstimateAsync(SpooledUpdates updates, FlatVector mean, AggregationResources resources, CancellationToken ct)
     {
-        int trimmed = ByzantineOf(updates.Rows.Count), kept = updates.Rows.Count - 2 * trimmed;
+        int trimmed = ByzantineOf(updates), kept = updates.Rows.Count - 2 * trimmed;
         var network = new SortingNetwork(updates.Rows.Count, trimmed, kept);
-        return BlockPass.RunAsync(
+        await BlockPass.RunAsync(
             updates, updates.Rows, 0, updates.Layout.VectorLength, resources,
             (in block) =>
             {
@@ -26,6 +26,7 @@ public sealed class TrimmedMean : ByzantineAggregator
                 for (int row = trimmed + 1; row < trimmed + kept; row++) TensorPrimitives.Add(target, block.Row(row), target);
                 TensorPrimitives.Multiply(target, 1f / kept, target);
             },
-            ct);
+            ct).ConfigureAwait(false);
+        return [];
     }
 }

@@ -37,16 +37,19 @@ internal sealed class QuadraticFederation : IDisposable
     public float[] Model => Server.Model.Trainable.AsSpan().ToArray();
 
     /// <summary>A run whose model has so many parameters.</summary>
-    public static RunPlan PlanFor(IStrategy strategy, Registry registry, int parameters, TrainingPlan training, int rounds = 1000) => RunPlan.Create(
-        new RunDefinition
+    public static RunPlan PlanFor(
+        IStrategy strategy, Registry registry, int parameters, TrainingPlan training, int rounds = 1000, Func<RunDefinition, RunDefinition>? change = null)
+    {
+        var definition = new RunDefinition
         {
             Name = "quadratic losses",
             Model = new ModelSpec { Input = [parameters], Layers = [new LinearSpec { Outputs = 1, Bias = false }], Loss = new MeanSquaredErrorSpec() },
             Strategy = strategy,
             Training = training,
             Rounds = new RoundPolicy { Count = rounds },
-        },
-        registry);
+        };
+        return RunPlan.Create(change?.Invoke(definition) ?? definition, registry);
+    }
 
     /// <summary>The minimum of the clients' mean loss, each client counted with a weight.</summary>
     public static double[] OptimumOf(IReadOnlyList<QuadraticClient> clients, Func<QuadraticClient, double> weight)

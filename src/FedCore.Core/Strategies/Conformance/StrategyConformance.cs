@@ -16,9 +16,11 @@ public static class StrategyConformance
     /// <summary>Puts a strategy through all checks.</summary>
     /// <param name="strategy">The strategy with the parameters to be checked.</param>
     /// <param name="registry">The names, its own among them.</param>
+    /// <param name="change">Changes the run that it is checked in, for a strategy that refuses others; null for a plain one.</param>
     /// <param name="ct">Cancels the checks.</param>
     /// <returns>Each check and, where it failed, why.</returns>
-    public static async Task<IReadOnlyList<ConformanceResult>> CheckAsync(IStrategy strategy, Registry registry, CancellationToken ct = default)
+    public static async Task<IReadOnlyList<ConformanceResult>> CheckAsync(
+        IStrategy strategy, Registry registry, Func<RunDefinition, RunDefinition>? change = null, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(strategy);
         ArgumentNullException.ThrowIfNull(registry);
@@ -26,7 +28,7 @@ public static class StrategyConformance
         foreach ((string fact, Func<Subject, Task<string?>> check) in Checks)
         {
             ct.ThrowIfCancellationRequested();
-            results.Add(new ConformanceResult(fact, await FaultOfAsync(check, new Subject(strategy, registry, ct)).ConfigureAwait(false)));
+            results.Add(new ConformanceResult(fact, await FaultOfAsync(check, new Subject(strategy, registry, change, ct)).ConfigureAwait(false)));
         }
 
         return results;
@@ -39,6 +41,7 @@ public static class StrategyConformance
         ("its plan depends on round and client alone", PlanIsStableAsync),
         ("a round of one client moves the model and leaves it finite", OneClientAsync),
         ("a client that weighs nothing leaves the model finite", NoWeightAsync),
+        ("with all of the sums ten times as large it forms the same means", MeansAsync),
         ("a round without clients needs nothing of it", EmptyCohortAsync),
         ("the same updates give the same bits", SameBitsAsync),
         ("a run that is resumed from saved state goes on with the same bits", ResumesAsync),
@@ -100,6 +103,24 @@ public static class StrategyConformance
         var nothing = new MemoryUpdate(new float[layout.VectorLength], new double[layout.ScalarCount]);
         await federation.ApplyAsync(1, [.. await federation.TrainAsync(1, [0, 1], subject.Ct).ConfigureAwait(false), nothing], subject.Ct).ConfigureAwait(false);
         return federation.Model.All(float.IsFinite) ? null : "the model is not finite.";
+    }
+
+    // A strategy that does not divide by a sum of weights, or of something like them, moves ten times as far.
+    private static async Task<string?> MeansAsync(Subject subject)
+    {
+        using QuadraticFederation once = subject.New(), tenfold = subject.New();
+        IReadOnlyList<MemoryUpdate> updates = await once.TrainAsync(1, [0, 2, 3], subject.Ct).ConfigureAwait(false);
+        await once.ApplyAsync(1, updates, subject.Ct).ConfigureAwait(false);
+        await tenfold.ApplyAsync(1, [.. updates.Select(update => new MemoryUpdate(
+            [.. update.Values.Select(value => 10 * value)], [.. update.Scalars.ToArray().Select(value => 10 * value)]))], subject.Ct).ConfigureAwait(false);
+        for (int j = 0; j < Parameters; j++)
+        {
+            double single = once.Model[j], other = tenfold.Model[j];
+            if (!(Math.Abs(other - single) <= 1e-4 * (1 + Math.Abs(single))))
+                return $"parameter {j} ended at {other:G6} instead of {single:G6}. Divide what is summed by sum.Weight, or by a section of the strategy's own.";
+        }
+
+        return null;
     }
 
     // The engine abandons such a round; what the strategy could spoil is the round behind it.
@@ -170,9 +191,9 @@ public static class StrategyConformance
 
     private static Task<string?> Fail(string why) => Task.FromResult<string?>(why + ".");
 
-    private sealed record Subject(IStrategy Strategy, Registry Registry, CancellationToken Ct)
+    private sealed record Subject(IStrategy Strategy, Registry Registry, Func<RunDefinition, RunDefinition>? Change, CancellationToken Ct)
     {
-        public RunPlan Plan() => QuadraticFederation.PlanFor(Strategy, Registry, Parameters, new TrainingPlan { Steps = 5, LearningRate = 0.1 }, Rounds);
+        public RunPlan Plan() => QuadraticFederation.PlanFor(Strategy, Registry, Parameters, new TrainingPlan { Steps = 5, LearningRate = 0.1 }, Rounds, Change);
 
         /// <summary>A new federation; with the clients' states of another one, to go on from there.</summary>
         public QuadraticFederation New(QuadraticFederation? statesOf = null) => new(

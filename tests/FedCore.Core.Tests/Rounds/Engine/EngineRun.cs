@@ -26,7 +26,7 @@ internal sealed class EngineRun : IDisposable
     {
         Plan = plan;
         Fleet = new ScriptedFleet(Clock, clients);
-        Server = new ServerState(ModelState.Initialize(plan.Model, plan.Random.Stream("model")));
+        Server = new ServerState(ModelState.Initialize(plan.Model, plan.World.Stream("model")));
     }
 
     public static RunPlan PlanFor(Func<RunDefinition, RunDefinition>? change = null, RoundPolicy? rounds = null, EvaluationPlan? evaluation = null)

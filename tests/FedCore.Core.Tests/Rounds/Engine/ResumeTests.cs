@@ -1,4 +1,5 @@
 using FedCore.Rounds;
+using FedCore.Strategies;
 using FedCore.Rounds.Selection;
 
 namespace FedCore.Core.Tests.Rounds.Engine;
@@ -129,6 +130,18 @@ public class ResumeTests
         await run.RunAsync();
         using EngineRun changed = new(change: run => run with { Seed = 2 }) { Journal = journal };
         Assert.Equal("run.changed", (await Assert.ThrowsAsync<FedCoreException>(() => changed.RunAsync())).Code);
+    }
+
+    [Fact]
+    public async Task A_changed_strategy_is_refused_by_name()
+    {
+        var journal = new InMemoryJournal();
+        using EngineRun run = new() { Journal = journal };
+        await run.RunAsync();
+        using EngineRun changed = new(change: run => run with { Strategy = new Scaffold() }) { Journal = journal };
+        var fault = await Assert.ThrowsAsync<FedCoreException>(() => changed.RunAsync());
+        Assert.Equal("run.changed", fault.Code);
+        Assert.Contains("has the strategy fedavg+average, but its definition now has scaffold+average", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]

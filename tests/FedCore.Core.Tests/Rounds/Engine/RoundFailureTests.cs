@@ -61,13 +61,40 @@ public class RoundFailureTests
     public async Task A_round_with_too_few_usable_updates_for_its_rule_is_abandoned_with_the_inequality()
     {
         using var run = new EngineRun(
-            clients: 5, rounds: new RoundPolicy { Count = 1, MinimumReports = 1 },
+            clients: 6, rounds: new RoundPolicy { Count = 1, MinimumReports = 5, DeadlineSeconds = 10 },
             change: definition => definition with { Aggregator = new Krum { Byzantine = 1 }, Disclosures = [Disclosure.IndividualUpdates] });
-        run.Fleet.Update = (task, client) => task.Position == 0 ? ScriptedUpdate.Refused("test.code") : ScriptedUpdate.Of(task, client);
+        run.Fleet.OnTrain = task => [new Answer(task.Position == 5 ? 20 : 1)];
+        run.Fleet.Update = (task, client) => task.Position < 2 ? ScriptedUpdate.Refused("test.code") : ScriptedUpdate.Of(task, client);
         float[] before = run.Model;
         await run.RunInVainAsync();
-        Assert.Equal("the aggregator cannot be used: it needs n > 2f + 2: with f = 1 that is n >= 5, but n is 4", run.State.Rounds[0].Reason);
+        Assert.Equal("3 of at least 5 updates were usable", run.State.Rounds[0].Reason);
         Assert.Equal(before, run.Model);
+    }
+
+    // One of five updates is none: that was the attacker that the rule withstands. Of two one was honest, as far as the rule knows.
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(2, false)]
+    public async Task A_rule_withstands_as_many_updates_that_are_none_as_it_says(int refused, bool committed)
+    {
+        using var run = new EngineRun(
+            clients: 5, rounds: new RoundPolicy { Count = 1 },
+            change: definition => definition with { Aggregator = new Krum { Byzantine = 1 }, Disclosures = [Disclosure.IndividualUpdates] });
+        run.Fleet.Update = (task, client) => task.Position < refused ? ScriptedUpdate.Refused(UpdateRefusedException.NotFinite) : ScriptedUpdate.Of(task, client);
+        if (committed) await run.RunAsync();
+        else await Assert.ThrowsAsync<FedCoreException>(() => run.RunAsync());
+        Assert.Equal(committed, run.State.Rounds[0].Committed);
+    }
+
+    // What a client keeps counts only where its update is a part of the model: of Krum's five one is.
+    [Fact]
+    public async Task Clients_whose_update_a_rule_did_not_choose_go_on_from_what_they_had()
+    {
+        using var run = new EngineRun(
+            clients: 5, rounds: new RoundPolicy { Count = 1 },
+            change: definition => definition with { Aggregator = new Krum { Byzantine = 1 }, Disclosures = [Disclosure.IndividualUpdates] });
+        await run.RunAsync();
+        Assert.Equal((1, 5), (run.Fleet.Settled.Count(settled => settled.Counts), run.Fleet.Settled.Count));
     }
 
     [Fact]
