@@ -141,7 +141,7 @@ public class ResumeTests
         using EngineRun changed = new(change: run => run with { Strategy = new Scaffold() }) { Journal = journal };
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => changed.RunAsync());
         Assert.Equal("run.changed", fault.Code);
-        Assert.Contains("has the strategy fedavg+average, but its definition now has scaffold+average", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("has the strategy momentum, but its definition now has scaffold+average", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
