@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using FedCore.Naming;
 
 namespace FedCore.Cli;
 
@@ -10,13 +11,14 @@ internal static partial class DocumentationComments
 {
     private static readonly ConcurrentDictionary<Assembly, Dictionary<string, string>> Files = new();
 
-    /// <summary>The summary of a type or property as plain text, or null.</summary>
+    /// <summary>The summary of a type or property as plain text, with what a paper says of its value; or null.</summary>
     public static string? SummaryOf(MemberInfo member)
     {
         Type? type = member as Type ?? member.DeclaringType;
         if (type?.FullName is not { } name) return null;
         string id = member is Type ? $"T:{name.Replace('+', '.')}" : $"P:{name.Replace('+', '.')}.{member.Name}";
-        return Files.GetOrAdd(type.Assembly, Load).GetValueOrDefault(id);
+        string? summary = Files.GetOrAdd(type.Assembly, Load).GetValueOrDefault(id);
+        return summary is not null && member.GetCustomAttribute<PaperValueAttribute>() is { } paper ? $"{summary} {paper.Text}" : summary;
     }
 
     private static Dictionary<string, string> Load(Assembly assembly)

@@ -11,6 +11,9 @@ namespace FedCore.Json;
 /// <summary>JSON schemas of FedCore's files, made from the types that read them: limits from their annotations, names from the registry.</summary>
 public static class JsonSchemas
 {
+    /// <summary>The keyword, of no meaning to other readers of the schema, of what an algorithm's paper says of a parameter's value.</summary>
+    internal const string PaperKeyword = "x-paper";
+
     /// <summary>The schema of a type.</summary>
     /// <typeparam name="T">The type, such as a run definition.</typeparam>
     /// <param name="registry">The names that may stand in the file.</param>
@@ -62,6 +65,9 @@ public static class JsonSchemas
     {
         switch (attribute)
         {
+            case PaperValueAttribute paper:
+                schema[PaperKeyword] = paper.Text;
+                break;
             case RangeAttribute range:
                 double minimum = Convert.ToDouble(range.Minimum, null), maximum = Convert.ToDouble(range.Maximum, null);
                 if (minimum > -1e300) schema[range.MinimumIsExclusive ? "exclusiveMinimum" : "minimum"] = Number(minimum);

@@ -119,7 +119,8 @@ internal sealed class SchemaValidator(JsonObject root, IReadOnlyDictionary<strin
         ("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"), ("exclusiveMaximum", "below"),
     }.Where(limit => schema.ContainsKey(limit.Item1)).Select(limit => $"{limit.Item2} {Text(Limit(schema, limit.Item1)!.Value)}"));
 
-    private static string Default(JsonObject schema) => schema["default"] is { } value ? $" The default is {Show(value)}." : "";
+    private static string Default(JsonObject schema) =>
+        (schema["default"] is { } value ? $" The default is {Show(value)}." : "") + (schema[JsonSchemas.PaperKeyword] is { } paper ? $" {paper.GetValue<string>()}" : "");
 
     // A whole number that the type's own words cannot hold; a double is too coarse to tell.
     private static string? OutOfFormat(JsonObject schema, JsonValue value)

@@ -11,7 +11,8 @@ namespace FedCore.Rounds;
 [Paper("Nguyen et al. 2022, Federated Learning with Buffered Asynchronous Aggregation", "https://arxiv.org/abs/2106.06639")]
 public sealed record BufferPolicy
 {
-    /// <summary>How many updates move the model on, K. The paper's default is 10.</summary>
+    /// <summary>How many updates move the model on, K.</summary>
+    [PaperValue("The paper's default is 10.")]
     [Range(1, int.MaxValue)]
     public int Size { get; init; } = 10;
 

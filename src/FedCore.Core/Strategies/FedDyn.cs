@@ -18,10 +18,8 @@ public sealed class FedDyn : IStrategy
     // The server's h and a client's gradient of its own loss, of the paper's section 3.
     private const string ServerTerm = "h", ClientGradient = "gradient";
 
-    /// <summary>
-    /// The weight alpha of the dynamic terms, above 0. The paper's default is 0.01; it tries 0.1, 0.01 and 0.001. Where the loss grows over many rounds it is too small for
-    /// how exactly clients minimise.
-    /// </summary>
+    /// <summary>The weight alpha of the dynamic terms, above 0. Where the loss grows over many rounds it is too small for how exactly clients minimise.</summary>
+    [PaperValue("The paper's default is 0.01; it tries 0.1, 0.01 and 0.001.")]
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double Alpha { get; init; } = 0.01;
 

@@ -11,7 +11,8 @@ namespace FedCore.Strategies;
 [Paper("Li et al. 2020, Federated Optimization in Heterogeneous Networks", "https://arxiv.org/abs/1812.06127")]
 public class FedProx : FedAvg
 {
-    /// <summary>The proximal term's weight mu, 0 or more. The paper tries 0.001, 0.01, 0.1 and 1.</summary>
+    /// <summary>The proximal term's weight mu, 0 or more.</summary>
+    [PaperValue("The paper tries 0.001, 0.01, 0.1 and 1.")]
     [Range(0, double.MaxValue)]
     public double Mu { get; init; } = 0.01;
 

@@ -22,7 +22,8 @@ public sealed class QFedAvg : IStrategy
     // The authors' code adds as much, so that a client with a loss of 0 has powers of it.
     private const double LeastLoss = 1e-10;
 
-    /// <summary>How much fairness counts, 0 or more. The paper tries 0 to 15, and 1 first.</summary>
+    /// <summary>How much fairness counts, 0 or more.</summary>
+    [PaperValue("The paper tries 0 to 15, and 1 first.")]
     [Range(0, 100)]
     public double Q { get; init; } = 1;
 

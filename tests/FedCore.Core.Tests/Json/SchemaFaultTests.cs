@@ -47,7 +47,11 @@ public class SchemaFaultTests
         { "training.optimizer.momentum=1", "training.optimizer.momentum is 1: it must be at least 0 and below 1. The default is 0." },
         { "training.optimizer.momentum=-0.1", "training.optimizer.momentum is -0.1: it must be at least 0 and below 1. The default is 0." },
         { "model.layers[1].rate=1.0", "model.layers[1].rate is 1.0: it must be at least 0 and below 1. The default is 0.5." },
-        { "strategy.mu=-1", "strategy.mu is -1: it must be at least 0. The default is 0.01." },
+        { "strategy.mu=-1", "strategy.mu is -1: it must be at least 0. The default is 0.01. The paper tries 0.001, 0.01, 0.1 and 1." },
+        {
+            "strategy.server={\"type\":\"adam\",\"beta1\":1}",
+            "strategy.server.beta1 is 1: it must be at least 0 and below 1. The default is 0.9. The paper's default is 0.9; with adagrad it is 0."
+        },
         { "training.clipNorm=0", "training.clipNorm is 0: it must be above 0." },
         { "evaluation.splits=[]", "evaluation.splits has 0 entries: it needs at least 1." },
         { "model.input=[1,2,3,4]", "model.input has 4 entries: it may have at most 3." },

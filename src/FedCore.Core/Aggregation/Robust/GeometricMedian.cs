@@ -13,18 +13,18 @@ namespace FedCore.Aggregation.Robust;
 [Paper("Pillutla et al. 2022, Robust Aggregation for Federated Learning", "https://arxiv.org/abs/1912.13445")]
 public sealed class GeometricMedian : RobustAggregator
 {
-    /// <summary>The most steps. The authors' code takes 4, behind which updates that are larger a thousand times would still count.</summary>
+    /// <summary>The most steps.</summary>
+    [PaperValue("The authors' code takes 4, behind which updates that are larger a thousand times would still count.")]
     [Range(1, 10_000)]
     public int Iterations { get; init; } = 100;
 
-    /// <summary>The least distance nu by which is divided, as a share of the median distance, above 0. The authors' code has 1e-5 for all distances.</summary>
+    /// <summary>The least distance nu by which is divided, as a share of the median distance, above 0.</summary>
+    [PaperValue("The authors' code has 1e-5 for all distances.")]
     [Range(0, 1, MinimumIsExclusive = true)]
     public double Smoothing { get; init; } = 1e-5;
 
-    /// <summary>
-    /// It ends where a step changes most distances by less than this share of themselves. The authors' code has 1e-6, of the sum of the distances, which a single huge update
-    /// decides.
-    /// </summary>
+    /// <summary>It ends where a step changes most distances by less than this share of themselves.</summary>
+    [PaperValue("The authors' code has 1e-6, of the sum of the distances, which a single huge update decides.")]
     [Range(0, 1)]
     public double Tolerance { get; init; } = 1e-6;
 

@@ -41,7 +41,8 @@ public sealed class Krum : ScoringAggregator
 [Paper("Blanchard et al. 2017, Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent", "https://arxiv.org/abs/1703.02757")]
 public sealed class MultiKrum : ScoringAggregator
 {
-    /// <summary>How many updates, m; null for n - f, all but those that may be anything, which is the most. Fewer are safer: the paper's proof is for m = 1.</summary>
+    /// <summary>How many updates, m; null for n - f, all but those that may be anything, which is the most. Fewer are safer.</summary>
+    [PaperValue("The paper's proof is for 1.")]
     [Range(1, 1_000_000)]
     public int? Averaged { get; init; }
 

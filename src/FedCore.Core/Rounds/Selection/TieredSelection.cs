@@ -22,7 +22,8 @@ public sealed class TieredSelection : ICohortSelection
     [Range(0, 1, MinimumIsExclusive = true)]
     public double? Fraction { get; init; }
 
-    /// <summary>Number of tiers. The paper's default is 5.</summary>
+    /// <summary>Number of tiers.</summary>
+    [PaperValue("The paper's default is 5.")]
     [Range(1, 1000)]
     public int Tiers { get; init; } = 5;
 

@@ -22,15 +22,18 @@ public sealed class UtilitySelection : ICohortSelection
     [Range(0, 1, MinimumIsExclusive = true)]
     public double? Fraction { get; init; }
 
-    /// <summary>The share of clients that have never been asked, in the first round. The paper's default is 0.9.</summary>
+    /// <summary>The share of clients that have never been asked, in the first round.</summary>
+    [PaperValue("The paper's default is 0.9.")]
     [Range(0, 1)]
     public double Exploration { get; init; } = 0.9;
 
-    /// <summary>The factor on that share from round to round. The paper's default is 0.98.</summary>
+    /// <summary>The factor on that share from round to round.</summary>
+    [PaperValue("The paper's default is 0.98.")]
     [Range(0, 1)]
     public double ExplorationDecay { get; init; } = 0.98;
 
-    /// <summary>The least that it falls to. The paper's default is 0.2.</summary>
+    /// <summary>The least that it falls to.</summary>
+    [PaperValue("The paper's default is 0.2.")]
     [Range(0, 1)]
     public double LeastExploration { get; init; } = 0.2;
 
@@ -38,19 +41,23 @@ public sealed class UtilitySelection : ICohortSelection
     [Range(0, 1e9, MinimumIsExclusive = true)]
     public double? PreferredSeconds { get; init; }
 
-    /// <summary>How much a client counts less that needs longer, alpha. The paper's default is 2.</summary>
+    /// <summary>How much a client counts less that needs longer, alpha.</summary>
+    [PaperValue("The paper's default is 2.")]
     [Range(0, 100)]
     public double Penalty { get; init; } = 2;
 
-    /// <summary>Utilities within this share of the smallest that would be chosen may be chosen too, c. The paper's default is 0.95.</summary>
+    /// <summary>Utilities within this share of the smallest that would be chosen may be chosen too, c.</summary>
+    [PaperValue("The paper's default is 0.95.")]
     [Range(0, 1)]
     public double CutOff { get; init; } = 0.95;
 
-    /// <summary>Utilities above this quantile count as much as it, so that outliers are not always asked. The paper's default is 0.95.</summary>
+    /// <summary>Utilities above this quantile count as much as it, so that outliers are not always asked.</summary>
+    [PaperValue("The paper's default is 0.95.")]
     [Range(0, 1)]
     public double ClipQuantile { get; init; } = 0.95;
 
-    /// <summary>Who has been asked so often is asked no more; null for no limit. The paper's default is 10.</summary>
+    /// <summary>Who has been asked so often is asked no more; null for no limit.</summary>
+    [PaperValue("The paper's default is 10.")]
     [Range(1, int.MaxValue)]
     public int? MaxParticipations { get; init; }
 

@@ -16,7 +16,8 @@ public interface IStalenessWeighting
 [Paper("Xie et al. 2019, Asynchronous Federated Optimization", "https://arxiv.org/abs/1903.03934")]
 public sealed class PolynomialStaleness : IStalenessWeighting
 {
-    /// <summary>The exponent, 0 or more. The paper's default is 0.5.</summary>
+    /// <summary>The exponent, 0 or more.</summary>
+    [PaperValue("The paper's default is 0.5.")]
     [Range(0, 100)]
     public double Exponent { get; init; } = 0.5;
 

@@ -13,19 +13,23 @@ public abstract class AdaptiveServerOptimizer : IServerOptimizer
 {
     private const string FirstMoment = "firstMoment", Accumulator = "accumulator";
 
-    /// <summary>The server's step size. The paper tunes it for every task, over powers of sqrt(10) from 0.001 to 10.</summary>
+    /// <summary>The server's step size.</summary>
+    [PaperValue("The paper tunes it for every task, over powers of sqrt(10) from 0.001 to 10.")]
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double LearningRate { get; init; } = 0.01;
 
-    /// <summary>What is left of the first moment after a round, from 0 to below 1. The paper's default is 0.9; with adagrad it is 0.</summary>
+    /// <summary>What is left of the first moment after a round, from 0 to below 1.</summary>
+    [PaperValue("The paper's default is 0.9; with adagrad it is 0.")]
     [Range(0, 1, MaximumIsExclusive = true)]
     public double Beta1 { get; init; } = 0.9;
 
-    /// <summary>The degree of adaptivity: what is added to the root of the accumulator, above 0. The paper's default is 0.001.</summary>
+    /// <summary>The degree of adaptivity: what is added to the root of the accumulator, above 0.</summary>
+    [PaperValue("The paper's default is 0.001.")]
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double Tau { get; init; } = 1e-3;
 
-    /// <summary>The accumulator before the first round, 0 or more; null for the square of tau, the least that the paper allows. FLamby begins with 0.</summary>
+    /// <summary>The accumulator before the first round, 0 or more; null for the square of tau. FLamby begins with 0.</summary>
+    [PaperValue("The paper allows the square of tau and more.")]
     [Range(0, double.MaxValue)]
     public double? InitialAccumulator { get; init; }
 
@@ -73,7 +77,8 @@ public sealed class ServerAdagrad : AdaptiveServerOptimizer
 [Paper("Reddi et al. 2021, Adaptive Federated Optimization", "https://arxiv.org/abs/2003.00295")]
 public sealed class ServerAdam : AdaptiveServerOptimizer
 {
-    /// <summary>What is left of the accumulator after a round, from 0 to below 1. The paper's default is 0.99.</summary>
+    /// <summary>What is left of the accumulator after a round, from 0 to below 1.</summary>
+    [PaperValue("The paper's default is 0.99.")]
     [Range(0, 1, MaximumIsExclusive = true)]
     public double Beta2 { get; init; } = 0.99;
 
@@ -89,7 +94,8 @@ public sealed class ServerAdam : AdaptiveServerOptimizer
 [Paper("Reddi et al. 2021, Adaptive Federated Optimization", "https://arxiv.org/abs/2003.00295")]
 public sealed class ServerYogi : AdaptiveServerOptimizer
 {
-    /// <summary>How slowly the accumulator follows, from 0 to below 1. The paper's default is 0.99.</summary>
+    /// <summary>How slowly the accumulator follows, from 0 to below 1.</summary>
+    [PaperValue("The paper's default is 0.99.")]
     [Range(0, 1, MaximumIsExclusive = true)]
     public double Beta2 { get; init; } = 0.99;
 

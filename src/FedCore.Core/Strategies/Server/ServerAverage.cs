@@ -9,7 +9,8 @@ namespace FedCore.Strategies.Server;
 [Paper("McMahan et al. 2017, Communication-Efficient Learning of Deep Networks from Decentralized Data", "https://arxiv.org/abs/1602.05629")]
 public sealed class ServerAverage : IServerOptimizer
 {
-    /// <summary>The multiple; 1, as in the paper, replaces the model by the mean of the clients' models.</summary>
+    /// <summary>The multiple; 1 replaces the model by the mean of the clients' models.</summary>
+    [PaperValue("The paper's is 1.")]
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double LearningRate { get; init; } = 1;
 

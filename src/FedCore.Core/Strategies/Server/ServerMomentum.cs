@@ -13,11 +13,13 @@ public sealed class ServerMomentum : IServerOptimizer
 {
     private const string Velocity = "velocity";
 
-    /// <summary>The step along the velocity; the paper's is 1.</summary>
+    /// <summary>The step along the velocity.</summary>
+    [PaperValue("The paper's is 1.")]
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double LearningRate { get; init; } = 1;
 
-    /// <summary>What is left of the velocity after a round, from 0 to below 1. The paper tries 0.7, 0.9, 0.97, 0.99 and 0.997.</summary>
+    /// <summary>What is left of the velocity after a round, from 0 to below 1.</summary>
+    [PaperValue("The paper tries 0.7, 0.9, 0.97, 0.99 and 0.997.")]
     [Range(0, 1, MaximumIsExclusive = true)]
     public double Momentum { get; init; } = 0.9;
 

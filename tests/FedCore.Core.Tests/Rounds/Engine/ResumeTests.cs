@@ -1,6 +1,6 @@
 using FedCore.Rounds;
-using FedCore.Strategies;
 using FedCore.Rounds.Selection;
+using FedCore.Strategies;
 
 namespace FedCore.Core.Tests.Rounds.Engine;
 
