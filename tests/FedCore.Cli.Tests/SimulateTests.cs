@@ -11,11 +11,13 @@ public class SimulateTests
     {
         JsonElement line = (await Fedcore.SucceedAsync("simulate", Fedcore.Hospitals, "--json")).Json;
         Assert.Equal(
-            ["run", "rounds", "metrics", "bytesUp", "bytesDown", "seconds", "peakMemoryMb", "modelDigest"],
+            ["run", "rounds", "metrics", "clients", "bytesUp", "bytesDown", "seconds", "peakMemoryMb", "modelDigest"],
             line.EnumerateObject().Select(property => property.Name));
         Assert.Equal(20, line.GetProperty("rounds").GetInt32());
         Assert.InRange(line.GetProperty("metrics").GetProperty("accuracy").GetDouble(), 0.93, 1);
         Assert.InRange(line.GetProperty("metrics").GetProperty("loss").GetDouble(), 0, 0.2);
+        double[] clients = [.. ((string[])["worst10", "median", "best10"]).Select(name => line.GetProperty("clients").GetProperty("accuracy").GetProperty(name).GetDouble())];
+        Assert.Equal(clients.Order(), clients);
         Assert.StartsWith("sha256:", line.GetProperty("run").GetString());
 
         // 513 parameters: down, 20 rounds of training and of evaluation for 5 clients each.

@@ -52,6 +52,13 @@ public sealed class RunFileTests : IDisposable
     }
 
     [Fact]
+    public void A_time_that_no_day_has_is_refused_by_an_example_of_one_that_it_has()
+    {
+        var fault = Assert.Throws<FedCoreException>(() => Load(Sound, "simulation.devices=[{\"name\":\"a\",\"online\":[{\"from\":\"25:00\",\"to\":\"06:00\"}]}]"));
+        Assert.Contains("simulation.devices[0].online[0].from is \"25:00\": it must be a time of day, such as \"06:00\".", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_file_without_a_simulation_section_is_refused()
     {
         var fault = Assert.Throws<FedCoreException>(() => Load(Sound.Replace("simulation", "simulations", StringComparison.Ordinal)));

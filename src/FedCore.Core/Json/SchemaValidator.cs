@@ -106,6 +106,8 @@ internal sealed class SchemaValidator(JsonObject root, IReadOnlyDictionary<strin
         }
         else if (value.GetValueKind() == JsonValueKind.String)
         {
+            if (schema["format"]?.GetValue<string>() == "time" && !TimeOnly.TryParse(value.GetValue<string>(), CultureInfo.InvariantCulture, out _))
+                return Out(path, value, "a time of day, such as \"06:00\"");
             int length = value.GetValue<string>().Length;
             if (Limit(schema, "minLength") is { } least && length < least) return Out(path, value, $"at least {Text(least)} {(least == 1 ? "character" : "characters")} long");
             if (Limit(schema, "maxLength") is { } most && length > most) return Out(path, value, $"at most {Text(most)} {(most == 1 ? "character" : "characters")} long");

@@ -106,7 +106,7 @@ public sealed class RunPlan
             throw FedCoreException.Configuration("run.invalid", $"Run '{definition.Name}': {fault}");
         ModelPlan model = definition.Model.Plan(registry);
         CheckConsistency(definition, model);
-        RunComposition.Check(definition, model);
+        RunComposition.Check(definition, model, registry);
         definition.Strategy.Check(definition);
         var plan = new RunPlan(definition, registry, model, canonical);
 
@@ -187,6 +187,8 @@ public sealed class RunPlan
             throw Invalid("model.layers have nothing to train together. Add a layer with weights that is not local, such as {\"type\": \"linear\", \"outputs\": 10}.");
         if (run.Training is { Epochs: not null, Steps: not null })
             throw Invalid("training has both \"epochs\" and \"steps\". Keep one of the two.");
+        if (run.Evaluation.FineTune is { Epochs: not null, Steps: not null })
+            throw Invalid("evaluation.fineTune has both \"epochs\" and \"steps\". Keep one of the two.");
         if (run.Training.Optimizer is Optimizers.SgdSpec { Nesterov: true, Momentum: 0 })
             throw Invalid("training.optimizer.nesterov needs a momentum. Set training.optimizer.momentum, such as 0.9.");
         if (run.Evaluation.Splits.Distinct().Count() != run.Evaluation.Splits.Count)

@@ -52,6 +52,10 @@ public class SchemaFaultTests
             "strategy.server={\"type\":\"adam\",\"beta1\":1}",
             "strategy.server.beta1 is 1: it must be at least 0 and below 1. The default is 0.9. The paper's default is 0.9; with adagrad it is 0."
         },
+        {
+            "evaluation.fineTune={\"epochs\":0}",
+            "evaluation.fineTune.epochs is 0: it must be at least 1 and at most 1000000."
+        },
         { "training.clipNorm=0", "training.clipNorm is 0: it must be above 0." },
         { "evaluation.splits=[]", "evaluation.splits has 0 entries: it needs at least 1." },
         { "model.input=[1,2,3,4]", "model.input has 4 entries: it may have at most 3." },

@@ -8,6 +8,7 @@ public class RunPlanTests
 {
     public static TheoryData<string, string> Contradictions => new()
     {
+        { "evaluation.fineTune={\"epochs\":1,\"steps\":5}", "evaluation.fineTune has both \"epochs\" and \"steps\"" },
         { "training.steps=5", "training has both \"epochs\" and \"steps\"" },
         { "training.optimizer={\"type\":\"sgd\",\"nesterov\":true}", "training.optimizer.nesterov needs a momentum" },
         { "evaluation.splits=[\"test\",\"test\"]", "evaluation.splits names a split twice" },
