@@ -128,6 +128,8 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                     if (!reader.Update.IsFinite || !float.IsFinite(poisoning?.UpdateFactor ?? 1))
                         throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
                     reader.Decoded = seat.Encode(reader.Update, train.Round, client.Id.Name);
+                    if (!seat.State.IsFinite)
+                        throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"What client '{client.Id}' keeps is not finite.");
                     seat.State.Keep(train);
                 }
                 else

@@ -29,6 +29,9 @@ internal sealed class ClientStateBuffer(ClientStateStore store) : IClientState, 
         return vector;
     }
 
+    /// <summary>Whether all that the client would keep is finite: what is not would spoil every round that it is asked in.</summary>
+    public bool IsFinite => _used.All(name => VectorBlocks.IsFinite(_vectors[name], _vectors[name].Length));
+
     /// <summary>Keeps what the client has written until its update is settled.</summary>
     public void Keep(TrainTask task)
     {

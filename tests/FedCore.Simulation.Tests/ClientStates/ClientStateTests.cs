@@ -1,11 +1,15 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using FedCore.Models;
+using FedCore.Naming;
+using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Rounds.Selection;
 using FedCore.Simulation.Devices;
 using FedCore.Simulation.Storage;
 using FedCore.Strategies;
 using FedCore.Tests;
+using FedCore.Updates;
 
 namespace FedCore.Simulation.Tests.ClientStates;
 
@@ -51,6 +55,17 @@ public class ClientStateTests
         Assert.Equal("run.checkpoint", (await Assert.ThrowsAsync<FedCoreException>(() => ResumeAsync(plan, folder, null))).Code);
         foreach (string file in Directory.EnumerateFiles(folder.Path, "clients-*.json")) File.Delete(file);
         Assert.Equal("run.checkpoint", (await Assert.ThrowsAsync<FedCoreException>(() => ResumeAsync(plan, folder, folder.Path))).Code);
+    }
+
+    [Fact]
+    public async Task A_client_that_would_keep_what_is_not_finite_is_refused()
+    {
+        Registry names = Registry.CreateDefault().AddSimulation().Register<IStrategy, Spoiling>("spoiling");
+        RunPlan plan = RunPlan.Create(SmallRun.Plan(new RoundPolicy { Count = 1, MinimumReports = 1 }).Definition with { Strategy = new Spoiling() }, names);
+        using SimulationResult result = await SmallRun.RunAsync(plan, clients: 3);
+        RoundReceipt round = Assert.Single(result.State.Rounds);
+        Assert.Equal([ClientOutcome.Reported, ClientOutcome.Reported, ClientOutcome.Refused], round.Clients.Select(c => c.Outcome).Order());
+        Assert.Equal("update.not-finite", round.Clients.Single(c => c.Outcome == ClientOutcome.Refused).Reason);
     }
 
     // With every client in every round that counts, the server's control variate is the mean of the clients' own, whose changes it has summed.
@@ -151,5 +166,31 @@ public class ClientStateTests
         public ValueTask<string> SaveAsync(int round, ServerState state, CancellationToken ct) => inner.SaveAsync(round, state, ct);
 
         public ValueTask LoadAsync(CheckpointSaved saved, ServerState state, CancellationToken ct) => inner.LoadAsync(saved, state, ct);
+    }
+
+    // Federated averaging in which one of the clients notes what is not a number, and sends a sound update.
+    private sealed class Spoiling : IStrategy
+    {
+        private const double Spoiled = 0.25;
+
+        public bool KeepsClientState => true;
+
+        public UpdateLayout Layout(ModelSchema schema) => UpdateLayout.ForModel(schema);
+
+        public ClientTask Plan(RoundContext round, ClientDescriptor client) =>
+            client.Index == 1 ? round.StandardTask with { LearningRate = Spoiled } : round.StandardTask;
+
+        public IClientAlgorithm CreateClientAlgorithm(ClientTask task) => new Noting();
+
+        public void Apply(UpdateSum sum, RoundContext round, ServerState state) => VectorBlocks.AddScaled(state.Model.Trainable, (float)(1 / sum.Weight), sum.Vector);
+
+        private sealed class Noting : LocalTraining
+        {
+            protected override void WriteChange(IClientContext context, Update update)
+            {
+                context.State.Vector("note", 1).AsSpan()[0] = context.Task.LearningRate == Spoiled ? float.NaN : 1;
+                base.WriteChange(context, update);
+            }
+        }
     }
 }
