@@ -84,7 +84,10 @@ public partial class InterruptionTests
 
     private static Process Start(string[] args)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        // A shell starts what runs in its background with SIGINT ignored, which processes inherit; a child of such a test must hear it.
+        bool resets = OperatingSystem.IsLinux();
+        var start = new ProcessStartInfo(resets ? "env" : "dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (string arg in resets ? (string[])["--default-signal=INT", "dotnet"] : []) start.ArgumentList.Add(arg);
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "fedcore.dll"));
         foreach (string arg in args) start.ArgumentList.Add(arg);
         return Process.Start(start)!;
