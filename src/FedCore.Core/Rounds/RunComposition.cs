@@ -24,7 +24,7 @@ internal static class RunComposition
         if (run.Aggregator.Disclosures.Count > 0 && run.Strategy.KeepsClientState)
         {
             throw Refused($"{names.Aggregator} leaves clients out, but the clients of {names.Strategy} keep what the server must have the mean of. Use a strategy without a state at its clients, "
-                + "such as fedavg, " + "or the aggregator weightedMean.");
+                + "such as fedavg, or the aggregator weightedMean.");
         }
 
         if (run.Rounds.Buffer is not null) CheckBuffer(run, model, names);
