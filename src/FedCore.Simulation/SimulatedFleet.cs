@@ -161,7 +161,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
         public long? ByteLength => Decoded?.ByteLength;
 
-        public ReadOnlySpan<double> Scalars => Update.Scalars;
+        public ReadOnlySpan<double> Scalars => Decoded is { } decoded ? decoded.Scalars : Update.Scalars;
 
         public ReadOnlySpan<float> Read(long offset) => Decoded is { } decoded ? decoded.Read(offset) : Update.ReadBlock(offset);
 

@@ -1,22 +1,25 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace FedCore.Benchmarks;
 
 /// <summary>Prints figures: one JSON line each, or a line for a person.</summary>
 internal sealed class Figures(bool json)
 {
+    private static readonly JsonSerializerOptions Options = new(JsonSerializerOptions.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+
     public void Report(string suite, string figure, double value, string unit, object detail)
     {
         if (json)
         {
             Console.WriteLine(JsonSerializer.Serialize(
-                new { suite, figure, value = Math.Round(value, 4), unit, detail }, JsonSerializerOptions.Web));
+                new { suite, figure, value = Math.Round(value, 4), unit, detail }, Options));
         }
         else
         {
-            string text = JsonSerializer.Serialize(detail, JsonSerializerOptions.Web);
+            string text = JsonSerializer.Serialize(detail, Options);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{suite,-12} {figure,-26} {value,10:G4} {unit,-6} {text}"));
         }
     }
