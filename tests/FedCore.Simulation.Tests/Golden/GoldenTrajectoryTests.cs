@@ -25,12 +25,17 @@ public class GoldenTrajectoryTests
         using SimulationResult result = await FederatedSimulation.RunAsync(plan, golden.Hospitals(), options, TestContext.Current.CancellationToken);
 
         Assert.Equal(golden.Rounds, weights.Count);
+        double farthest = 0;
         for (int round = 0; round < golden.Rounds; round++)
         {
             for (int i = 0; i < golden.Initial.Length; i++)
+            {
+                farthest = Math.Max(farthest, Math.Abs((double)golden.GlobalAfterRound[round][i] - weights[round][i]));
                 Assert.Equal(golden.GlobalAfterRound[round][i], weights[round][i], 1e-5f);
+            }
         }
 
+        TestContext.Current.SendDiagnosticMessage($"{file}: at most {farthest:G2} from the recorded weights");
         ExampleView pooled = await HeartData.PooledTestAsync(plan, TestContext.Current.CancellationToken);
         Assert.Equal(golden.TestAccuracy[^1], HeartData.Accuracy(plan, result.Server.Model, pooled), 1e-12);
         IFederatedData hospitals = golden.Hospitals();
