@@ -17,16 +17,15 @@ namespace FedCore.Rounds;
 /// <param name="options">Clock, threads, checkpoints, progress.</param>
 public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal, RoundEngineOptions options)
 {
-    private const string AbandonedRemedy = "Lower rounds.minimumReports, raise rounds.deadlineSeconds or rounds.overSelection, or find out why clients do not report.";
-
     // So many clients are looked at one by one where nobody was chosen.
     private const int MostLookedAt = 1_000_000;
 
-    private const string TooSlow = "client.too-slow", Stale = "update.stale", UnfitRule = "the aggregator cannot be used";
+    private const string Stale = "update.stale";
 
     private static readonly ClientWork Unknown = new();
 
     private readonly RunState _state = new();
+    private readonly RunEnding _ending = new(plan);
     private AggregationResources _resources = null!;
 
     // What is known of the open round beyond its facts: it is lost with the process, and the round is then held again. In the order of the state's clients.
@@ -117,7 +116,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         { OpenRound: null } when EvaluationIsDue() => EvaluateAsync(server, ct),
         { OpenRound: null } when CheckpointIsDue() => SaveCheckpointAsync(server, ct),
-        { OpenRound: null } when EndIsDue() is { } end => RecordAsync(end, ct),
+        { OpenRound: null } when _ending.DueBy(_state) is { } end => RecordAsync(end, ct),
         { OpenRound: null } => OpenRoundAsync(server, ct),
         { Closed: null } => CollectAsync(server, ct),
         _ => EndRoundAsync(server, ct),
@@ -130,50 +129,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     }
 
     private bool CheckpointIsDue() => options.Checkpoints is { } store && _state.LastRound > 0 && (_state.Checkpoint?.Round ?? 0) < _state.LastRound
-        && (EndIsDue() is not null || store.IsDue(_state.LastRound));
-
-    private RunEnded? EndIsDue()
-    {
-        RunDefinition run = plan.Definition;
-        if (_state.Evaluations.Count > 0 && _state.Evaluations[^1] is { } last && last.Round == _state.LastRound)
-        {
-            foreach ((string name, double metric) in last.Metrics)
-                if (!double.IsFinite(metric)) return Diverged($"behind round {last.Round} {name} is {metric}");
-        }
-
-        if (_state.AbandonedInARow >= run.Rounds.MaxAbandonedInARow)
-        {
-            RoundReceipt receipt = _state.Rounds[^1];
-            return new RunEnded("run.abandoned", $"{_state.AbandonedInARow} rounds in a row were abandoned, the last because {receipt.Reason}. {RemedyFor(receipt)}");
-        }
-
-        if (run.Stop is { } stop && _state.Evaluations.Count > 0 && _state.Evaluations[^1].Metrics.TryGetValue(stop.Metric, out double value) && stop.IsMet(value))
-            return new RunEnded(RunEnded.TargetReached, $"{stop.Metric} reached {value:G4} in round {_state.Evaluations[^1].Round}");
-        return _state.LastRound >= run.Rounds.Count ? LastRoundHeld() : null;
-    }
-
-    // A run of which no round counted has learned nothing: its model is the first one.
-    private RunEnded LastRoundHeld()
-    {
-        int rounds = _state.Rounds.Count, committed = _state.Rounds.Count(receipt => receipt.Committed);
-        if (committed == 0)
-        {
-            return new RunEnded("run.abandoned", $"No round was held: {(rounds == 1 ? "the only one was" : $"all {rounds} were")} abandoned, the last because {_state.Rounds[^1].Reason}. "
-                + RemedyFor(_state.Rounds[^1]));
-        }
-
-        return new RunEnded(RunEnded.Completed, committed == rounds ? $"all {rounds} rounds were held" : $"{committed} of {rounds} rounds were held, {rounds - committed} abandoned");
-    }
-
-    private static string RemedyFor(RoundReceipt receipt) => receipt.Reason.StartsWith(UnfitRule, StringComparison.Ordinal)
-        ? "Lower the rule's byzantine or share, make rounds.cohort larger, or find out why clients do not report."
-        : receipt.Clients.Count > 0 && receipt.Clients.All(client => client.Reason == TooSlow)
-            ? "Raise rounds.deadlineSeconds: nobody can finish a single step by then."
-            : AbandonedRemedy;
-
-    private RunEnded Diverged(string what) => new(
-        "run.diverged", $"The run diverged: {what}. Lower training.learningRate (now {plan.Definition.Training.LearningRate:G4}) or set training.clipNorm; "
-        + "check that features are scaled and that no parameter of the strategy is extreme.");
+        && (_ending.DueBy(_state) is not null || store.IsDue(_state.LastRound));
 
     private async ValueTask OpenRoundAsync(ServerState server, CancellationToken ct)
     {
@@ -260,7 +216,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         };
         _flights.Add(new Flight(descriptor, task, now, version));
         _positions.Add(task, position);
-        if (work.MaxSteps == 0) await TakeAsync(position, new FleetReply(task, ClientOutcome.Declined, Reason: TooSlow), ct).ConfigureAwait(false);
+        if (work.MaxSteps == 0) await TakeAsync(position, new FleetReply(task, ClientOutcome.Declined, Reason: RunEnding.TooSlow), ct).ConfigureAwait(false);
         else await fleet.SendAsync(descriptor, task, ct).ConfigureAwait(false);
     }
 
@@ -394,13 +350,13 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                     .Select(refused => _flights[positions[refused.Index]].Client.Id.Name)
                     .FirstOrDefault();
                 await AbandonAsync($"{usable} of at least {needed} updates were usable", positions, ct).ConfigureAwait(false);
-                if (notFinite is not null) await RecordAsync(Diverged($"in round {round.Round} the update of client '{notFinite}' is not finite"), ct).ConfigureAwait(false);
+                if (notFinite is not null) await RecordAsync(_ending.Diverged($"in round {round.Round} the update of client '{notFinite}' is not finite"), ct).ConfigureAwait(false);
                 return;
             }
 
             if (rule.FaultFor(plan.TrainLayout, usable, result.Refused.Count) is { } fault)
             {
-                await AbandonAsync($"{UnfitRule}: {fault}", positions, ct).ConfigureAwait(false);
+                await AbandonAsync($"{RunEnding.UnfitRule}: {fault}", positions, ct).ConfigureAwait(false);
                 return;
             }
 
@@ -420,7 +376,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             };
             await CloseRoundAsync(receipt, positions, ct, [.. result.Discarded.Select(index => positions[index])]).ConfigureAwait(false);
             if (!VectorBlocks.IsFinite(server.Model.Trainable, server.Model.Trainable.Length) || !VectorBlocks.IsFinite(server.Model.Buffers, server.Model.Buffers.Length))
-                await RecordAsync(Diverged($"round {round.Round} left a model that is not finite"), ct).ConfigureAwait(false);
+                await RecordAsync(_ending.Diverged($"round {round.Round} left a model that is not finite"), ct).ConfigureAwait(false);
         }
         finally
         {
