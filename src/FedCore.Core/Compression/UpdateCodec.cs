@@ -21,7 +21,7 @@ public sealed class UpdateCodec
 
     /// <summary>A codec.</summary>
     /// <param name="layout">The sections of an update.</param>
-    /// <param name="transforms">The transforms, at least one: a sparsifier, a format, or both in this order.</param>
+    /// <param name="transforms">The transforms: none, a sparsifier, a format, or both in this order.</param>
     /// <param name="keys">Where shared places come from.</param>
     internal UpdateCodec(UpdateLayout layout, IReadOnlyList<IUpdateTransform> transforms, RandomKeys keys)
     {
@@ -30,6 +30,7 @@ public sealed class UpdateCodec
         Format = transforms.OfType<IValueFormat>().SingleOrDefault() ?? Plain;
         KeepsClientState = transforms.Any(transform => transform.KeepsClientState);
         ByteLength = layout.ScalarCount * (long)sizeof(double) + layout.Sections.Where(section => section.IsVector).Sum(LengthOf);
+        MaxByteLength = layout.ScalarCount * (long)sizeof(double) + layout.Sections.Where(section => section.IsVector).Sum(MaxLengthOf);
     }
 
     /// <summary>The sections of an update.</summary>
@@ -41,6 +42,9 @@ public sealed class UpdateCodec
     /// <summary>Bytes that an update takes; where clients send places, what they take if they are spread evenly at random.</summary>
     public long ByteLength { get; }
 
+    /// <summary>Bytes that an update takes at most.</summary>
+    public long MaxByteLength { get; }
+
     private ISparsifier? Sparsifier { get; }
 
     private IValueFormat Format { get; }
@@ -50,17 +54,23 @@ public sealed class UpdateCodec
     public UpdateEncoder CreateEncoder() => new(this);
 
     /// <summary>Reads an update from bytes.</summary>
-    /// <param name="bytes">The bytes, which must stay what they are while the reader is used.</param>
+    /// <param name="bytes">The bytes, which must stay what they are while the reader is used; with the reader they are disposed of.</param>
     /// <param name="round">The round that the update belongs to.</param>
     /// <returns>The reader.</returns>
     /// <exception cref="UpdateRefusedException">The bytes are not an update of this layout (<c>update.encoding</c>); where that is seen later, the reader says so.</exception>
-    public IUpdateReader Open(ReadOnlyMemory<byte> bytes, int round) => new UpdateDecoder(this, bytes, round);
+    public IUpdateReader Open(IEncodedUpdate bytes, int round) => new UpdateDecoder(this, bytes, round);
+
+    /// <inheritdoc cref="Open(IEncodedUpdate, int)"/>
+    public IUpdateReader Open(ReadOnlyMemory<byte> bytes, int round) => Open(new EncodedInMemory(bytes), round);
 
     /// <summary>Refuses bytes that are not an update: what passes is read without a fault.</summary>
     /// <param name="bytes">The bytes, from anybody.</param>
     /// <param name="round">The round that the update belongs to.</param>
     /// <exception cref="UpdateRefusedException">They are not of this layout (<c>update.encoding</c>), or a number is not finite.</exception>
-    public void Check(ReadOnlyMemory<byte> bytes, int round)
+    public void Check(ReadOnlyMemory<byte> bytes, int round) => Check(new EncodedInMemory(bytes), round);
+
+    /// <inheritdoc cref="Check(ReadOnlyMemory{byte}, int)"/>
+    public void Check(IEncodedUpdate bytes, int round)
     {
         using IUpdateReader reader = Open(bytes, round);
         foreach (double scalar in reader.Scalars)
@@ -91,10 +101,26 @@ public sealed class UpdateCodec
         return _shared.GetOrAdd((round, section.Name), places);
     }
 
+    private long CountOf(Section section) => SparsifierOf(section)?.CountOf(section.Length) ?? section.Length;
+
+    private long ValueBytesOf(Section section)
+    {
+        long bytes = 0;
+        foreach ((_, int block) in VectorBlocks.Of(CountOf(section))) bytes += FormatOf(section).ByteLength(block);
+        return bytes;
+    }
+
+    private long MaxLengthOf(Section section)
+    {
+        int gapBytes = 0;
+        if (SparsifierOf(section) is { IsShared: false })
+            for (long longest = section.Length; longest > 0; longest >>= 7) gapBytes++;
+        return ValueBytesOf(section) + gapBytes * CountOf(section);
+    }
+
     private long LengthOf(Section section)
     {
-        long count = SparsifierOf(section)?.CountOf(section.Length) ?? section.Length, bytes = 0;
-        foreach ((_, int block) in VectorBlocks.Of(count)) bytes += FormatOf(section).ByteLength(block);
+        long count = CountOf(section), bytes = ValueBytesOf(section);
         if (SparsifierOf(section) is not { IsShared: false }) return bytes;
 
         // A gap takes a byte for every seven bits; gaps of at least m are a share (1 - k/n)^m of all.

@@ -11,7 +11,8 @@ internal sealed class UpdateDecoder : IUpdateReader
     private readonly int _round;
     private readonly double[] _scalars;
     private readonly float[] _block = new float[VectorBlocks.BlockLength];
-    private ReadOnlyMemory<byte> _rest;
+    private readonly IEncodedUpdate _bytes;
+    private long _place;
 
     // The section that is being read: where it begins, and what is yet to be read of it.
     private int _section = -1;
@@ -22,17 +23,17 @@ internal sealed class UpdateDecoder : IUpdateReader
     private long[] _own = [];
     private int _first, _ready, _taken;
 
-    public UpdateDecoder(UpdateCodec codec, ReadOnlyMemory<byte> bytes, int round)
+    public UpdateDecoder(UpdateCodec codec, IEncodedUpdate bytes, int round)
     {
-        (_codec, _rest, _round, ByteLength) = (codec, bytes, round, bytes.Length);
+        (_codec, _bytes, _round) = (codec, bytes, round);
         _scalars = new double[codec.Layout.ScalarCount];
         foreach (ref double scalar in _scalars.AsSpan()) scalar = BinaryPrimitives.ReadDoubleLittleEndian(Take(sizeof(double)));
-        if (codec.Layout.VectorLength == 0 && _rest.Length > 0) throw TooLong();
+        if (codec.Layout.VectorLength == 0 && Left > 0) throw TooLong();
     }
 
     public int Contributors => 1;
 
-    public long? ByteLength { get; }
+    public long? ByteLength => _bytes.Length;
 
     public ReadOnlySpan<double> Scalars => _scalars;
 
@@ -44,13 +45,13 @@ internal sealed class UpdateDecoder : IUpdateReader
         if (_codec.SparsifierOf(Section) is null) _codec.FormatOf(Section).Decode(Take(_codec.FormatOf(Section).ByteLength(block.Length)), block);
         else ReadSome(block);
         _next += block.Length;
-        if (_next == _codec.Layout.VectorLength && _rest.Length > 0) throw TooLong();
+        if (_next == _codec.Layout.VectorLength && Left > 0) throw TooLong();
         return block;
     }
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() => _bytes.Dispose();
+
+    private long Left => _bytes.Length - _place;
 
     private Section Section => _codec.Layout.Sections[_section];
 
@@ -68,7 +69,7 @@ internal sealed class UpdateDecoder : IUpdateReader
     private void ReadPlaces(long count)
     {
         // Each place takes a byte at least: who claims many must have sent many.
-        if (count > _rest.Length) throw TooShort();
+        if (count > Left) throw TooShort();
         if (_own.Length != count) _own = new long[count];
         long next = 0, length = Section.Length;
         foreach (ref long place in _own.AsSpan())
@@ -109,9 +110,9 @@ internal sealed class UpdateDecoder : IUpdateReader
 
     private ReadOnlySpan<byte> Take(int count)
     {
-        if (count > _rest.Length) throw TooShort();
-        ReadOnlySpan<byte> taken = _rest.Span[..count];
-        _rest = _rest[count..];
+        if (count > Left) throw TooShort();
+        ReadOnlySpan<byte> taken = _bytes.Read(_place, count);
+        _place += count;
         return taken;
     }
 

@@ -33,6 +33,8 @@ public sealed class RunPlan
             : [.. evaluation.Splits.SelectMany(split => Metrics.Shares.Select(share => MetricLayout.Name(MetricLayout.Prefix(split), share.Mean)))];
         EvaluateLayout = new UpdateLayout(evaluation.Splits.SelectMany(split => Metrics.Sections(MetricLayout.Prefix(split))))
             .With(Distributions.Select(name => evaluation.Distribution!.Section(name)));
+        WireCodec = Codec ?? new UpdateCodec(TrainLayout, [], Random);
+        EvaluateCodec = new UpdateCodec(EvaluateLayout, [], Random);
     }
 
     /// <summary>The definition.</summary>
@@ -79,6 +81,12 @@ public sealed class RunPlan
 
     /// <summary>How updates are written down; null where they are sent as they are.</summary>
     public UpdateCodec? Codec { get; }
+
+    /// <summary>How training updates are written down between processes: by the transforms, or number by number where there are none.</summary>
+    public UpdateCodec WireCodec { get; }
+
+    /// <summary>How an evaluation's answers are written down between processes.</summary>
+    public UpdateCodec EvaluateCodec { get; }
 
     /// <summary>Whether clients keep vectors from round to round.</summary>
     public bool KeepsClientState => Definition.Strategy.KeepsClientState || Codec is { KeepsClientState: true } || Model.Schema.KeepsClientState;

@@ -162,6 +162,27 @@ public class UpdateCodecTests
         AssertRefused(client, bytes);
     }
 
+    [Fact]
+    public void Without_transforms_every_number_arrives_as_it_was()
+    {
+        using var client = new Client([]);
+        float[] values = Values(3);
+        byte[] bytes = client.Encode(values, 1);
+        Assert.Equal(client.Codec.ByteLength, bytes.Length);
+        Assert.Equal(Layout.ByteLength, bytes.Length);
+        Assert.Equal(values, client.Decode(bytes, 1));
+    }
+
+    [Fact]
+    public void No_update_is_longer_than_the_longest()
+    {
+        foreach (double share in (double[])[1.0 / Length, 0.01, 0.3, 1])
+        {
+            using var client = new Client([new TopK { Share = share }, new Int8()]);
+            for (int seed = 1; seed < 20; seed++) Assert.True(client.Encode(Values(seed), 1).Length <= client.Codec.MaxByteLength);
+        }
+    }
+
     private static void AssertRefused(Client client, byte[] bytes) =>
         Assert.Equal("update.encoding", Assert.Throws<UpdateRefusedException>(() => client.Codec.Check(bytes, 1)).Code);
 
