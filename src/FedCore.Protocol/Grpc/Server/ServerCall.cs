@@ -1,0 +1,156 @@
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+using Microsoft.Extensions.Logging;
+
+namespace Grpc.AspNetCore.Server;
+
+/// <summary>A call at its server: the messages of a request, the answer's, and the status in its trailers.</summary>
+internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, Method<TRequest, TResponse> method, GrpcServiceOptions options, ILogger logger)
+    : ServerCallContext, IHttpCall, IAsyncStreamReader<TRequest>, IServerStreamWriter<TResponse>
+    where TRequest : class where TResponse : class
+{
+    private readonly MessageReader<TRequest> _reader = new(http.Request.BodyReader, method.RequestMarshaller, options.MaxReceiveMessageSize ?? int.MaxValue);
+    private readonly PipeMessageWriter _writer = new(http.Response.BodyWriter, options.MaxSendMessageSize ?? int.MaxValue);
+    private CancellationTokenSource? _deadline;
+    private TRequest? _current;
+    private Metadata? _headers;
+    private DateTime? _due;
+    private bool _hasWritten;
+
+    public override string Method => method.FullName;
+
+    public override string Peer => $"{http.Connection.RemoteIpAddress}:{http.Connection.RemotePort}";
+
+    public override DateTime Deadline => _due ?? DateTime.MaxValue;
+
+    public override CancellationToken CancellationToken => _deadline?.Token ?? http.RequestAborted;
+
+    public override Metadata RequestHeaders
+    {
+        get
+        {
+            if (_headers is not null) return _headers;
+            _headers = [];
+            foreach (var (name, values) in http.Request.Headers)
+                if (Metadata.IsMetadata(name)) foreach (string? value in values) _headers.AddFromWire(name, value);
+            return _headers;
+        }
+    }
+
+    public TRequest Current => _current ?? throw new InvalidOperationException("There is no current message.");
+
+    public HttpContext HttpContext => http;
+
+    public async Task RunAsync(Func<ServerCall<TRequest, TResponse>, Task> handle)
+    {
+        if (http.Request.ContentType is not { } type || !type.StartsWith(Wire.ContentType, StringComparison.Ordinal))
+        {
+            http.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
+            return;
+        }
+
+        if (!HttpProtocol.IsHttp2(http.Request.Protocol))
+        {
+            (http.Response.StatusCode, http.Response.Headers.Upgrade) = (StatusCodes.Status426UpgradeRequired, "HTTP/2");
+            return;
+        }
+
+        http.Response.ContentType = Wire.ContentType;
+        LiftLimits();
+        try
+        {
+            if (http.Request.Headers[Wire.TimeoutField] is [{ } timeout])
+                StartDeadline(Wire.ParseTimeout(timeout) ?? throw new RpcException(new Status(StatusCode.Internal, $"'{timeout}' is no timeout.")));
+            await handle(this).ConfigureAwait(false);
+        }
+        catch (RpcException fault)
+        {
+            Status = fault.Status;
+            foreach (Metadata.Entry entry in fault.Trailers) ResponseTrailers.Add(entry);
+        }
+        catch (Exception fault)
+        {
+            Status = fault is OperationCanceledException or IOException && CancellationToken.IsCancellationRequested
+                ? new Status(StatusCode.Cancelled, "The call was cancelled.")
+                : new Status(StatusCode.Unknown, "The server failed at this call; its log says why.");
+            if (Status.StatusCode == StatusCode.Unknown) LogDefect(logger, method.FullName, fault);
+        }
+        finally
+        {
+            if (_deadline is { IsCancellationRequested: true } && !http.RequestAborted.IsCancellationRequested && Status.StatusCode == StatusCode.Cancelled)
+                Status = new Status(StatusCode.DeadlineExceeded, "The deadline passed.");
+            _deadline?.Dispose();
+        }
+
+        if (http.RequestAborted.IsCancellationRequested) return;
+        _reader.Release();
+        WriteTrailers();
+    }
+
+    public async Task<TRequest> ReadSingleAsync()
+    {
+        TRequest request = await _reader.ReadAsync(CancellationToken).ConfigureAwait(false)
+            ?? throw new RpcException(new Status(StatusCode.Internal, "The request has no message."));
+        return request;
+    }
+
+    public async Task<bool> MoveNext(CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource? either = cancellationToken.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(CancellationToken, cancellationToken) : null;
+        _current = await _reader.ReadAsync(either?.Token ?? CancellationToken).ConfigureAwait(false);
+        return _current is not null;
+    }
+
+    public Task WriteAsync(TResponse message) => WriteAsync(message, CancellationToken.None);
+
+    public async Task WriteAsync(TResponse message, CancellationToken cancellationToken)
+    {
+        CancellationToken.ThrowIfCancellationRequested();
+        _hasWritten = true;
+        _writer.Write(method.ResponseMarshaller, message);
+
+        // The only message of an answer goes out with the trailers.
+        if (method.Type is MethodType.ServerStreaming or MethodType.DuplexStreaming) await http.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    public override Task WriteResponseHeadersAsync(Metadata responseHeaders)
+    {
+        foreach (Metadata.Entry entry in responseHeaders) http.Response.Headers.Append(entry.Key, entry.OnWire);
+        return http.Response.StartAsync(CancellationToken);
+    }
+
+    // Streams last as long as they last; what a message may take is checked by its reader.
+    private void LiftLimits()
+    {
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size) size.MaxRequestBodySize = null;
+        if (method.Type is MethodType.ClientStreaming or MethodType.DuplexStreaming && http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate) rate.MinDataRate = null;
+    }
+
+    private void StartDeadline(TimeSpan left)
+    {
+        _due = TimeProvider.System.GetUtcNow().UtcDateTime + left;
+        _deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        _deadline.CancelAfter(left);
+    }
+
+    // An answer without messages has its status in the header fields, and no trailers.
+    private void WriteTrailers()
+    {
+        IHeaderDictionary fields = _hasWritten || http.Response.HasStarted
+            ? http.Features.GetRequiredFeature<IHttpResponseTrailersFeature>().Trailers
+            : http.Response.Headers;
+        fields.Append(Wire.StatusField, ((int)Status.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        if (Status.Detail.Length > 0) fields.Append(Wire.MessageField, Wire.EscapeMessage(Status.Detail));
+        foreach (Metadata.Entry entry in ResponseTrailers) fields.Append(entry.Key, entry.OnWire);
+    }
+
+    [LoggerMessage(1, LogLevel.Error, "{Method} failed")]
+    private static partial void LogDefect(ILogger logger, string method, Exception fault);
+}
+
+internal interface IHttpCall
+{
+    HttpContext HttpContext { get; }
+}

@@ -1,0 +1,9 @@
+using Grpc.AspNetCore.Server;
+using Microsoft.AspNetCore.Http;
+
+namespace Grpc.Core;
+
+internal static class ServerCallContextExtensions
+{
+    public static HttpContext GetHttpContext(this ServerCallContext context) => ((IHttpCall)context).HttpContext;
+}
