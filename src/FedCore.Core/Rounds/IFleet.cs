@@ -18,6 +18,21 @@ public interface IFleet
     /// <summary>The clients' replies.</summary>
     ChannelReader<FleetReply> Replies { get; }
 
+    /// <summary>Whether updates that were replied outlast the process, so that an open round can be gone on with.</summary>
+    bool KeepsUpdates => false;
+
+    /// <summary>Waits until a round may be opened: while nobody holds the run up and enough clients are there.</summary>
+    /// <param name="needed">How many clients must be there for the round to count.</param>
+    /// <param name="ct">Cancels the waiting.</param>
+    /// <returns>A task that ends when the round may be opened.</returns>
+    ValueTask WaitAsync(int needed, CancellationToken ct) => ValueTask.CompletedTask;
+
+    /// <summary>Finds the update that was replied to a task before the process ended.</summary>
+    /// <param name="from">The client.</param>
+    /// <param name="task">The task, made again from the run's facts.</param>
+    /// <returns>The update; null where it is not there.</returns>
+    IUpdateSource? Recall(ClientDescriptor from, TrainTask task) => null;
+
     /// <summary>Hands a task to a client.</summary>
     /// <param name="to">The client.</param>
     /// <param name="task">The task.</param>

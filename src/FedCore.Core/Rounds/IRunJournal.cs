@@ -21,6 +21,12 @@ public interface IRunJournal
 /// <summary>Where the server's state is kept, so that a run can go on.</summary>
 public interface ICheckpointStore
 {
+    /// <summary>
+    /// Whether a round counts only with its checkpoint: then there is one of the first model, and one behind every round, which is safe before the round's end is
+    /// a fact; that of an abandoned round is the one before it, by its digest. Otherwise there is one whenever it is due.
+    /// </summary>
+    bool CommitsRounds => false;
+
     /// <summary>Whether a checkpoint is due behind a round.</summary>
     /// <param name="round">The round.</param>
     /// <returns>True if it is.</returns>

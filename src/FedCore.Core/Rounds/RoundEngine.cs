@@ -104,7 +104,29 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         }
 
         if (_state.Checkpoint is { } checkpoint) await LoadCheckpointAsync(checkpoint, server, ct).ConfigureAwait(false);
+        if (fleet.KeepsUpdates && _state.Ended is null && _state.Checkpoint?.Round == _state.LastRound && await GoOnAsync(server, ct).ConfigureAwait(false)) return;
         await RecordAsync(new RunResumed(_state.Checkpoint?.Round ?? 0), ct).ConfigureAwait(false);
+    }
+
+    // Takes the open round up where the process left it: the clients' updates that counted are still there, and who owes an answer is asked again.
+    private async ValueTask<bool> GoOnAsync(ServerState server, CancellationToken ct)
+    {
+        if (_state.OpenRound is not { } round) return true;
+        if (round.IsBuffered) return false;
+        for (int position = 0; position < _state.Clients.Count; position++)
+        {
+            Flight flight = Prepare(_state.Clients[position], round.Cohort.Count, server);
+            if (_state.OutcomeOf(position) == ClientOutcome.Reported && (flight.Update = fleet.Recall(flight.Client, flight.Task)) is null)
+            {
+                _flights.Clear();
+                _positions.Clear();
+                return false;
+            }
+        }
+
+        for (int position = 0; position < _flights.Count; position++)
+            if (_state.Closed is null && _state.Replies[position] is null) await SendAsync(position, ct).ConfigureAwait(false);
+        return true;
     }
 
     private ValueTask LoadCheckpointAsync(CheckpointSaved checkpoint, ServerState server, CancellationToken ct) =>
@@ -128,13 +150,16 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         return plan.IsEvaluated(round) && (_state.Evaluations.Count == 0 || _state.Evaluations[^1].Round < round);
     }
 
-    private bool CheckpointIsDue() => options.Checkpoints is { } store && _state.LastRound > 0 && (_state.Checkpoint?.Round ?? 0) < _state.LastRound
-        && (_ending.DueBy(_state) is not null || store.IsDue(_state.LastRound));
+    private bool CheckpointIsDue() => options.Checkpoints is { } store
+        && (store.CommitsRounds ? _state.Checkpoint is null : _state.LastRound > 0 && (_state.Checkpoint?.Round ?? 0) < _state.LastRound
+        && (_ending.DueBy(_state) is not null || store.IsDue(_state.LastRound)));
 
     private async ValueTask OpenRoundAsync(ServerState server, CancellationToken ct)
     {
         RoundPolicy policy = plan.Definition.Rounds;
         int round = _state.LastRound + 1;
+        int needed = policy.MinimumReports ?? (policy.Buffer is null ? (int)Math.Min(int.MaxValue, policy.Cohort.MostWanted(fleet.Clients.Count)) : 1);
+        await fleet.WaitAsync(needed, ct).ConfigureAwait(false);
         if (policy.Buffer is { } buffer)
         {
             await OpenBufferedAsync(round, buffer, server, ct).ConfigureAwait(false);
@@ -192,13 +217,27 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         for (int position = atWork; position < members.Count; position++) await AskAsync(members[position], concurrency, server, ct).ConfigureAwait(false);
     }
 
-    // Hands the task to the client that stands next in the state. Who cannot do a single step in time is not asked, and is taken to have declined.
-    private async ValueTask AskAsync(long client, int cohortSize, ServerState server, CancellationToken ct)
+    // Hands the task to the client that stands next in the state.
+    private ValueTask AskAsync(long client, int cohortSize, ServerState server, CancellationToken ct)
+    {
+        Prepare(client, cohortSize, server);
+        return SendAsync(_flights.Count - 1, ct);
+    }
+
+    // Who cannot do a single step in time is not asked, and is taken to have declined.
+    private ValueTask SendAsync(int position, CancellationToken ct)
+    {
+        Flight flight = _flights[position];
+        return flight.Task.Work.MaxSteps == 0
+            ? TakeAsync(position, new FleetReply(flight.Task, ClientOutcome.Declined, Reason: RunEnding.TooSlow), ct)
+            : fleet.SendAsync(flight.Client, flight.Task, ct);
+    }
+
+    private Flight Prepare(long client, int cohortSize, ServerState server)
     {
         RoundPolicy policy = plan.Definition.Rounds;
         IStrategy strategy = plan.Definition.Strategy;
         int round = _state.OpenRound!.Round, position = _flights.Count;
-        DateTimeOffset now = options.Clock.GetUtcNow();
         ClientDescriptor descriptor = fleet.Clients.Get(client);
         ClientTask work = strategy.Plan(new RoundContext(plan, round, fleet.Clients.Count), descriptor);
         if (policy.WorkPlanning is { } planning && policy.DeadlineSeconds is { } seconds)
@@ -214,10 +253,10 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         {
             Broadcasts = strategy.Broadcasts.ToDictionary(name => name, name => server.Vector(name)),
         };
-        _flights.Add(new Flight(descriptor, task, now, version));
+        var flight = new Flight(descriptor, task, options.Clock.GetUtcNow(), version);
+        _flights.Add(flight);
         _positions.Add(task, position);
-        if (work.MaxSteps == 0) await TakeAsync(position, new FleetReply(task, ClientOutcome.Declined, Reason: RunEnding.TooSlow), ct).ConfigureAwait(false);
-        else await fleet.SendAsync(descriptor, task, ct).ConfigureAwait(false);
+        return flight;
     }
 
     private SelectionContext ContextFor(int round, string purpose) => new(fleet.Clients, plan.Random.Stream(purpose, round))
@@ -326,7 +365,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         int[] positions = [.. round.IsBuffered ? _arrivals : Enumerable.Range(0, _flights.Count).Where(p => _state.OutcomeOf(p) == ClientOutcome.Reported)];
         if (positions.Length < minimum)
         {
-            await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {_state.Closed!.Reason}", positions, ct).ConfigureAwait(false);
+            await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {_state.Closed!.Reason}", positions, server, ct).ConfigureAwait(false);
             return;
         }
 
@@ -349,20 +388,20 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                     .Where(refused => refused.Reason.Code == UpdateRefusedException.NotFinite)
                     .Select(refused => _flights[positions[refused.Index]].Client.Id.Name)
                     .FirstOrDefault();
-                await AbandonAsync($"{usable} of at least {needed} updates were usable", positions, ct).ConfigureAwait(false);
+                await AbandonAsync($"{usable} of at least {needed} updates were usable", positions, server, ct).ConfigureAwait(false);
                 if (notFinite is not null) await RecordAsync(_ending.Diverged($"in round {round.Round} the update of client '{notFinite}' is not finite"), ct).ConfigureAwait(false);
                 return;
             }
 
             if (rule.FaultFor(plan.TrainLayout, usable, result.Refused.Count) is { } fault)
             {
-                await AbandonAsync($"{RunEnding.UnfitRule}: {fault}", positions, ct).ConfigureAwait(false);
+                await AbandonAsync($"{RunEnding.UnfitRule}: {fault}", positions, server, ct).ConfigureAwait(false);
                 return;
             }
 
             if (!(result.Sum.Weight > 0))
             {
-                await AbandonAsync("all updates together weigh nothing", positions, ct).ConfigureAwait(false);
+                await AbandonAsync("all updates together weigh nothing", positions, server, ct).ConfigureAwait(false);
                 return;
             }
 
@@ -374,7 +413,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                 Weight = result.Sum.Weight,
                 Metrics = plan.Metrics.Means(result.Sum, "", "local").ToDictionary(StringComparer.Ordinal),
             };
-            await CloseRoundAsync(receipt, positions, ct, [.. result.Discarded.Select(index => positions[index])]).ConfigureAwait(false);
+            await CloseRoundAsync(receipt, positions, server, ct, [.. result.Discarded.Select(index => positions[index])]).ConfigureAwait(false);
             if (!VectorBlocks.IsFinite(server.Model.Trainable, server.Model.Trainable.Length) || !VectorBlocks.IsFinite(server.Model.Buffers, server.Model.Buffers.Length))
                 await RecordAsync(_ending.Diverged($"round {round.Round} left a model that is not finite"), ct).ConfigureAwait(false);
         }
@@ -407,16 +446,16 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         return factor == 1 ? source : new ScaledUpdate(source, (float)factor);
     }
 
-    private ValueTask AbandonAsync(string reason, int[] reported, CancellationToken ct) =>
-        CloseRoundAsync(Receipt(committed: false, reason, reported), reported, ct);
+    private ValueTask AbandonAsync(string reason, int[] reported, ServerState server, CancellationToken ct) =>
+        CloseRoundAsync(Receipt(committed: false, reason, reported), reported, server, ct);
 
     // What a client keeps for its update counts where the update does: not where a rule chose others.
-    private async ValueTask CloseRoundAsync(RoundReceipt receipt, int[] reported, CancellationToken ct, int[]? discarded = null)
+    private async ValueTask CloseRoundAsync(RoundReceipt receipt, int[] reported, ServerState server, CancellationToken ct, int[]? discarded = null)
     {
         bool isBuffered = _state.OpenRound!.IsBuffered;
         (TrainTask Task, bool Counts)[] settled = [.. reported.Select(p => (_flights[p].Task, receipt.Committed && _state.OutcomeOf(p) == ClientOutcome.Reported && discarded?.Contains(p) != true))];
         Flight[] atWork = [.. _flights.Where((_, position) => isBuffered && _state.Replies[position] is null)];
-        await RecordAsync(new RoundEnded(receipt), ct).ConfigureAwait(false);
+        await RecordAsync(new RoundEnded(receipt, await CommitAsync(receipt, server, ct).ConfigureAwait(false)), ct).ConfigureAwait(false);
         foreach ((TrainTask task, bool counts) in settled) fleet.Settle(task, counts);
         foreach (Flight flight in _flights.Except(atWork)) flight.Version?.Release();
         _version?.Release();
@@ -429,6 +468,13 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             _positions.Add(flight.Task, _flights.Count);
             _flights.Add(flight);
         }
+    }
+
+    // Where a round counts only with its checkpoint, the checkpoint is safe before the fact that the round ended is.
+    private async ValueTask<string?> CommitAsync(RoundReceipt receipt, ServerState server, CancellationToken ct)
+    {
+        if (options.Checkpoints is not { CommitsRounds: true } store) return null;
+        return receipt.Committed ? await store.SaveAsync(receipt.Round, server, ct).ConfigureAwait(false) : _state.Checkpoint?.Digest;
     }
 
     // Clients of a buffered run are at work between its rounds too.

@@ -64,7 +64,8 @@ public sealed record SetClosed(int Round, DateTimeOffset At, string Reason) : Ru
 
 /// <summary>The model moved on, or the round was abandoned.</summary>
 /// <param name="Receipt">The round's receipt.</param>
-public sealed record RoundEnded(RoundReceipt Receipt) : RunEvent;
+/// <param name="Checkpoint">The digest of the server's state behind the round, where a round counts only with it.</param>
+public sealed record RoundEnded(RoundReceipt Receipt, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Checkpoint = null) : RunEvent;
 
 /// <summary>The model was evaluated.</summary>
 /// <param name="Receipt">The result.</param>

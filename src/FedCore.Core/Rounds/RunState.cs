@@ -99,6 +99,7 @@ public sealed class RunState
                 _asked.Add([.. InReceipt().Select(position => _clients[position])]);
                 History.Add(_asked[^1], ended.Receipt);
                 AbandonedInARow = ended.Receipt.Committed ? 0 : AbandonedInARow + 1;
+                if (ended.Checkpoint is { } digest) Checkpoint = new CheckpointSaved(ended.Receipt.Round, digest);
                 CloseRound();
                 break;
             case EvaluationEnded evaluation:

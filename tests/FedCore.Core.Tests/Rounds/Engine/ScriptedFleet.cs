@@ -56,6 +56,30 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
     /// <summary>How many steps a client says that it took.</summary>
     public int? Steps { get; set; }
 
+    /// <summary>Whether updates that were replied outlast the process.</summary>
+    public bool KeepsUpdates { get; set; }
+
+    /// <summary>The tasks whose updates were asked for again.</summary>
+    public List<TrainTask> Recalled { get; } = [];
+
+    /// <summary>Whether an update that was replied is still there.</summary>
+    public Func<TrainTask, bool> IsKept { get; set; } = _ => true;
+
+    /// <summary>How many clients each round waited for before it was opened.</summary>
+    public List<int> Waited { get; } = [];
+
+    public IUpdateSource? Recall(ClientDescriptor from, TrainTask task)
+    {
+        Recalled.Add(task);
+        return IsKept(task) ? Update(task, from) : null;
+    }
+
+    public ValueTask WaitAsync(int needed, CancellationToken ct)
+    {
+        Waited.Add(needed);
+        return ValueTask.CompletedTask;
+    }
+
     /// <summary>The name of the client that was given a task.</summary>
     public string ClientOf(SiteTask task) => _clients[task].Id.Name;
 
