@@ -1,8 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
-using FedCore.Json;
 using FedCore.Naming;
 using FedCore.Rounds;
 
@@ -15,7 +13,7 @@ namespace FedCore.Simulation.Storage;
 public sealed class FileRunJournal : IRunJournal, IDisposable
 {
     private readonly string _path;
-    private readonly JsonSerializerOptions _options;
+    private readonly RunEventJson _json;
     private readonly FileStream _file;
 
     /// <summary>Opens a journal, or begins one.</summary>
@@ -25,13 +23,7 @@ public sealed class FileRunJournal : IRunJournal, IDisposable
     public FileRunJournal(string path, Registry registry)
     {
         _path = path;
-
-        // A run that diverges leaves a fact with a loss of NaN.
-        _options = new JsonSerializerOptions(FedCoreJson.Options(registry))
-        {
-            NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-            RespectRequiredConstructorParameters = true,
-        };
+        _json = new RunEventJson(registry);
         try
         {
             // On Unix only a file that is shared with nobody is locked against a second writer.
@@ -73,7 +65,7 @@ public sealed class FileRunJournal : IRunJournal, IDisposable
     public ValueTask AppendAsync(RunEvent fact, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(fact);
-        _file.Write(JsonSerializer.SerializeToUtf8Bytes(fact, _options));
+        _file.Write(_json.ToUtf8Bytes(fact));
         _file.WriteByte((byte)'\n');
         if (fact is CheckpointSaved or RunEnded) _file.Flush(flushToDisk: true);
         else if (fact is RoundEnded or EvaluationEnded or RunOpened) _file.Flush();
@@ -87,9 +79,9 @@ public sealed class FileRunJournal : IRunJournal, IDisposable
     {
         try
         {
-            return JsonSerializer.Deserialize<RunEvent>(line, _options) ?? throw new JsonException("The line is null.");
+            return _json.Parse(line);
         }
-        catch (Exception fault) when (fault is JsonException or NotSupportedException)
+        catch (JsonException fault)
         {
             throw FedCoreException.Configuration(
                 "run.journal", $"{_path} line {number}: the journal is damaged ({fault.Message}). Remove its folder to start the run anew.", fault);

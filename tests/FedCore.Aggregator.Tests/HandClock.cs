@@ -1,0 +1,61 @@
+namespace FedCore.Aggregator.Tests;
+
+/// <summary>A clock that a test moves, for code of many threads. Its timers ring once.</summary>
+internal sealed class HandClock : TimeProvider
+{
+    private readonly Lock _lock = new();
+    private readonly List<Alarm> _alarms = [];
+    private DateTimeOffset _now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    public override DateTimeOffset GetUtcNow()
+    {
+        lock (_lock) return _now;
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        var alarm = new Alarm(this, () => callback(state));
+        alarm.Change(dueTime, period);
+        return alarm;
+    }
+
+    public void Move(TimeSpan by)
+    {
+        Alarm[] due;
+        lock (_lock)
+        {
+            _now += by;
+            due = [.. _alarms.Where(alarm => alarm.Due <= _now)];
+            _alarms.RemoveAll(due.Contains);
+        }
+
+        foreach (Alarm alarm in due) alarm.Ring();
+    }
+
+    private sealed class Alarm(HandClock clock, Action ring) : ITimer
+    {
+        public DateTimeOffset Due { get; private set; }
+
+        public void Ring() => ring();
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            lock (clock._lock)
+            {
+                clock._alarms.Remove(this);
+                if (dueTime == Timeout.InfiniteTimeSpan) return true;
+                Due = clock._now + dueTime;
+                clock._alarms.Add(this);
+                return true;
+            }
+        }
+
+        public void Dispose() => Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
