@@ -52,14 +52,14 @@ public static class FederatedSimulation
     /// <returns>The clients' examples.</returns>
     /// <exception cref="FedCoreException">The model cannot take the examples (<c>data.shape</c>, <c>data.label</c>), or they cannot be dealt out so
     /// (<c>data.partition</c>).</exception>
-    public static IFederatedData Deal(RunPlan plan, DataPool pool, IPartitioner partitioner, double testFraction = 0.2)
+    public static IFederatedData Deal(RunPlan plan, DataPool pool, IPartitioner partitioner, double testFraction = ClientSplit.DefaultTestFraction)
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(partitioner);
         pool.Train.RequireFit(plan.Model, "The training examples");
         pool.Test?.RequireFit(plan.Model, "The test examples");
-        var keys = new RandomKeys("partition"u8, plan.Definition.Seed);
+        RandomKeys keys = ClientSplit.KeysOf(plan.Definition.Seed);
         return new PartitionedData(pool, partitioner.Split(pool, keys.Stream("partition")), testFraction, keys);
     }
 

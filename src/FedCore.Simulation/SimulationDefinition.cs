@@ -21,7 +21,7 @@ public sealed record SimulationDefinition
 
     /// <summary>The share of its examples that each client holds back for evaluation, where the data has no test set of its own.</summary>
     [Range(0, 0.9)]
-    public double TestFraction { get; init; } = 0.2;
+    public double TestFraction { get; init; } = ClientSplit.DefaultTestFraction;
 
     /// <summary>Generated clients, in place of <see cref="Data"/>.</summary>
     public IClientGenerator? Clients { get; init; }

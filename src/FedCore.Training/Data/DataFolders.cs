@@ -11,22 +11,35 @@ public sealed class DataFolders(string runFolder, string? dataFolder, DatasetSto
     /// <summary>The known public data sets.</summary>
     public DatasetStore Datasets { get; } = datasets;
 
+    /// <summary>Where the source of the data is written down, for messages: in a run file, or in a site's settings.</summary>
+    public string Key { get; private init; } = "simulation.data";
+
+    // What names the data folder, where the user can name one.
+    private string? Option { get; init; } = "--data";
+
+    /// <summary>Where the data files of a real site are looked for.</summary>
+    /// <param name="settingsFolder">The folder of the site's settings: relative paths begin there.</param>
+    /// <param name="datasets">The known public data sets.</param>
+    /// <returns>The folders; messages speak of the settings' <c>data</c>.</returns>
+    public static DataFolders OfSite(string settingsFolder, DatasetStore datasets) => new(settingsFolder, null, datasets) { Key = "data", Option = null };
+
     /// <summary>Finds a file.</summary>
     /// <param name="path">A path, absolute or relative.</param>
     /// <param name="dataset">The public data set that the file belongs to, or null.</param>
-    /// <param name="key">Where the run file names the file, for messages, such as <c>simulation.data.images</c>.</param>
+    /// <param name="property">The source's property that names the file, for messages, such as <c>images</c>.</param>
     /// <returns>The path of a file that exists.</returns>
     /// <exception cref="FedCoreException">There is none, or the path is no path (<c>data.not-found</c>), the data set is not known
     /// (<c>data.unknown</c>), or the user's folder is not there (<c>data.folder</c>).</exception>
-    public string Find(string path, string? dataset, string key = "simulation.data")
+    public string Find(string path, string? dataset, string property)
     {
         ArgumentNullException.ThrowIfNull(path);
+        string key = $"{Key}.{property}";
         if (string.IsNullOrWhiteSpace(path) || path.Contains('\0', StringComparison.Ordinal))
             throw FedCoreException.Configuration("data.not-found", $"{key} is '{Shown.Of(path)}', which is not the name of a file. Name a file that exists.");
         if (dataset is not null && DatasetCatalog.All.All(info => info.Name != dataset))
         {
             throw FedCoreException.Configuration(
-                "data.unknown", $"simulation.data.dataset is '{Shown.Of(dataset)}', which is no data set that FedCore knows. "
+                "data.unknown", $"{Key}.dataset is '{Shown.Of(dataset)}', which is no data set that FedCore knows. "
                 + $"Known: {string.Join(", ", DatasetCatalog.All.Select(info => info.Name))}. For files of your own leave it out.");
         }
 
@@ -54,11 +67,10 @@ public sealed class DataFolders(string runFolder, string? dataFolder, DatasetSto
             if (File.Exists(full + ".gz")) return full + ".gz";
         }
 
-        string remedy = dataset is null
-            ? $"Correct {key}, or name the folder that has the file with --data."
-            : $"Get it with: fedcore data get {dataset}. Or name the folder that has it with --data.";
+        string remedy = dataset is null ? $"Correct {key}" : $"Get it with: fedcore data get {dataset}";
+        if (Option is not null) remedy += dataset is null ? $", or name the folder that has the file with {Option}" : $". Or name the folder that has it with {Option}";
         throw FedCoreException.Configuration(
             "data.not-found", $"{key} is '{Shown.Of(path)}', which was not found. Looked for: "
-            + $"{string.Join(", ", candidates.Select(candidate => Shown.Of(Path.GetFullPath(candidate), 400)))}. {remedy}");
+            + $"{string.Join(", ", candidates.Select(candidate => Shown.Of(Path.GetFullPath(candidate), 400)))}. {remedy}.");
     }
 }

@@ -16,7 +16,11 @@ public interface IDataSource
 /// <summary>What a data source is asked for.</summary>
 /// <param name="Run">The run, whose model and data contract say what examples look like.</param>
 /// <param name="Folders">Where files are looked for.</param>
-public sealed record DataRequest(RunPlan Run, DataFolders Folders);
+public sealed record DataRequest(RunPlan Run, DataFolders Folders)
+{
+    /// <summary>Where the source is written down, for messages: <c>simulation.data</c> in a run file, <c>data</c> in a site's settings.</summary>
+    public string Key => Folders.Key;
+}
 
 /// <summary>Examples that were read.</summary>
 /// <param name="Train">Examples for training, or all where there is no separate test set.</param>

@@ -18,7 +18,7 @@ public sealed class PartitionedData : IFederatedData
 
     /// <summary>Deals a pool out.</summary>
     /// <param name="pool">The examples.</param>
-    /// <param name="partition">Which client has which rows of the training set.</param>
+    /// <param name="partition">Which client has which rows of the training set; each client's are shuffled in place.</param>
     /// <param name="testFraction">The share that each client holds back where the pool has no test set of its own; a test set is dealt out at random
     /// in equal parts.</param>
     /// <param name="keys">The root of the random streams.</param>
@@ -27,21 +27,11 @@ public sealed class PartitionedData : IFederatedData
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(partition);
         ArgumentNullException.ThrowIfNull(keys);
-
-        // Preparation may still have missing values to fill in.
-        if (pool.Preparation is null)
-        {
-            (pool.Train as InMemoryExamples)?.RequireFinite();
-            (pool.Test as InMemoryExamples)?.RequireFinite();
-        }
-
+        ClientSplit.RequireFinite(pool);
         (_pool, _partition, _testFraction) = (pool, partition, testFraction);
         _testRows = pool.Test is null ? [] : [.. Enumerable.Range(0, pool.Test.Count)];
         keys.Stream("test rows").Shuffle<int>(_testRows);
-
-        // A client's held-back examples must be a random choice of its own.
-        RandomStream order = keys.Stream("client rows");
-        for (int client = 0; client < partition.ClientCount; client++) order.Shuffle(partition.RowsOf(client).Span);
+        for (int client = 0; client < partition.ClientCount; client++) ClientSplit.Shuffle(partition.RowsOf(client).Span, NameOf(client), keys);
         _prepared = pool.Preparation is null ? null : new ConcurrentDictionary<long, ClientData>();
         CheckPreparation();
     }
@@ -53,7 +43,7 @@ public sealed class PartitionedData : IFederatedData
     public string NameOf(long index) => _partition.Names?[(int)index] ?? ClientNames.Of(index);
 
     /// <inheritdoc/>
-    public int TrainCountOf(long index) => TrainRows(_partition.RowsOf((int)index)).Length;
+    public int TrainCountOf(long index) => ClientSplit.TrainCount(_partition.RowsOf((int)index).Length, _pool, _testFraction);
 
     /// <inheritdoc/>
     public ClientData Get(long index) => _prepared?.GetOrAdd(index, Prepare) ?? Raw(index);
@@ -71,20 +61,13 @@ public sealed class PartitionedData : IFederatedData
         }
     }
 
-    private ClientData Prepare(long index) => _pool.Preparation!.Prepare(Raw(index), NameOf(index));
+    private ClientData Prepare(long index) => ClientSplit.Prepare(_pool, Raw(index), NameOf(index));
 
     private ClientData Raw(long index)
     {
-        Memory<int> rows = _partition.RowsOf((int)index);
-        Memory<int> train = TrainRows(rows);
-        if (_pool.Test is null)
-            return new ClientData(new ExampleView(_pool.Train, train), new ExampleView(_pool.Train, rows[train.Length..]));
         int begin = (int)(index * _testRows.Length / ClientCount), end = (int)((index + 1) * _testRows.Length / ClientCount);
-        return new ClientData(new ExampleView(_pool.Train, train), new ExampleView(_pool.Test, _testRows.AsMemory(begin, end - begin)));
+        return ClientSplit.Cut(_pool, _partition.RowsOf((int)index), _testRows.AsMemory(begin, end - begin), _testFraction);
     }
-
-    private Memory<int> TrainRows(Memory<int> rows) =>
-        _pool.Test is null ? rows[..Math.Clamp((int)Math.Round(rows.Length * (1 - _testFraction)), 1, rows.Length)] : rows;
 
     // What a client cannot prepare is found before the first round.
     private void CheckPreparation()

@@ -1,6 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using CsvHelper;
-using FedCore.Rounds;
+using FedCore.Training.Data.Tables;
 
 namespace FedCore.Training.Data.Csv;
 
@@ -38,38 +38,41 @@ public sealed class CsvSource : IDataSource
     public ValueTask<DataPool> LoadAsync(DataRequest request, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(request);
-        DataContract contract = request.Run.Definition.Data ?? throw FedCoreException.Configuration(
-            "data.contract", "A csv source needs to know which columns are features and which is the label. Add a \"data\" section to the run file.");
-        CheckKeys();
+        var table = new ExampleTable(request, "files");
+        CheckKeys(request.Key);
         if (ClientColumn is null && Files.GroupBy(Path.GetFileNameWithoutExtension).FirstOrDefault(files => files.Count() > 1) is { } same)
         {
             throw FedCoreException.Configuration(
-                "data.source", $"simulation.data.files: {string.Join(" and ", same.Select(file => Shown.Of(file)))} would be one client, '{Shown.Of(same.Key!)}'. Rename a file, or name the column of the clients with \"clientColumn\".");
+                "data.source", $"{request.Key}.files: {string.Join(" and ", same.Select(file => Shown.Of(file)))} would be one client, '{Shown.Of(same.Key!)}'. Rename a file, or name the column of the clients with \"clientColumn\".");
         }
 
-        var table = new CsvTable(contract, request.Run.Model.Label);
         for (int i = 0; i < Files.Count; i++)
         {
             ct.ThrowIfCancellationRequested();
-            string path = request.Folders.Find(Files[i], Dataset, $"simulation.data.files[{i}]");
-            ReadFile(path, Path.GetFileNameWithoutExtension(Files[i]), table);
+            ReadFile(request.Folders.Find(Files[i], Dataset, $"files[{i}]"), Path.GetFileNameWithoutExtension(Files[i]), table, request.Key);
         }
 
-        return new ValueTask<DataPool>(table.ToPool(request.Run.Model.Input));
+        return new ValueTask<DataPool>(table.ToPool());
     }
 
-    private void CheckKeys()
+    private void CheckKeys(string key)
     {
         if (Delimiter.Length != 1 || Delimiter[0] == '"' || (char.IsControl(Delimiter[0]) && Delimiter[0] != '\t'))
         {
             throw FedCoreException.Configuration(
-                "data.source", $"simulation.data.delimiter is '{Shown.Of(Delimiter)}', which cannot stand between values. Use one character such as \",\", \";\" or \"\\t\"; "
+                "data.source", $"{key}.delimiter is '{Shown.Of(Delimiter)}', which cannot stand between values. Use one character such as \",\", \";\" or \"\\t\"; "
                 + "quotation marks and line breaks have a meaning of their own in a table.");
         }
     }
 
-    private void ReadFile(string path, string client, CsvTable table)
+    private void ReadFile(string path, string client, ExampleTable table, string key)
     {
+        var origin = new TableOrigin("data.csv", path, line => $"{path} line {line}")
+        {
+            Header = Columns is null ? $"{path} line 1" : path,
+            OneColumnHint = $"Should {key}.delimiter be another one?",
+        };
+        var columns = new TableOptions(client) { Rename = Rename, ClientColumn = ClientColumn, MissingTexts = MissingTexts };
         var options = new CsvReaderOptions
         {
             Separator = Delimiter[0],
@@ -86,28 +89,28 @@ public sealed class CsvSource : IDataSource
             IReadOnlyList<string>? header = Columns;
             if (header is null)
             {
-                if (!reader.Read()) throw Fault(path, 1, "the file is empty; its first line must name the columns. Copy it again, or take it out of simulation.data.files");
+                if (!reader.Read()) throw origin.Fault(1, $"the file is empty; its first line must name the columns. Copy it again, or take it out of {key}.files");
                 header = Record(reader);
             }
 
-            CsvColumns columns = table.Resolve(header, Rename, ClientColumn, path);
+            TablePart part = table.Begin(origin, header, columns);
             int rows = 0;
             for (; reader.Read(); rows++)
             {
                 if (reader.FieldCount != header.Count)
-                    throw Fault(path, reader.LineNumber, $"the line has {reader.FieldCount} values, but there are {header.Count} columns. Correct the line, or simulation.data.delimiter, which is '{Shown.Of(Delimiter)}'");
-                table.Add(Record(reader), columns, MissingTexts, client, path, reader.LineNumber);
+                    throw origin.Fault(reader.LineNumber, $"the line has {reader.FieldCount} values, but there are {header.Count} columns. Correct the line, or {key}.delimiter, which is '{Shown.Of(Delimiter)}'");
+                part.Add(Record(reader), reader.LineNumber);
             }
 
-            if (rows == 0) throw Fault(path, 1, $"the file has no examples{(Columns is null ? " below its header" : "")}. Add some, or take it out of simulation.data.files");
+            if (rows == 0) throw origin.Fault(1, $"the file has no examples{(Columns is null ? " below its header" : "")}. Add some, or take it out of {key}.files");
         }
         catch (CsvFormatException fault)
         {
-            throw FedCoreException.Configuration("data.csv", $"{path}: {Shown.Of(fault.Message.TrimEnd('.'), 300)}. Correct the file: a quotation mark within a value is written twice.", fault);
+            throw origin.Fault($"{Shown.Of(fault.Message.TrimEnd('.'), 300)}. Correct the file: a quotation mark within a value is written twice", fault);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw FedCoreException.Configuration("data.csv", $"{path}: the file cannot be read ({fault.Message.TrimEnd('.')}). Check that it is a file that you may read.", fault);
+            throw origin.Fault($"the file cannot be read ({fault.Message.TrimEnd('.')}). Check that it is a file that you may read", fault);
         }
     }
 
@@ -117,7 +120,4 @@ public sealed class CsvSource : IDataSource
         for (int i = 0; i < record.Length; i++) record[i] = reader.GetString(i);
         return record;
     }
-
-    internal static FedCoreException Fault(string path, long line, string what) =>
-        FedCoreException.Configuration("data.csv", $"{path} line {line}: {what}.");
 }

@@ -29,7 +29,7 @@ public sealed class IdxSource : IDataSource
     {
         ArgumentNullException.ThrowIfNull(request);
         if (TestImages is null != TestLabels is null)
-            throw FedCoreException.Configuration("data.source", "simulation.data: testImages and testLabels belong together. Give both, or set both to null.");
+            throw FedCoreException.Configuration("data.source", $"{request.Key}: testImages and testLabels belong together. Give both, or set both to null.");
         ExampleSet train = Load(request, Images, Labels, "images", "labels");
         ct.ThrowIfCancellationRequested();
         ExampleSet? test = TestImages is null ? null : Load(request, TestImages, TestLabels!, "testImages", "testLabels");
@@ -38,8 +38,8 @@ public sealed class IdxSource : IDataSource
 
     private ExampleSet Load(DataRequest request, string images, string labels, string imagesKey, string labelsKey)
     {
-        string imagesPath = request.Folders.Find(images, Dataset, $"simulation.data.{imagesKey}");
-        string labelsPath = request.Folders.Find(labels, Dataset, $"simulation.data.{labelsKey}");
+        string imagesPath = request.Folders.Find(images, Dataset, imagesKey);
+        string labelsPath = request.Folders.Find(labels, Dataset, labelsKey);
         IdxFile features = IdxFile.Read(imagesPath), classes = IdxFile.Read(labelsPath);
         if (classes.Extents.Length != 1)
             throw Fault(labelsPath, $"labels have one dimension, this has {classes.Extents.Length}. Are images and labels swapped?");

@@ -1,12 +1,12 @@
 using FedCore.Rounds;
 
-namespace FedCore.Training.Data.Csv;
+namespace FedCore.Training.Data.Tables;
 
 /// <summary>
 /// A client fills in missing values by its own means and scales its features by its own means and deviations. Both come from its training examples
 /// alone, so that its test examples stay unseen, and nothing leaves the client.
 /// </summary>
-internal sealed class TabularPreparation(DataContract contract) : IClientPreparation
+internal sealed class TabularPreparation(DataContract contract, string key) : IClientPreparation
 {
     public ClientData Prepare(ClientData data, string client)
     {
@@ -25,7 +25,7 @@ internal sealed class TabularPreparation(DataContract contract) : IClientPrepara
     }
 
     // The deviation is the sample's: divided by n - 1.
-    private static (double Mean, double Deviation) Moments(float[] values, int width, int column, string client)
+    private (double Mean, double Deviation) Moments(float[] values, int width, int column, string client)
     {
         double sum = 0, squares = 0;
         int count = 0;
@@ -39,7 +39,8 @@ internal sealed class TabularPreparation(DataContract contract) : IClientPrepara
         if (count == 0)
         {
             throw FedCoreException.Configuration(
-                "data.source", $"simulation.data.files: client '{Shown.Of(client)}' has no value at all in feature column {column}, so there is no mean to fill in. Set data.missing to zero or dropExample, or leave the feature out.");
+                "data.source", $"{key}: client '{Shown.Of(client)}' has no value at all in feature column {column}, so there is no mean to fill in. "
+                + "Set the run's data.missing to zero or dropExample, or leave the feature out.");
         }
 
         double mean = sum / count;

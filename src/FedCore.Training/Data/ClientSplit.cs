@@ -1,0 +1,52 @@
+using FedCore.Numerics;
+
+namespace FedCore.Training.Data;
+
+/// <summary>
+/// Which of its examples a client trains on, and which it holds back. That follows from the seed, the client's name and its rows in their order, and from nobody
+/// else's: a site that sees its own file alone splits it like its simulated twin.
+/// </summary>
+public static class ClientSplit
+{
+    /// <summary>The share of its examples that a client holds back where nothing else is said.</summary>
+    public const double DefaultTestFraction = 0.2;
+
+    /// <summary>The root of the random streams by which examples are dealt out and split.</summary>
+    /// <param name="seed">The run's seed.</param>
+    /// <returns>The root, which does not depend on the rest of the run, so that two strategies meet the same data.</returns>
+    public static RandomKeys KeysOf(long seed) => new("partition"u8, seed);
+
+    /// <summary>Brings a client's rows into the order in which they are cut: what it holds back must be a random choice.</summary>
+    internal static void Shuffle(Span<int> rows, string client, RandomKeys keys)
+    {
+        if (rows.Length > 1) keys.Stream("client rows", site: client).Shuffle(rows);
+    }
+
+    /// <summary>How many of a client's rows are for training; the others are held back.</summary>
+    internal static int TrainCount(int rows, DataPool pool, double testFraction) =>
+        pool.Test is null ? Math.Clamp((int)Math.Round(rows * (1 - testFraction)), 1, rows) : rows;
+
+    /// <summary>Cuts a client's shuffled rows.</summary>
+    /// <param name="pool">The examples.</param>
+    /// <param name="rows">The client's rows, at least one.</param>
+    /// <param name="test">Its part of the pool's own test set; unused where there is none.</param>
+    /// <param name="testFraction">The share that it holds back where the pool has no test set.</param>
+    internal static ClientData Cut(DataPool pool, ReadOnlyMemory<int> rows, ReadOnlyMemory<int> test, double testFraction)
+    {
+        int train = TrainCount(rows.Length, pool, testFraction);
+        return new ClientData(
+            new ExampleView(pool.Train, rows[..train]),
+            pool.Test is null ? new ExampleView(pool.Train, rows[train..]) : new ExampleView(pool.Test, test));
+    }
+
+    /// <summary>What a client trains and evaluates on: its examples, prepared by their own means where the pool says so.</summary>
+    internal static ClientData Prepare(DataPool pool, ClientData data, string client) => pool.Preparation?.Prepare(data, client) ?? data;
+
+    /// <summary>Refuses numbers that are not finite, where no preparation is still to fill them in.</summary>
+    internal static void RequireFinite(DataPool pool)
+    {
+        if (pool.Preparation is not null) return;
+        (pool.Train as InMemoryExamples)?.RequireFinite();
+        (pool.Test as InMemoryExamples)?.RequireFinite();
+    }
+}
