@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using FedCore.Aggregator.Journal;
+using FedCore.Aggregator.Models;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Storage;
 using FedCore.Aggregator.Tests.Child;
@@ -18,8 +19,11 @@ switch (args)
     case ["spool", var folder, var name]:
         await SpoolAsync(Spool.Open(new SpoolOptions(folder), new Disk(), TimeProvider.System, out _), name);
         break;
+    case ["blobs", var folder, var name]:
+        await BlobsAsync(BlobStore.Open(folder, new Disk(), TimeProvider.System), name);
+        break;
     default:
-        Console.Error.WriteLine("usage: sqlite FILE | postgres CONNECTION SCHEMA | spool FOLDER NAME");
+        Console.Error.WriteLine("usage: sqlite FILE | postgres CONNECTION SCHEMA | spool FOLDER NAME | blobs FOLDER NAME");
         return 2;
 }
 
@@ -60,6 +64,15 @@ static async Task SpoolAsync(Spool spool, string name)
         if (small.Any(task => task.IsFaulted)) return;
     }
 }
+
+static Task BlobsAsync(BlobStore store, string name) => Task.WhenAll(Enumerable.Range(0, 3).Select(async putter =>
+{
+    for (int i = 0; ; i++)
+    {
+        byte[] content = Payloads.Of($"{name}/{putter}/{i}", 300_000);
+        Say((await store.PutAsync(stream => stream.Write(content), default)).Digest);
+    }
+}));
 
 static void Say(string line)
 {
