@@ -9,6 +9,11 @@ internal partial class Disk
     private const UnixFileMode OwnersFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode OwnersFolder = OwnersFile | UnixFileMode.UserExecute;
 
+    private const int NoSpace = 28, WindowsDiskFull = unchecked((int)0x80070070);
+
+    // .NET says no more than this of room that it could not reserve.
+    private const int CannotReserve = unchecked((int)0x80131620);
+
     private long _syncs;
 
     /// <summary>How often something was made durable, by this object or, as they report it, by libraries.</summary>
@@ -64,7 +69,16 @@ internal partial class Disk
     /// <param name="reserved">Bytes to find room for now, so that a full disk shows before they are written; the file's length is 0 nevertheless.</param>
     public static SafeFileHandle CreateFile(string path, long reserved = 0)
     {
-        SafeFileHandle file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, Sharing, preallocationSize: reserved);
+        SafeFileHandle file;
+        try
+        {
+            file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, Sharing, preallocationSize: reserved);
+        }
+        catch (IOException fault) when (reserved > 0 && fault.HResult == CannotReserve)
+        {
+            throw new IOException(fault.Message, OperatingSystem.IsWindows() ? WindowsDiskFull : NoSpace);
+        }
+
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, OwnersFile);
         return file;
     }
@@ -73,10 +87,11 @@ internal partial class Disk
     public const FileShare Sharing = FileShare.ReadWrite | FileShare.Delete;
 
     /// <summary>Whether a fault says that there is no room left, on the disk or in a quota.</summary>
-    public static bool IsFull(IOException fault)
+    public static bool IsFull(Exception fault)
     {
-        const int noSpace = 28, quota = 122, tooLarge = 27, handleDiskFull = unchecked((int)0x80070027), diskFull = unchecked((int)0x80070070);
-        return OperatingSystem.IsWindows() ? fault.HResult is handleDiskFull or diskFull : fault.HResult is noSpace or quota or tooLarge or diskFull;
+        const int quota = 122, tooLarge = 27, windowsHandleDiskFull = unchecked((int)0x80070027);
+        return fault is IOException
+            && (OperatingSystem.IsWindows() ? fault.HResult is WindowsDiskFull or windowsHandleDiskFull : fault.HResult is NoSpace or quota or tooLarge);
     }
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

@@ -283,7 +283,7 @@ public abstract class EventLogTests
         var acknowledged = new Dictionary<string, int>();
         for (int kill = 1; kill <= 3; kill++)
         {
-            foreach (string line in await Child.KillAfterAsync(40 * kill, ChildArgs))
+            foreach (string line in await ChildProcess.KillAfterAsync(40 * kill, ChildArgs))
             {
                 string[] words = line.Split(' ');
                 acknowledged[words[0]] = int.Parse(words[1], CultureInfo.InvariantCulture);

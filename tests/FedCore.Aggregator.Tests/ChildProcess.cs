@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace FedCore.Aggregator.Tests;
 
 /// <summary>A process that writes until it is killed, and what it said to be kept until then.</summary>
-internal static class Child
+internal static class ChildProcess
 {
     /// <summary>Lets a child acknowledge some writes, kills it at once, and reads on to the end of what it said.</summary>
     public static async Task<List<string>> KillAfterAsync(int lines, params string[] args)

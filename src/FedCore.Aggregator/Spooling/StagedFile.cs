@@ -1,0 +1,174 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using FedCore.Aggregator.Storage;
+using Microsoft.Win32.SafeHandles;
+
+namespace FedCore.Aggregator.Spooling;
+
+/// <summary>The file of an upload, with the hash of what has come. For one caller at a time.</summary>
+internal sealed class StagedFile : IDisposable
+{
+    /// <summary>How the name of an unfinished upload ends.</summary>
+    public const string Extension = ".part";
+
+    private const int Chunk = 1 << 18;
+
+    private readonly SafeFileHandle _file;
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private long _hashed;
+
+    private StagedFile(string path, SafeFileHandle file, byte[] head, long offset)
+    {
+        (Path, Key, _file, Head, Offset) = (path, System.IO.Path.GetFileNameWithoutExtension(path), file, head, offset);
+        Start = SpoolFormat.FileHeaderLength + head.Length;
+    }
+
+    /// <summary>Where it lies.</summary>
+    public string Path { get; }
+
+    /// <summary>What its label is known by.</summary>
+    public string Key { get; }
+
+    /// <summary>The record's header and label.</summary>
+    public byte[] Head { get; }
+
+    /// <summary>Bytes of the payload that are there.</summary>
+    public long Offset { get; private set; }
+
+    /// <summary>Bytes that the file has when it is complete, which are reserved on the disk from the beginning.</summary>
+    public long FullLength => Start + SpoolFormat.PayloadLength(Head);
+
+    /// <summary>Where the payload begins.</summary>
+    public long Start { get; }
+
+    /// <summary>Creates a file and finds room for all that is to come.</summary>
+    /// <exception cref="FedCoreException">There is no room (<c>spool.full</c>).</exception>
+    public static StagedFile Create(string path, byte[] head)
+    {
+        ulong salt = SpoolRun.NewSalt();
+        SpoolFormat.Seal(head, salt);
+        byte[] header = new byte[SpoolFormat.FileHeaderLength];
+        SpoolFormat.WriteFileHeader(header, SegmentKind.Single, salt);
+        try
+        {
+            SafeFileHandle file = Disk.CreateFile(path, header.Length + head.Length + SpoolFormat.PayloadLength(head));
+            try
+            {
+                RandomAccess.Write(file, [header, head], 0);
+                return new StagedFile(path, file, head, 0);
+            }
+            catch
+            {
+                file.Dispose();
+                SpoolRun.Delete(path);
+                throw;
+            }
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw SpoolFaults.NotWritten(path, fault);
+        }
+    }
+
+    /// <summary>Opens a file that is there; null where it is not that of an upload.</summary>
+    public static StagedFile? Open(string path)
+    {
+        SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, Disk.Sharing);
+        StagedFile? staged = null;
+        try
+        {
+            byte[] bytes = new byte[SpoolFormat.FileHeaderLength + SpoolFormat.RecordHeaderLength + SpoolFormat.MaxLabelLength];
+            ReadOnlySpan<byte> read = bytes.AsSpan(0, RandomAccess.Read(file, bytes, 0));
+            if (!SpoolFormat.TryReadFileHeader(read, out SegmentKind kind, out ulong salt) || kind != SegmentKind.Single) return null;
+            ReadOnlySpan<byte> record = read[SpoolFormat.FileHeaderLength..];
+            if (SpoolFormat.HeadLength(record) is not { } length || length > record.Length) return null;
+            byte[] head = record[..length].ToArray();
+            if (!SpoolFormat.IsSound(head) || SpoolFormat.Salt(head) != salt) return null;
+            long offset = RandomAccess.GetLength(file) - SpoolFormat.FileHeaderLength - length;
+            if (offset > SpoolFormat.PayloadLength(head)) return null;
+            return staged = new StagedFile(path, file, head, offset);
+        }
+        finally
+        {
+            if (staged is null) file.Dispose();
+        }
+    }
+
+    /// <summary>Adds bytes behind the others, all of them or none.</summary>
+    public void Write(ReadOnlySequence<byte> bytes)
+    {
+        while (CatchUp())
+        {
+        }
+
+        long length = Start + Offset;
+        try
+        {
+            var buffers = new List<ReadOnlyMemory<byte>>();
+            foreach (ReadOnlyMemory<byte> part in bytes)
+                if (!part.IsEmpty) buffers.Add(part);
+            RandomAccess.Write(_file, buffers, length);
+        }
+        catch (IOException fault)
+        {
+            Cut(length);
+            throw SpoolFaults.NotWritten(Path, fault);
+        }
+
+        foreach (ReadOnlyMemory<byte> part in bytes) _hash.AppendData(part.Span);
+        Offset += bytes.Length;
+        _hashed = Offset;
+    }
+
+    /// <summary>Hashes a part of what was there before.</summary>
+    /// <returns>Whether more is to be hashed.</returns>
+    public bool CatchUp()
+    {
+        if (_hashed == Offset) return false;
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Chunk);
+        try
+        {
+            int count = RandomAccess.Read(_file, buffer.AsSpan(0, (int)Math.Min(Chunk, Offset - _hashed)), Start + _hashed);
+            if (count == 0) throw new EndOfStreamException($"{Path}: the file has become shorter.");
+            _hash.AppendData(buffer, 0, count);
+            _hashed += count;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        return _hashed < Offset;
+    }
+
+    /// <summary>Whether the bytes that have come are those of the digest. To be asked once, when all are there.</summary>
+    public bool IsDigestRight()
+    {
+        while (CatchUp())
+        {
+        }
+
+        return _hash.GetHashAndReset().AsSpan().SequenceEqual(SpoolFormat.Digest(Head).Span);
+    }
+
+    /// <summary>Makes what has come durable.</summary>
+    public void Sync(Disk disk) => disk.Sync(_file);
+
+    // What cannot be cut off is written over by what comes next.
+    private void Cut(long length)
+    {
+        try
+        {
+            RandomAccess.SetLength(_file, length);
+        }
+        catch (IOException)
+        {
+        }
+    }
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        _hash.Dispose();
+    }
+}
