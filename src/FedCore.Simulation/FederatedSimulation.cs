@@ -8,7 +8,6 @@ using FedCore.Rounds;
 using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
 using FedCore.Simulation.Poisoning;
-using FedCore.Simulation.Storage;
 using FedCore.Strategies;
 using FedCore.Training;
 using FedCore.Training.Data;
@@ -86,15 +85,14 @@ public static class FederatedSimulation
         using var fleet = new SimulatedFleet(
             plan, new FittingData(data, plan.Model), options.Trainer, new DeviceModel(plan, options.Devices, options.Stragglers), clock, states, options.Attackers,
             options.ClientProgress);
-        using var pool = new FlatVectorPool();
-        var server = new ServerState(options.InitialModel?.Clone() ?? ModelState.Initialize(plan.Model, plan.World.Stream("model")));
+        using var pool = new FlatVectorPool(options.Storage);
+        var server = new ServerState(options.InitialModel?.Clone(options.Storage) ?? ModelState.Initialize(plan.Model, plan.World.Stream("model"), options.Storage));
         var progress = new ResumedClock(clock, options.Progress);
         var engine = new RoundEngine(plan, fleet, options.Journal, new RoundEngineOptions
         {
             Clock = clock,
             Threads = options.Threads,
             Pool = pool,
-            NewSpool = (updates, length) => FileSpool.Create(updates, length, pool, options.SpoolMemoryBytes),
             Checkpoints = options.Checkpoints is { } store && plan.KeepsClientState ? new ClientStateCheckpoints(store, states) : options.Checkpoints,
             Environment = options.Environment,
             Progress = progress,
@@ -183,8 +181,12 @@ public sealed record SimulationOptions
     /// </summary>
     public string? ClientStateFolder { get; init; }
 
-    /// <summary>How many bytes of updates a robust rule may keep in memory; those of a round that has more go to a temporary file.</summary>
-    public long SpoolMemoryBytes { get; init; } = 1 << 30;
+    /// <summary>
+    /// Where the server's vectors lie. By default those of a GiB and more are in temporary files, and the updates that a robust rule keeps where those of a round are together so large.
+    /// </summary>
+    public VectorStorage Storage { get; init; } = DefaultStorage;
+
+    internal static VectorStorage DefaultStorage => new(Path.GetTempPath(), thresholdBytes: 1 << 30);
 
     /// <summary>A digest of the data and devices, so that a run is not resumed with others.</summary>
     public string Environment { get; init; } = "";

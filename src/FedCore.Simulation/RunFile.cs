@@ -7,6 +7,7 @@ using System.Text.Unicode;
 using FedCore.Json;
 using FedCore.Models;
 using FedCore.Naming;
+using FedCore.Numerics;
 using FedCore.Rounds;
 
 namespace FedCore.Simulation;
@@ -89,16 +90,17 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
 
     /// <summary>The model that the run starts from, or null where it draws one.</summary>
     /// <param name="plan">The run.</param>
+    /// <param name="storage">Where its vectors lie; null for where a simulation's do by default.</param>
     /// <returns>The model.</returns>
     /// <exception cref="FedCoreException">The checkpoint is not there or not the one that the run names (<c>run.start</c>).</exception>
-    public ModelState? LoadStart(RunPlan plan)
+    public ModelState? LoadStart(RunPlan plan, VectorStorage? storage = null)
     {
         ArgumentNullException.ThrowIfNull(plan);
         if (Run.Start is not { } start) return null;
         if (start.Path.Contains('\0', StringComparison.Ordinal))
             throw FedCoreException.Configuration("run.start", $"{Path}: start.path is '{Shown.Of(start.Path)}', which is not the name of a file. Name a file that exists.");
         string path = System.IO.Path.Combine(Folder, start.Path);
-        var state = new ModelState(plan.Model.Schema);
+        var state = new ModelState(plan.Model.Schema, storage ?? SimulationOptions.DefaultStorage);
         try
         {
             path = System.IO.Path.GetFullPath(path);

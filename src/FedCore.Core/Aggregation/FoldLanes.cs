@@ -30,8 +30,8 @@ internal sealed class FoldLanes : IDisposable
         (_layout, _pool, _updates) = (layout, resources.Pool, updates);
 
         // How far lanes may be ahead of the total. A worker whom the system holds up for a moment holds up the others only where memory is at stake.
-        long affordable = resources.PartialSumBytes / Math.Max(1, layout.VectorLength * sizeof(float));
-        _window = (int)Math.Max(2 * resources.Threads + 1, Math.Min(MaxLanes, affordable));
+        long bytes = Math.Max(1, layout.VectorLength * sizeof(float)), affordable = resources.PartialSumBytes / bytes;
+        _window = (int)Math.Max(bytes < resources.LargeSumBytes ? 2 * resources.Threads + 1 : resources.Threads, Math.Min(MaxLanes, affordable));
         _scalars = new double[layout.ScalarCount];
         Count = Math.Min(updates, MaxLanes);
     }

@@ -1,4 +1,3 @@
-using FedCore.Aggregation.Spooling;
 using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Updates;
@@ -63,17 +62,11 @@ public sealed class AggregationResources(int threads, FlatVectorPool pool) : IDi
     /// <summary>Where vectors are rented.</summary>
     public FlatVectorPool Pool => pool;
 
-    /// <summary>How many bytes of partial sums may wait for others, 0 or more; two per thread may wait in any case.</summary>
+    /// <summary>How many bytes of partial sums may wait for others, 0 or more; two per thread may wait in any case, of vectors of 256 MiB and more none but those in work.</summary>
     public long PartialSumBytes { get; init; } = 64 << 20;
 
-    /// <summary>Makes room for a number of updates of a length that a rule reads again and again; null for room in memory.</summary>
-    public Func<int, long, IUpdateSpool>? NewSpool { get; init; }
-
-    /// <summary>Room for updates that are read again and again.</summary>
-    /// <param name="updates">How many.</param>
-    /// <param name="length">Elements of each.</param>
-    /// <returns>The room, which the caller disposes of.</returns>
-    internal IUpdateSpool CreateSpool(int updates, long length) => NewSpool?.Invoke(updates, length) ?? new MemorySpool(updates, length, Pool);
+    /// <summary>From how many bytes on a partial sum is too large to wait for others.</summary>
+    internal long LargeSumBytes { get; init; } = 256 << 20;
 
     /// <summary>Starts the same work on several threads, the caller's among them, and waits for all. For one caller at a time.</summary>
     /// <param name="workers">On how many, at most <see cref="Threads"/>.</param>

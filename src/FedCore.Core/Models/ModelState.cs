@@ -4,30 +4,44 @@ using FedCore.Numerics;
 
 namespace FedCore.Models;
 
-/// <summary>The values of a model's tensors. Those of a role are one flat vector; frozen ones have memory of their own.</summary>
+/// <summary>The values of a model's tensors. Those of a role are one flat vector; frozen ones have one of their own.</summary>
 public sealed class ModelState : IDisposable
 {
     private readonly Dictionary<string, FlatVector> _others = new(StringComparer.Ordinal);
 
     /// <summary>A model of zeros.</summary>
     /// <param name="schema">Its tensors.</param>
-    public ModelState(ModelSchema schema)
+    /// <param name="storage">Where its vectors lie, and those that a strategy keeps beside it; null for memory.</param>
+    public ModelState(ModelSchema schema, VectorStorage? storage = null)
     {
         ArgumentNullException.ThrowIfNull(schema);
         Schema = schema;
-        Trainable = new FlatVector(schema.TrainableCount);
-        Local = new FlatVector(schema.LocalCount);
-        Buffers = new FlatVector(schema.BufferCount);
-        LocalBuffers = new FlatVector(schema.LocalBufferCount);
-        foreach (TensorSchema tensor in schema.Tensors)
+        Storage = storage ?? VectorStorage.Memory;
+        try
         {
-            if (!ModelSchema.IsFlat(tensor.Type, tensor.Role))
-                _others[tensor.Name] = new FlatVector((tensor.Length * tensor.Type.ByteSize() + 3) / 4);
+            Trainable = Storage.Allocate(schema.TrainableCount);
+            Local = Storage.Allocate(schema.LocalCount);
+            Buffers = Storage.Allocate(schema.BufferCount);
+            LocalBuffers = Storage.Allocate(schema.LocalBufferCount);
+            foreach (TensorSchema tensor in schema.Tensors)
+            {
+                if (!ModelSchema.IsFlat(tensor.Type, tensor.Role))
+                    _others[tensor.Name] = Storage.Allocate((tensor.Length * tensor.Type.ByteSize() + 3) / 4);
+            }
+        }
+        catch
+        {
+            // Where the disk is full, what is not needed shall not hold it until somebody collects garbage.
+            Dispose();
+            throw;
         }
     }
 
     /// <summary>The tensors.</summary>
     public ModelSchema Schema { get; }
+
+    /// <summary>Where its vectors lie.</summary>
+    internal VectorStorage Storage { get; }
 
     /// <summary>All values that are trained and averaged, in the schema's order.</summary>
     public FlatVector Trainable { get; }
@@ -44,11 +58,12 @@ public sealed class ModelState : IDisposable
     /// <summary>A model with first values as its layers draw them.</summary>
     /// <param name="plan">The model.</param>
     /// <param name="random">Where the numbers come from; tensors draw in order.</param>
+    /// <param name="storage">Where its vectors lie; null for memory.</param>
     /// <returns>The state.</returns>
-    public static ModelState Initialize(ModelPlan plan, RandomStream random)
+    public static ModelState Initialize(ModelPlan plan, RandomStream random, VectorStorage? storage = null)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        var state = new ModelState(plan.Schema);
+        var state = new ModelState(plan.Schema, storage);
         for (int i = 0; i < plan.Initializers.Count; i++)
         {
             TensorSchema tensor = plan.Schema.Tensors[i];
@@ -87,11 +102,12 @@ public sealed class ModelState : IDisposable
         return MemoryMarshal.AsBytes(words)[..count];
     }
 
-    /// <summary>A copy with memory of its own.</summary>
+    /// <summary>A copy with vectors of its own.</summary>
+    /// <param name="storage">Where they lie; null for where this model's do.</param>
     /// <returns>The copy.</returns>
-    public ModelState Clone()
+    public ModelState Clone(VectorStorage? storage = null)
     {
-        var copy = new ModelState(Schema);
+        var copy = new ModelState(Schema, storage ?? Storage);
         copy.Trainable.CopyFrom(Trainable);
         copy.Local.CopyFrom(Local);
         copy.Buffers.CopyFrom(Buffers);
@@ -113,10 +129,10 @@ public sealed class ModelState : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Trainable.Dispose();
-        Local.Dispose();
-        Buffers.Dispose();
-        LocalBuffers.Dispose();
+        Trainable?.Dispose();
+        Local?.Dispose();
+        Buffers?.Dispose();
+        LocalBuffers?.Dispose();
         foreach (FlatVector values in _others.Values) values.Dispose();
     }
 

@@ -6,17 +6,19 @@ namespace FedCore.Numerics;
 
 /// <summary>
 /// A flat vector of 32-bit floats outside the managed heap: 64-byte aligned, offsets are <see cref="long"/>, and 64 readable bytes follow the last
-/// element, so that a kernel may load (never store) a whole register there. A model's parameters are views of one such vector.
+/// element, so that a kernel may load (never store) a whole register there. A model's parameters are views of one such vector. It lies in memory or in a
+/// temporary file that is mapped, as <see cref="VectorStorage"/> decides.
 /// </summary>
-/// <remarks>The memory is freed by <see cref="Dispose"/> or, when forgotten, by the finalizer. Not synchronised.</remarks>
+/// <remarks>The memory is freed by <see cref="Dispose"/> or, when forgotten, by the finalizer, and with it the file. Not synchronised.</remarks>
 [SuppressMessage("Naming", "CA1710", Justification = "It is a vector, not a collection.")]
 public sealed unsafe class FlatVector : IDisposable
 {
     private const int Alignment = 64;
     private const int Tail = 64;
+    private readonly MappedFile? _file;
     private float* _values;
 
-    /// <summary>Allocates a vector of zeros.</summary>
+    /// <summary>Allocates a vector of zeros in memory.</summary>
     /// <param name="length">Number of elements, 0 or more.</param>
     public FlatVector(long length)
     {
@@ -28,11 +30,27 @@ public sealed unsafe class FlatVector : IDisposable
         GC.AddMemoryPressure((long)bytes);
     }
 
+    /// <summary>Allocates a vector of zeros in a temporary file.</summary>
+    /// <param name="length">Number of elements, 0 or more.</param>
+    /// <param name="folder">Where the file is.</param>
+    internal FlatVector(long length, string folder)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        long bytes = checked(length * sizeof(float) + Tail);
+        _file = new MappedFile(folder, bytes);
+        _values = (float*)_file.Address;
+        Length = length;
+        GC.AddMemoryPressure(bytes);
+    }
+
     /// <summary>Frees the memory when nobody disposed of the vector.</summary>
     ~FlatVector() => Free();
 
     /// <summary>Number of elements.</summary>
     public long Length { get; }
+
+    /// <summary>Whether it lies in a file.</summary>
+    internal bool IsMapped => _file is not null;
 
     /// <summary>The first element's address; valid until <see cref="Dispose"/>.</summary>
     public float* Pointer
@@ -83,11 +101,11 @@ public sealed unsafe class FlatVector : IDisposable
     /// <summary>Sets every element to zero.</summary>
     public void Clear() => NativeMemory.Clear(Pointer, checked((nuint)Length * sizeof(float)));
 
-    /// <summary>A copy with memory of its own.</summary>
+    /// <summary>A copy with memory, or a file, of its own.</summary>
     /// <returns>The copy.</returns>
     public FlatVector Clone()
     {
-        var copy = new FlatVector(Length);
+        FlatVector copy = _file is null ? new FlatVector(Length) : new FlatVector(Length, _file.Folder);
         copy.CopyFrom(this);
         return copy;
     }
@@ -102,7 +120,8 @@ public sealed unsafe class FlatVector : IDisposable
     private void Free()
     {
         if (_values is null) return;
-        NativeMemory.AlignedFree(_values);
+        if (_file is null) NativeMemory.AlignedFree(_values);
+        else _file.Dispose();
         _values = null;
         GC.RemoveMemoryPressure(Length * sizeof(float) + Tail);
     }

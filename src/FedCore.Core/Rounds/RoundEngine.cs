@@ -50,7 +50,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         ArgumentNullException.ThrowIfNull(server);
         plan.CheckPopulation(fleet.Clients.Count);
-        using var resources = new AggregationResources(options.Threads, options.Pool) { NewSpool = options.NewSpool };
+        using var resources = new AggregationResources(options.Threads, options.Pool);
         _resources = resources;
         await RecoverAsync(server, ct).ConfigureAwait(false);
         try
@@ -246,7 +246,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             work = work with { MaxSteps = most < work.MaxSteps ? most : work.MaxSteps ?? most };
         }
 
-        ModelVersion? version = policy.Buffer is null ? null : _version ??= new ModelVersion(server.Model.Clone());
+        ModelVersion? version = policy.Buffer is null ? null : _version ??= new ModelVersion(server.Model.Clone(options.Pool.Storage));
         version?.Acquire();
         DateTimeOffset? deadline = policy.DeadlineSeconds is { } limit ? _state.OpenRound.At.AddSeconds(limit) : null;
         var task = new TrainTask(work, round, position, cohortSize, version?.Model ?? server.Model, plan.TrainLayout, deadline)

@@ -1,4 +1,3 @@
-using FedCore.Aggregation.Spooling;
 using FedCore.Numerics;
 
 namespace FedCore.Rounds;
@@ -12,11 +11,11 @@ public sealed record RoundEngineOptions
     /// <summary>How many threads may work at once, at least 1. The result does not depend on it.</summary>
     public int Threads { get; init; } = System.Environment.ProcessorCount;
 
-    /// <summary>Where vectors are rented.</summary>
+    /// <summary>
+    /// Where vectors are rented: sums, what robust rules keep, versions of the model. Its storage decides from which size on they lie in files; where the server's model shall lie,
+    /// and with it what strategies keep, was decided when the model was made.
+    /// </summary>
     public FlatVectorPool Pool { get; init; } = new();
-
-    /// <summary>Makes room for a number of updates of a length that a robust rule reads again and again; null for room in memory.</summary>
-    public Func<int, long, IUpdateSpool>? NewSpool { get; init; }
 
     /// <summary>Where the server's state is kept; null to keep none.</summary>
     public ICheckpointStore? Checkpoints { get; init; }

@@ -12,7 +12,7 @@ public sealed class ServerState(ModelState model) : IDisposable
     /// <summary>The global model.</summary>
     public ModelState Model { get; } = model;
 
-    /// <summary>The strategy's vectors, each of the length of <see cref="ModelState.Trainable"/>.</summary>
+    /// <summary>The strategy's vectors, each of the length of <see cref="ModelState.Trainable"/>; they lie where the model does.</summary>
     public IReadOnlyDictionary<string, FlatVector> Vectors => _vectors;
 
     /// <summary>A vector of the strategy, such as a momentum; all of it <paramref name="initial"/> when it is asked for the first time.</summary>
@@ -23,7 +23,7 @@ public sealed class ServerState(ModelState model) : IDisposable
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         if (_vectors.TryGetValue(name, out FlatVector? vector)) return vector;
-        _vectors[name] = vector = new FlatVector(Model.Trainable.Length);
+        _vectors[name] = vector = Model.Storage.Allocate(Model.Trainable.Length);
         if (initial != 0)
             foreach ((long offset, int count) in VectorBlocks.Of(vector.Length)) vector.Slice(offset, count).Fill(initial);
         return vector;

@@ -23,15 +23,18 @@ public class WeightedMeanResourceTests
         Assert.All(updates, update => Assert.Equal(0, update.Open));
     }
 
-    // With two threads five lanes may be ahead of the total, and with memory for ten ten: the first update comes when the last of these lanes is begun.
-    // Beside a vector per lane there is the total.
+    // With two threads five lanes may be ahead of the total, and with memory for ten ten; of sums that are too large to wait only those in work. The first update comes when
+    // the last of these lanes is begun. Beside a vector per lane there is the total.
     [Theory]
-    [InlineData(0, 5)]
-    [InlineData(10 * Length * sizeof(float), 10)]
-    public async Task No_more_vectors_are_rented_than_lanes_may_be_ahead(long bytes, int lanes)
+    [InlineData(0, long.MaxValue, 5)]
+    [InlineData(10 * Length * sizeof(float), long.MaxValue, 10)]
+    [InlineData(0, Length * sizeof(float), 2)]
+    [InlineData(0, Length * sizeof(float) + 1, 5)]
+    [InlineData(3 * Length * sizeof(float), Length * sizeof(float), 3)]
+    public async Task No_more_vectors_are_rented_than_lanes_may_be_ahead(long bytes, long large, int lanes)
     {
         using var pool = new FlatVectorPool();
-        using var resources = new AggregationResources(2, pool) { PartialSumBytes = bytes };
+        using var resources = new AggregationResources(2, pool) { PartialSumBytes = bytes, LargeSumBytes = large };
         var last = new TaskCompletionSource();
         Task Begin()
         {

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using FedCore.Aggregation;
 using FedCore.Numerics;
+using FedCore.Tests;
 using FedCore.Updates;
 
 namespace FedCore.Core.Tests.Aggregation;
@@ -31,6 +32,19 @@ public class WeightedMeanTests
     [MemberData(nameof(CountsAndThreads))]
     public async Task The_bits_do_not_depend_on_the_number_of_threads(int count, int threads) => Assert.Equal(
         (await SumAsync(FakeUpdate.Many(count, Length), 1)).Sum, (await SumAsync(FakeUpdate.Many(count, Length), threads)).Sum);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task The_bits_do_not_depend_on_where_vectors_lie(int threads)
+    {
+        using var folder = new TemporaryFolder();
+        using FlatVectorPool memory = new(), files = new(new VectorStorage(folder.Path, 0));
+        UpdateSum expected = (await AggregateAsync(FakeUpdate.Many(70, Length), threads, memory)).Sum, sum = (await AggregateAsync(FakeUpdate.Many(70, Length), threads, files)).Sum;
+        Assert.Equal((false, true), (expected.Vector.IsMapped, sum.Vector.IsMapped));
+        Assert.True(MemoryMarshal.AsBytes(expected.Vector.AsSpan()).SequenceEqual(MemoryMarshal.AsBytes(sum.Vector.AsSpan())));
+        sum.Vector.Dispose();
+    }
 
     [Theory]
     [InlineData(1)]

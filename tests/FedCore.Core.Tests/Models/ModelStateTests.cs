@@ -1,8 +1,12 @@
 using System.Security.Cryptography;
+using FedCore.Core.Tests.Numerics;
 using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Naming;
+using FedCore.Numerics;
+using FedCore.Strategies;
+using FedCore.Tests;
 
 namespace FedCore.Core.Tests.Models;
 
@@ -63,6 +67,37 @@ public class ModelStateTests
         using ModelState clone = state.Clone();
         foreach (TensorSchema tensor in schema.Tensors) state.Floats(tensor, 0, 3).Fill(2);
         Assert.Equal([1, 1, 1, 1, 1, 1], schema.Tensors.SelectMany(tensor => clone.Floats(tensor, 0, 3).ToArray()));
+    }
+
+    [Fact]
+    public void A_model_in_files_is_the_same_model_and_so_is_its_clone()
+    {
+        using var folder = new TemporaryFolder();
+        var files = new VectorStorage(folder.Path, 0);
+        using ModelState inMemory = ModelState.Initialize(Plan, Statistics.Stream("model")), mapped = ModelState.Initialize(Plan, Statistics.Stream("model"), files);
+        using ModelState clone = mapped.Clone(), inFiles = inMemory.Clone(files), back = mapped.Clone(VectorStorage.Memory);
+        Assert.Equal([false, true, true, true, false], new[] { inMemory, mapped, clone, inFiles, back }.Select(state => state.Trainable.IsMapped));
+        Assert.All([mapped, clone, inFiles, back], state => Assert.Equal(inMemory.Digest(), state.Digest()));
+    }
+
+    [Fact]
+    public void What_a_strategy_keeps_lies_where_the_model_does()
+    {
+        using var folder = new TemporaryFolder();
+        using var server = new ServerState(new ModelState(Plan.Schema, new VectorStorage(folder.Path, 0)));
+        Assert.True(server.Vector("momentum", 2).IsMapped);
+        Assert.False(server.Vector("momentum").AsSpan().ContainsAnyExcept(2f));
+    }
+
+    [Fact]
+    public void A_model_that_the_disk_has_no_room_for_takes_none()
+    {
+        using var folder = new TemporaryFolder();
+        long free = new DriveInfo(folder.Path).AvailableFreeSpace;
+        int rows = (int)(free / (4L << 20)) + (1 << 18);
+        var schema = new ModelSchema([("small", new Shape(1 << 20), TensorType.F32, TensorRole.Trainable), ("large", new Shape(rows, 1 << 20), TensorType.F32, TensorRole.Frozen)]);
+        Assert.Equal("storage.full", Assert.Throws<FedCoreException>(() => new ModelState(schema, new VectorStorage(folder.Path, 0))).Code);
+        Assert.Empty(Mappings.Of(folder.Path));
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using FedCore.Aggregation.Spooling;
 using FedCore.Numerics;
 using FedCore.Updates;
 
@@ -8,10 +7,10 @@ namespace FedCore.Aggregation.Robust;
 /// <summary>The updates of a round, side by side: what each client's change is before it was multiplied by the client's weight, and the numbers beside it.</summary>
 internal sealed class SpooledUpdates : IDisposable
 {
-    private readonly IUpdateSpool _spool;
+    private readonly UpdateSpool _spool;
     private readonly double[]?[] _scalars;
 
-    private SpooledUpdates(UpdateLayout layout, IUpdateSpool spool, double[]?[] scalars, IReadOnlyList<(int, UpdateRefusedException)> refused, int contributors)
+    private SpooledUpdates(UpdateLayout layout, UpdateSpool spool, double[]?[] scalars, IReadOnlyList<(int, UpdateRefusedException)> refused, int contributors)
     {
         (Layout, _spool, _scalars, Refused, Contributors) = (layout, spool, scalars, refused, contributors);
         Rows = [.. Enumerable.Range(0, scalars.Length).Where(row => scalars[row] is not null)];
@@ -30,7 +29,7 @@ internal sealed class SpooledUpdates : IDisposable
     public static async Task<SpooledUpdates> CollectAsync(
         UpdateLayout layout, IReadOnlyList<IUpdateSource> updates, AggregationResources resources, CancellationToken ct)
     {
-        IUpdateSpool spool = resources.CreateSpool(updates.Count, layout.VectorLength);
+        UpdateSpool spool = new(updates.Count, layout.VectorLength, resources.Pool);
         try
         {
             double[]?[] scalars = new double[]?[updates.Count];
@@ -91,7 +90,7 @@ internal sealed class SpooledUpdates : IDisposable
 
     public void Dispose() => _spool.Dispose();
 
-    private static void Keep(UpdateLayout layout, IUpdateReader reader, IUpdateSpool spool, int index)
+    private static void Keep(UpdateLayout layout, IUpdateReader reader, UpdateSpool spool, int index)
     {
         // Beyond these limits a change could not be told from its weight in single precision; no number of examples goes there.
         const double least = 1e-12, most = 1e18;

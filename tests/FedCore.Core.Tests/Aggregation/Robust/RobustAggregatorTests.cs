@@ -1,6 +1,8 @@
 using FedCore.Aggregation;
 using FedCore.Aggregation.Robust;
+using FedCore.Core.Tests.Numerics;
 using FedCore.Numerics;
+using FedCore.Tests;
 using FedCore.Updates;
 
 namespace FedCore.Core.Tests.Aggregation.Robust;
@@ -58,6 +60,43 @@ public class RobustAggregatorTests
         RobustAggregator rule = Rules[name].Rule;
         (float[] one, _) = await SumAsync(rule, Updates(21), 1);
         foreach (int threads in (int[])[2, 3, 8]) Assert.Equal(one, (await SumAsync(rule, Updates(21), threads)).Sum);
+    }
+
+    // The updates count as one vector: 21 of them are mapped where one of them is not.
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task The_bits_do_not_depend_on_where_updates_lie_and_their_file_goes_with_the_round(string name)
+    {
+        RobustAggregator rule = Rules[name].Rule;
+        using var folder = new TemporaryFolder();
+        using var pool = new FlatVectorPool(new VectorStorage(folder.Path, 21 * Length * sizeof(float)));
+        using var resources = new AggregationResources(2, pool);
+        int most = 0;
+        FakeUpdate[] updates = [.. Updates(21).Select(update => new FakeUpdate(update.Values, update.Scalars, _ =>
+        {
+            int mapped = Mappings.Of(folder.Path).Length;
+            lock (folder) most = Math.Max(most, mapped);
+            return Task.CompletedTask;
+        }))];
+        UpdateSum sum = (await rule.AggregateAsync(FakeUpdate.Layout(Length), updates, resources, TestContext.Current.CancellationToken)).Sum;
+        Assert.Equal((await SumAsync(rule, Updates(21), 2)).Sum, sum.Vector.AsSpan().ToArray());
+        Assert.Equal(1, most);
+        Assert.Empty(Mappings.Of(folder.Path));
+        sum.Vector.Dispose();
+    }
+
+    [Fact]
+    public async Task Updates_that_together_are_below_the_threshold_lie_in_memory()
+    {
+        using var folder = new TemporaryFolder();
+        using var pool = new FlatVectorPool(new VectorStorage(folder.Path, 21 * Length * sizeof(float) + 1));
+        using var resources = new AggregationResources(1, pool);
+        FakeUpdate[] updates = [.. Updates(21).Select(update => new FakeUpdate(update.Values, update.Scalars, _ =>
+        {
+            Assert.Empty(Mappings.Of(folder.Path));
+            return Task.CompletedTask;
+        }))];
+        pool.Return((await new CoordinateMedian().AggregateAsync(FakeUpdate.Layout(Length), updates, resources, TestContext.Current.CancellationToken)).Sum.Vector);
     }
 
     [Theory]

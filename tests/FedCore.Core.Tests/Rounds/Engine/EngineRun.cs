@@ -22,11 +22,12 @@ internal sealed class EngineRun : IDisposable
     {
     }
 
-    public EngineRun(RunPlan plan, long clients)
+    public EngineRun(RunPlan plan, long clients, VectorStorage? storage = null)
     {
         Plan = plan;
         Fleet = new ScriptedFleet(Clock, clients);
-        Server = new ServerState(ModelState.Initialize(plan.Model, plan.World.Stream("model")));
+        Storage = storage;
+        Server = new ServerState(ModelState.Initialize(plan.Model, plan.World.Stream("model"), storage));
     }
 
     public static RunPlan PlanFor(Func<RunDefinition, RunDefinition>? change = null, RoundPolicy? rounds = null, EvaluationPlan? evaluation = null)
@@ -51,7 +52,10 @@ internal sealed class EngineRun : IDisposable
 
     public InMemoryJournal Journal { get; init; } = new();
 
-    public MemoryCheckpoints? Checkpoints { get; init; }
+    public ICheckpointStore? Checkpoints { get; init; }
+
+    /// <summary>Where vectors lie; null for memory.</summary>
+    public VectorStorage? Storage { get; }
 
     public string Environment { get; init; } = "";
 
@@ -79,7 +83,7 @@ internal sealed class EngineRun : IDisposable
 
     public async Task<RunEnded> RunAsync(CancellationToken? ct = null)
     {
-        using var pool = new FlatVectorPool();
+        using var pool = new FlatVectorPool(Storage);
         var engine = new RoundEngine(Plan, Fleet, Journal, new RoundEngineOptions
         {
             Clock = Clock,
