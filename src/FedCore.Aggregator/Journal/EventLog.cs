@@ -47,11 +47,12 @@ internal abstract class EventLog(TimeProvider clock) : IEventLog
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<LoggedEvent> ReadAsync(string stream, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<LoggedEvent> ReadAsync(string stream, long after, [EnumeratorCancellation] CancellationToken ct)
     {
         ArgumentException.ThrowIfNullOrEmpty(stream);
-        long failures = await SettleAsync(ct).ConfigureAwait(false), last = 0;
-        await using IAsyncEnumerator<LoggedEvent> kept = ReadKeptAsync(stream, ct).GetAsyncEnumerator(ct);
+        ArgumentOutOfRangeException.ThrowIfNegative(after);
+        long failures = await SettleAsync(ct).ConfigureAwait(false), last = after;
+        await using IAsyncEnumerator<LoggedEvent> kept = ReadKeptAsync(stream, after, ct).GetAsyncEnumerator(ct);
         while (await ReadingAsync(kept.MoveNextAsync()).ConfigureAwait(false))
         {
             LoggedEvent next = kept.Current;
@@ -60,6 +61,7 @@ internal abstract class EventLog(TimeProvider clock) : IEventLog
             yield return next;
         }
 
+        if (after > 0) yield break;
         lock (_gate)
             if (_broken.TryGetValue(stream, out long failure) && failure <= failures) _broken.Remove(stream);
     }
@@ -106,8 +108,8 @@ internal abstract class EventLog(TimeProvider clock) : IEventLog
     /// <summary>Commits events in one transaction, so that they survive a loss of power. Called by the writer alone.</summary>
     protected abstract ValueTask CommitAsync(IReadOnlyList<NewEvent> events);
 
-    /// <summary>Reads what is kept of a stream, in order.</summary>
-    protected abstract IAsyncEnumerable<LoggedEvent> ReadKeptAsync(string stream, CancellationToken ct);
+    /// <summary>Reads what is kept of a stream behind an event, in order.</summary>
+    protected abstract IAsyncEnumerable<LoggedEvent> ReadKeptAsync(string stream, long after, CancellationToken ct);
 
     /// <summary>The names of the kept streams, in the order of their code points.</summary>
     protected abstract ValueTask<IReadOnlyList<string>> ListKeptAsync(string prefix, CancellationToken ct);

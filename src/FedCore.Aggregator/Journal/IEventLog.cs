@@ -11,10 +11,11 @@ internal interface IEventLog : IAsyncDisposable
 
     /// <summary>The events of a stream: all that were appended before, when they are kept.</summary>
     /// <param name="stream">The stream; one that nobody appended to is empty.</param>
+    /// <param name="after">The sequence of the last event that is not wanted; 0 for all.</param>
     /// <param name="ct">Cancels the reading.</param>
-    /// <returns>The events, oldest first. Where all have been read, a broken stream is sound again.</returns>
+    /// <returns>The events, oldest first. Where all of the stream have been read, from its first, a broken stream is sound again.</returns>
     /// <exception cref="FedCoreException">The log cannot be read, or what it holds is not what was appended.</exception>
-    IAsyncEnumerable<LoggedEvent> ReadAsync(string stream, CancellationToken ct);
+    IAsyncEnumerable<LoggedEvent> ReadAsync(string stream, long after, CancellationToken ct);
 
     /// <summary>Adds an event behind the others of its stream.</summary>
     /// <param name="stream">The stream; its first event creates it.</param>

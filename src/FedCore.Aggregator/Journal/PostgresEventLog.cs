@@ -76,13 +76,13 @@ internal sealed class PostgresEventLog : EventLog
     }
 
     /// <inheritdoc/>
-    protected override async IAsyncEnumerable<LoggedEvent> ReadKeptAsync(string stream, [EnumeratorCancellation] CancellationToken ct)
+    protected override async IAsyncEnumerable<LoggedEvent> ReadKeptAsync(string stream, long after, [EnumeratorCancellation] CancellationToken ct)
     {
         await using NpgsqlConnection connection = await _place.ConnectAsync(ct).ConfigureAwait(false);
         await using var select = new NpgsqlCommand($"SELECT sequence, at, kind, body FROM {_place.Events} WHERE stream = $1 AND sequence > $2 ORDER BY sequence LIMIT {PageSize}", connection);
         select.Parameters.Add(new NpgsqlParameter<string> { TypedValue = stream });
-        var after = new NpgsqlParameter<long> { TypedValue = 0 };
-        select.Parameters.Add(after);
+        var last = new NpgsqlParameter<long> { TypedValue = after };
+        select.Parameters.Add(last);
         var page = new List<LoggedEvent>(PageSize);
         do
         {
@@ -96,7 +96,7 @@ internal sealed class PostgresEventLog : EventLog
             foreach (LoggedEvent next in page)
             {
                 yield return next;
-                after.TypedValue = next.Sequence;
+                last.TypedValue = next.Sequence;
             }
         }
         while (page.Count == PageSize);

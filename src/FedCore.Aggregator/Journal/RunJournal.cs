@@ -13,7 +13,7 @@ internal sealed class RunJournal(IEventLog log, string stream, RunEventJson json
     /// <inheritdoc/>
     public async IAsyncEnumerable<RunEvent> ReadAsync([EnumeratorCancellation] CancellationToken ct)
     {
-        await foreach (LoggedEvent logged in log.ReadAsync(stream, ct).ConfigureAwait(false)) yield return Parse(logged);
+        await foreach (LoggedEvent logged in log.ReadAsync(stream, 0, ct).ConfigureAwait(false)) yield return Parse(logged);
     }
 
     /// <inheritdoc/>

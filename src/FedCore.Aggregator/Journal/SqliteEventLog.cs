@@ -81,7 +81,7 @@ internal sealed class SqliteEventLog : EventLog
     }
 
     /// <inheritdoc/>
-    protected override async IAsyncEnumerable<LoggedEvent> ReadKeptAsync(string stream, [EnumeratorCancellation] CancellationToken ct)
+    protected override async IAsyncEnumerable<LoggedEvent> ReadKeptAsync(string stream, long after, [EnumeratorCancellation] CancellationToken ct)
     {
         await Task.CompletedTask.ConfigureAwait(false);
 
@@ -92,7 +92,7 @@ internal sealed class SqliteEventLog : EventLog
             "SELECT sequence, at, kind, body FROM events WHERE stream = (SELECT id FROM streams WHERE name = $stream) AND sequence > $after ORDER BY sequence LIMIT $count";
         select.Parameters.AddWithValue("$stream", stream);
         select.Parameters.AddWithValue("$count", PageSize);
-        SqliteParameter after = select.Parameters.AddWithValue("$after", 0L);
+        SqliteParameter last = select.Parameters.AddWithValue("$after", after);
         var page = new List<LoggedEvent>(PageSize);
         do
         {
@@ -107,7 +107,7 @@ internal sealed class SqliteEventLog : EventLog
             {
                 ct.ThrowIfCancellationRequested();
                 yield return next;
-                after.Value = next.Sequence;
+                last.Value = next.Sequence;
             }
         }
         while (page.Count == PageSize);

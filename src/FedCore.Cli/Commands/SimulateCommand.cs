@@ -184,7 +184,7 @@ internal static class SimulateCommand
                 bytesDown = state.Rounds.Sum(r => r.BytesDown) + state.Evaluations.Sum(e => e.BytesDown),
                 seconds = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3),
                 peakMemoryMb = Math.Round(process.PeakWorkingSet64 / 1e6, 1),
-                modelDigest = result.Server.Model.Digest(ResultFolder.ModelMetadata(plan)),
+                modelDigest = result.Server.Model.Digest(plan.ModelMetadata),
             });
     }
 

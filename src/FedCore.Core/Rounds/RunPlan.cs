@@ -52,6 +52,9 @@ public sealed class RunPlan
     /// <summary>SHA-256 of the canonical bytes, as <c>sha256:</c> and 64 hexadecimal digits.</summary>
     public string Hash { get; }
 
+    /// <summary>What a file with the run's model says of itself.</summary>
+    public IReadOnlyDictionary<string, string> ModelMetadata => new Dictionary<string, string> { ["fedcore.run"] = Hash };
+
     /// <summary>The root of the run's reproducible random streams.</summary>
     public RandomKeys Random { get; }
 

@@ -102,22 +102,13 @@ public sealed class ResultFolder : IDisposable
         Directory.Delete(WorkingFolder, recursive: true);
     }
 
-    /// <summary>What the model's file says of itself.</summary>
-    /// <param name="plan">The run.</param>
-    /// <returns>The metadata.</returns>
-    public static IReadOnlyDictionary<string, string> ModelMetadata(RunPlan plan)
-    {
-        ArgumentNullException.ThrowIfNull(plan);
-        return new Dictionary<string, string> { ["fedcore.run"] = plan.Hash };
-    }
-
     /// <inheritdoc/>
     public void Dispose() => Journal.Dispose();
 
     private void WriteModel(string path, ModelState model)
     {
         using FileStream file = File.Create(path);
-        SafeTensors.Write(file, model, ModelMetadata(_plan));
+        SafeTensors.Write(file, model, _plan.ModelMetadata);
     }
 }
 

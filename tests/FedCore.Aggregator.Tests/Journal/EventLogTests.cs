@@ -232,7 +232,7 @@ public abstract class EventLogTests
         Assert.Equal(EventLog.Broken, await CodeOfAppendAsync(log, "b", "past a lost fact"));
         await log.AppendAsync("c", "k", "2", Durability.Now, Ct);
 
-        await foreach (LoggedEvent _ in log.ReadAsync("a", Ct)) break;
+        await foreach (LoggedEvent _ in log.ReadAsync("a", 0, Ct)) break;
         Assert.Equal(EventLog.Broken, await CodeOfAppendAsync(log, "a", "half read"));
         Assert.Equal(["1", "2"], (await ReadAsync(log, "a")).Select(e => e.Json));
         await log.AppendAsync("a", "k", "3", Durability.Now, Ct);
@@ -267,7 +267,7 @@ public abstract class EventLogTests
     {
         await using EventLog log = await OpenAsync();
         await log.AppendAsync("a", "k", "1", Durability.Now, Ct);
-        await using IAsyncEnumerator<LoggedEvent> reading = log.ReadAsync("a", Ct).GetAsyncEnumerator(Ct);
+        await using IAsyncEnumerator<LoggedEvent> reading = log.ReadAsync("a", 0, Ct).GetAsyncEnumerator(Ct);
         Assert.True(await reading.MoveNextAsync());
         await ExecuteAsync("ALTER TABLE events RENAME TO hidden");
         Assert.Equal(EventLog.Lost, await CodeOfAppendAsync(log, "a", "lost"));
@@ -314,5 +314,14 @@ public abstract class EventLogTests
     private protected static async Task<string> CodeOfAppendAsync(EventLog log, string stream, string json) =>
         (await Assert.ThrowsAsync<FedCoreException>(async () => await log.AppendAsync(stream, "k", json, Durability.Now, Ct))).Code;
 
-    private protected static async Task<IReadOnlyList<LoggedEvent>> ReadAsync(EventLog log, string stream) => await log.ReadAsync(stream, Ct).ToListAsync(Ct);
+    [Fact]
+    public async Task Reading_behind_an_event_gives_the_rest()
+    {
+        await using EventLog log = await OpenAsync();
+        for (int i = 1; i <= 5; i++) await log.AppendAsync("a", "k", $"{i}", Durability.Ordered, Ct);
+        Assert.Equal([4L, 5], (await log.ReadAsync("a", 3, Ct).ToListAsync(Ct)).Select(e => e.Sequence));
+        Assert.Empty(await log.ReadAsync("a", 5, Ct).ToListAsync(Ct));
+    }
+
+    private protected static async Task<IReadOnlyList<LoggedEvent>> ReadAsync(EventLog log, string stream) => await log.ReadAsync(stream, 0, Ct).ToListAsync(Ct);
 }

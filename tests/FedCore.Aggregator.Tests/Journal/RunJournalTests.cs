@@ -44,7 +44,7 @@ public class RunJournalTests
         Assert.Equivalent(Facts, read, strict: true);
         Assert.Equal(
             ["runOpened", "roundOpened", "clientAsked", "replyTaken", "setClosed", "evaluationEnded", "checkpointSaved", "runResumed", "runEnded"],
-            (await again.ReadAsync("run/1", Ct).ToListAsync(Ct)).Select(e => e.Kind));
+            (await again.ReadAsync("run/1", 0, Ct).ToListAsync(Ct)).Select(e => e.Kind));
     }
 
     // A round of a thousand replies is a handful of commits, and nothing rests on a reply before it is kept.

@@ -39,7 +39,7 @@ public sealed class SqliteEventLogTests : EventLogTests, IDisposable
         await using EventLog log = await OpenAsync();
         string body = new('x', 1_000_000);
         for (int i = 0; i < 10; i++) await log.AppendAsync("a", "k", body, Durability.Now, Ct);
-        await using IAsyncEnumerator<LoggedEvent> slow = log.ReadAsync("a", Ct).GetAsyncEnumerator(Ct);
+        await using IAsyncEnumerator<LoggedEvent> slow = log.ReadAsync("a", 0, Ct).GetAsyncEnumerator(Ct);
         Assert.True(await slow.MoveNextAsync());
         for (int i = 0; i < 90; i++) await log.AppendAsync("a", "k", body, Durability.Now, Ct);
         Assert.InRange(new FileInfo(FilePath + "-wal").Length, 1, 25_000_000);

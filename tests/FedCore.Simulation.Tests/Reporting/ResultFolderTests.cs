@@ -173,7 +173,7 @@ public class ResultFolderTests
         };
         using SimulationResult result = await FederatedSimulation.RunAsync(plan, data, options, ct ?? TestContext.Current.CancellationToken);
         results.Complete(result, data);
-        return result.Server.Model.Digest(ResultFolder.ModelMetadata(plan));
+        return result.Server.Model.Digest(plan.ModelMetadata);
     }
 
     private static async Task InterruptAsync(TemporaryFolder folder)

@@ -1,0 +1,230 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using System.Threading.Channels;
+using FedCore.Aggregator.Models;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Spooling;
+using FedCore.Compression;
+using FedCore.Rounds;
+using FedCore.Updates;
+
+namespace FedCore.Aggregator.Fleet;
+
+/// <summary>
+/// The sites of a run as the round engine sees them. A task waits for its site's next call; its answer comes over the wire, or, where it came before the process
+/// was restarted, from the spool.
+/// </summary>
+internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDirectory
+{
+    private readonly Channel<FleetReply> _replies = Channel.CreateUnbounded<FleetReply>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly ConcurrentDictionary<SiteTask, RemoteTask> _tasks = new(ReferenceEqualityComparer.Instance);
+    private readonly ConcurrentDictionary<string, SpooledUpdate> _recovered;
+    private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly IReadOnlyList<Site> _sites;
+    private readonly SiteDirectory _directory;
+    private readonly TaskBoard _board;
+    private readonly RunModels _models;
+    private readonly RunGate _gate;
+    private readonly TimeProvider _clock;
+
+    /// <param name="run">The run, as its coordinator named it.</param>
+    /// <param name="plan">The run.</param>
+    /// <param name="definition">Its definition, in the store.</param>
+    /// <param name="sites">Its sites, in cohort order.</param>
+    /// <param name="directory">Says when sites come and go.</param>
+    /// <param name="board">Where sites find their tasks.</param>
+    /// <param name="models">The run's models, in the store.</param>
+    /// <param name="gate">Holds rounds up.</param>
+    /// <param name="recovered">Updates that came before the process was restarted.</param>
+    /// <param name="clock">The clock.</param>
+    public RemoteFleet(
+        string run, RunPlan plan, StoredBlob definition, IReadOnlyList<Site> sites, SiteDirectory directory, TaskBoard board, RunModels models, RunGate gate,
+        IEnumerable<(string TaskId, SpooledUpdate Update)> recovered, TimeProvider clock)
+    {
+        (Run, Plan, Definition, _sites, _directory, _board, _models, _gate, _clock) = (run, plan, definition, sites, directory, board, models, gate, clock);
+        _recovered = new ConcurrentDictionary<string, SpooledUpdate>(StringComparer.Ordinal);
+        foreach ((string id, SpooledUpdate update) in recovered)
+            if (!_recovered.TryAdd(id, update)) update.Release();
+    }
+
+    /// <summary>The run, as its coordinator named it.</summary>
+    public string Run { get; }
+
+    /// <summary>The run.</summary>
+    public RunPlan Plan { get; }
+
+    /// <summary>The run's definition, in the store.</summary>
+    public StoredBlob Definition { get; }
+
+    /// <summary>Ends when the engine has taken up what was left of an earlier process: from then on a task that is not on the board is not wanted.</summary>
+    public Task Settled => _settled.Task;
+
+    public bool KeepsUpdates => true;
+
+    public IClientDirectory Clients => this;
+
+    public ChannelReader<FleetReply> Replies => this;
+
+    long IClientDirectory.Count => _sites.Count;
+
+    public ClientDescriptor Get(long index)
+    {
+        Site site = _sites[(int)index];
+        return new ClientDescriptor(index, new ClientId(site.Name)) { Cores = site.Cores, MemoryBytes = site.MemoryBytes };
+    }
+
+    public async ValueTask WaitAsync(int needed, CancellationToken ct)
+    {
+        _settled.TrySetResult();
+        ReleaseEvaluations();
+        while (true)
+        {
+            await _gate.PassAsync(ct).ConfigureAwait(false);
+            var changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            void OnChanged() => changed.TrySetResult();
+            _directory.Changed += OnChanged;
+            try
+            {
+                int present = _sites.Count(site => site.IsPresent);
+                _gate.Present(present, needed);
+                if (present >= needed) return;
+                await changed.Task.WaitAsync(ct).ConfigureAwait(false);
+            }
+            finally
+            {
+                _directory.Changed -= OnChanged;
+            }
+        }
+    }
+
+    public IUpdateSource? Recall(ClientDescriptor from, TrainTask task)
+    {
+        RemoteTask remote = Put(from, task);
+        if (!_recovered.TryRemove(remote.Id, out SpooledUpdate? update))
+        {
+            Take(remote);
+            return null;
+        }
+
+        remote.TryAnswer(update);
+        return SourceOf(task, update);
+    }
+
+    public ValueTask SendAsync(ClientDescriptor to, SiteTask task, CancellationToken ct)
+    {
+        RemoteTask remote = Put(to, task);
+        if (_recovered.TryRemove(remote.Id, out SpooledUpdate? update)) Answer(remote, update, null, null);
+        else if (!remote.Site.MayAnswer) Fail(remote, ClientOutcome.Lost, "client.absent");
+        else remote.Site.Add(remote);
+        return ValueTask.CompletedTask;
+    }
+
+    public void Withdraw(SiteTask task)
+    {
+        if (_tasks.TryGetValue(task, out RemoteTask? remote)) Take(remote);
+    }
+
+    public void Settle(TrainTask task, bool counts)
+    {
+        if (_tasks.TryGetValue(task, out RemoteTask? remote)) Take(remote);
+    }
+
+    /// <summary>Takes a durable update that answers a task.</summary>
+    /// <returns>Whether it was waited for; if not, its room is given back.</returns>
+    public bool Answer(RemoteTask remote, SpooledUpdate update, int? steps, int? plannedSteps)
+    {
+        if (!remote.TryAnswer(update))
+        {
+            update.Release();
+            return false;
+        }
+
+        remote.Site.Remove(remote);
+        return _replies.Writer.TryWrite(new FleetReply(remote.Task, ClientOutcome.Reported, SourceOf(remote.Task, update), Steps: steps, PlannedSteps: plannedSteps));
+    }
+
+    /// <summary>Takes note that a task will not be answered.</summary>
+    public void Fail(RemoteTask remote, ClientOutcome outcome, string reason)
+    {
+        if (!remote.TryClose()) return;
+        remote.Site.Remove(remote);
+        _board.Remove(remote);
+        _replies.Writer.TryWrite(new FleetReply(remote.Task, outcome, Reason: reason));
+    }
+
+    /// <summary>Takes tasks of which nothing was heard for long for lost.</summary>
+    /// <param name="before">Nothing was heard since this time stamp.</param>
+    public void LoseSilent(long before)
+    {
+        foreach (RemoteTask remote in _tasks.Values)
+            if (remote.IsOpen && remote.LastHeard < before) Fail(remote, ClientOutcome.Lost, "client.silent");
+    }
+
+    /// <summary>Takes all tasks down.</summary>
+    /// <param name="isOver">Whether the run is over: then all room in the spool is given back.</param>
+    /// <returns>The updates that are kept for a fleet that follows; none where the run is over.</returns>
+    public IEnumerable<(string TaskId, SpooledUpdate Update)> Leave(bool isOver)
+    {
+        var kept = new List<(string, SpooledUpdate)>();
+        foreach (RemoteTask remote in _tasks.Values)
+        {
+            SpooledUpdate? update = isOver ? null : remote.Detach();
+            Take(remote);
+            if (update is not null) kept.Add((remote.Id, update));
+        }
+
+        foreach ((string id, SpooledUpdate update) in _recovered)
+        {
+            if (isOver) update.Release();
+            else kept.Add((id, update));
+        }
+
+        _recovered.Clear();
+        return kept;
+    }
+
+    public override bool TryRead([MaybeNullWhen(false)] out FleetReply item) => _replies.Reader.TryRead(out item);
+
+    public override ValueTask<bool> WaitToReadAsync(CancellationToken cancellationToken = default)
+    {
+        // The engine waits for answers when all tasks that it knows of are out.
+        _settled.TrySetResult();
+        return _replies.Reader.WaitToReadAsync(cancellationToken);
+    }
+
+    private RemoteTask Put(ClientDescriptor to, SiteTask task)
+    {
+        TaskInputs inputs = _models.InputsOf(task);
+        Site site = _sites[(int)to.Index];
+        var remote = new RemoteTask(TaskWire.IdOf(Run, task, site.Name, inputs.Model.Digest), this, site, task, inputs, _clock.GetTimestamp());
+        _tasks[task] = remote;
+        _board.Add(remote);
+        return remote;
+    }
+
+    private void Take(RemoteTask remote)
+    {
+        remote.TryClose();
+        remote.Site.Remove(remote);
+        _board.Remove(remote);
+        if (_tasks.TryRemove(remote.Task, out _)) _models.Return(remote.Inputs);
+        remote.Release();
+    }
+
+    // An evaluation has no end that the fleet hears of; before a round none goes on.
+    private void ReleaseEvaluations()
+    {
+        foreach (RemoteTask remote in _tasks.Values)
+            if (remote.Task is EvaluateTask || (!remote.IsOpen && remote.Update is null)) Take(remote);
+    }
+
+    /// <summary>How the answers to a task are written down.</summary>
+    public UpdateCodec CodecOf(SiteTask task) => task is TrainTask ? Plan.WireCodec : Plan.EvaluateCodec;
+
+    private SpooledSource SourceOf(SiteTask task, SpooledUpdate update) => new(CodecOf(task), update, task.Round);
+
+    private sealed class SpooledSource(UpdateCodec codec, SpooledUpdate update, int round) : IUpdateSource
+    {
+        public ValueTask<IUpdateReader> OpenAsync(CancellationToken ct) => ValueTask.FromResult(codec.Open(update.OpenRead(), round));
+    }
+}

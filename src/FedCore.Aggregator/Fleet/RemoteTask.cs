@@ -1,0 +1,97 @@
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Spooling;
+using FedCore.Rounds;
+
+namespace FedCore.Aggregator.Fleet;
+
+/// <summary>A task that a site was given, until it is answered and its round has ended.</summary>
+/// <param name="id">Its name on the wire.</param>
+/// <param name="fleet">The fleet of its run.</param>
+/// <param name="site">Who does it.</param>
+/// <param name="task">The task, as the round engine gave it.</param>
+/// <param name="inputs">What goes to the client.</param>
+/// <param name="heard">When something was last heard of it, as a time stamp.</param>
+internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTask task, TaskInputs inputs, long heard)
+{
+    private readonly Lock _lock = new();
+    private long _heard = heard;
+    private State _state;
+
+    private enum State
+    {
+        /// <summary>An answer is waited for.</summary>
+        Open,
+
+        /// <summary>Its update is durable.</summary>
+        Answered,
+
+        /// <summary>Nobody waits for an answer.</summary>
+        Closed,
+    }
+
+    public string Id => id;
+
+    public RemoteFleet Fleet => fleet;
+
+    public Site Site => site;
+
+    public SiteTask Task => task;
+
+    public TaskInputs Inputs => inputs;
+
+    /// <summary>The update that was accepted, or null.</summary>
+    public SpooledUpdate? Update { get; private set; }
+
+    /// <summary>When something was last heard of it, as a time stamp.</summary>
+    public long LastHeard => Volatile.Read(ref _heard);
+
+    /// <summary>Whether an answer is waited for.</summary>
+    public bool IsOpen => _state == State.Open;
+
+    /// <summary>Takes note of a sign of life.</summary>
+    public void Hear(long now) => Volatile.Write(ref _heard, now);
+
+    /// <summary>Takes the update that answers the task.</summary>
+    /// <returns>Whether it was waited for.</returns>
+    public bool TryAnswer(SpooledUpdate update)
+    {
+        lock (_lock)
+        {
+            if (_state != State.Open) return false;
+            (_state, Update) = (State.Answered, update);
+            return true;
+        }
+    }
+
+    /// <summary>Ends the waiting for an answer.</summary>
+    /// <returns>Whether an answer was waited for.</returns>
+    public bool TryClose()
+    {
+        lock (_lock)
+        {
+            if (_state != State.Open) return false;
+            _state = State.Closed;
+            return true;
+        }
+    }
+
+    /// <summary>Ends the task, and takes its update out.</summary>
+    /// <returns>The update; null where there is none.</returns>
+    public SpooledUpdate? Detach()
+    {
+        lock (_lock)
+        {
+            SpooledUpdate? update = Update;
+            (Update, _state) = (null, State.Closed);
+            return update;
+        }
+    }
+
+    /// <summary>Ends the task, and gives the update's room on the disk back.</summary>
+    public void Release() => Detach()?.Release();
+}
+
+/// <summary>What goes to a client with a task.</summary>
+/// <param name="Model">The model.</param>
+/// <param name="Broadcasts">The strategy's vectors.</param>
+internal sealed record TaskInputs(Models.StoredBlob Model, IReadOnlyList<(string Name, Models.StoredBlob Values)> Broadcasts);

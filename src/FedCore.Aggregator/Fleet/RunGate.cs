@@ -1,0 +1,55 @@
+namespace FedCore.Aggregator.Fleet;
+
+/// <summary>Holds a run before its next round while its coordinator has paused it, and knows what the run waits for. Safe for many threads.</summary>
+internal sealed class RunGate(bool isPaused)
+{
+    private readonly Lock _lock = new();
+    private TaskCompletionSource? _open = isPaused ? New() : null;
+
+    /// <summary>Whether the run is to be held before its next round.</summary>
+    public bool IsPaused
+    {
+        get
+        {
+            lock (_lock) return _open is not null;
+        }
+    }
+
+    /// <summary>Whether it is being held.</summary>
+    public bool IsHeld { get; private set; }
+
+    /// <summary>How many sites are connected, of how many that a round needs; null while rounds are held.</summary>
+    public (int Present, int Needed)? Missing { get; private set; }
+
+    /// <summary>Holds the run before its next round, or lets it go on.</summary>
+    public void Set(bool paused)
+    {
+        TaskCompletionSource? open;
+        lock (_lock)
+        {
+            open = _open;
+            if (paused) _open ??= New();
+            else _open = null;
+        }
+
+        if (!paused) open?.TrySetResult();
+    }
+
+    /// <summary>Waits while the run is paused.</summary>
+    public async Task PassAsync(CancellationToken ct)
+    {
+        while (true)
+        {
+            Task? open;
+            lock (_lock) open = _open?.Task;
+            IsHeld = open is not null;
+            if (open is null) return;
+            await open.WaitAsync(ct).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes note of how many sites are connected.</summary>
+    public void Present(int present, int needed) => Missing = present < needed ? (present, needed) : null;
+
+    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

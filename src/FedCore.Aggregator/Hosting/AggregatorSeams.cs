@@ -1,0 +1,13 @@
+using FedCore.Aggregator.Journal;
+
+namespace FedCore.Aggregator.Hosting;
+
+/// <summary>Where tests take hold of an aggregator.</summary>
+internal sealed record AggregatorSeams
+{
+    /// <summary>The clock.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>Puts something before the journal.</summary>
+    public Func<IEventLog, IEventLog> Wrap { get; init; } = log => log;
+}

@@ -1,0 +1,177 @@
+using FedCore.Aggregator.Fleet;
+using FedCore.Aggregator.Journal;
+using FedCore.Aggregator.Models;
+using FedCore.Aggregator.Runs;
+using FedCore.Aggregator.Services;
+using FedCore.Aggregator.Settings;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Storage;
+using FedCore.Aggregator.Telemetry;
+using FedCore.Naming;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace FedCore.Aggregator.Hosting;
+
+/// <summary>An aggregator in this process: what it keeps, what it serves, and the runs that it holds.</summary>
+public sealed class AggregatorServer : IAsyncDisposable
+{
+    private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
+
+    private readonly Stack<object> _owned = new();
+    private WebApplication? _app;
+    private CancellationTokenSource? _stop;
+    private Task _sweeping = Task.CompletedTask;
+
+    private AggregatorServer()
+    {
+    }
+
+    /// <summary>The addresses that it serves.</summary>
+    public IReadOnlyList<string> Addresses { get; private set; } = [];
+
+    /// <summary>Starts an aggregator. It goes on with the runs that it held before.</summary>
+    /// <param name="settings">Its settings.</param>
+    /// <param name="registry">The names of strategies and other parts of runs.</param>
+    /// <param name="logging">Where its log goes; null for nowhere.</param>
+    /// <param name="ct">Cancels the start.</param>
+    /// <returns>The aggregator, which serves until it is disposed of.</returns>
+    /// <exception cref="FedCoreException">A setting is not as it must be, or something that it needs is not there.</exception>
+    public static Task<AggregatorServer> StartAsync(AggregatorSettings settings, Registry registry, Action<ILoggingBuilder>? logging = null, CancellationToken ct = default) =>
+        StartAsync(settings, registry, logging, new AggregatorSeams(), ct);
+
+    internal static async Task<AggregatorServer> StartAsync(AggregatorSettings settings, Registry registry, Action<ILoggingBuilder>? logging, AggregatorSeams seams, CancellationToken ct)
+    {
+        var server = new AggregatorServer();
+        try
+        {
+            await server.OpenAsync(settings with { Threads = settings.Threads == 0 ? Environment.ProcessorCount : settings.Threads }, registry, logging, seams, ct).ConfigureAwait(false);
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Stops serving, and closes what it keeps. Runs go on when it is started again.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_stop is not null) await _stop.CancelAsync().ConfigureAwait(false);
+        await _sweeping.ConfigureAwait(false);
+        if (_app is not null) await _app.DisposeAsync().ConfigureAwait(false);
+        while (_owned.TryPop(out object? owned))
+        {
+            if (owned is IAsyncDisposable later) await later.DisposeAsync().ConfigureAwait(false);
+            else ((IDisposable)owned).Dispose();
+        }
+
+        _stop?.Dispose();
+        _stop = null;
+    }
+
+    private async Task OpenAsync(AggregatorSettings settings, Registry registry, Action<ILoggingBuilder>? logging, AggregatorSeams seams, CancellationToken ct)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddLogging(log => logging?.Invoke(log));
+        IReadOnlyList<string> insecure = [];
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => insecure = Endpoints.Configure(kestrel, settings));
+        builder.Services.AddRoutingCore();
+
+        ILogger logger = builder.Services.BuildServiceProvider().GetRequiredService<ILoggerFactory>().CreateLogger("FedCore.Aggregator");
+        string folder = Path.GetFullPath(settings.DataFolder);
+        var disk = new Disk();
+        disk.CreateFolder(folder);
+        IEventLog log = Own(seams.Wrap(settings.Postgres is { } postgres
+            ? await PostgresEventLog.OpenAsync(new PostgresPlace(postgres), seams.Clock, ct).ConfigureAwait(false)
+            : SqliteEventLog.Open(Path.Combine(folder, "journal.db"), seams.Clock, disk)));
+        Spool spool = Own(Spool.Open(
+            new SpoolOptions(Path.Combine(folder, "spool")) { Report = damage => Log.SpoolDamaged(logger, damage.Path, damage.Offset, damage.Length) }, disk, seams.Clock,
+            out IReadOnlyList<SpooledUpdate> recovered));
+        var sites = Own(new SiteDirectory(log, seams.Clock, TimeSpan.FromSeconds(settings.LivenessSeconds)));
+        await sites.LoadAsync(ct).ConfigureAwait(false);
+        DateTimeOffset started = seams.Clock.GetUtcNow();
+        var blobs = new BlobReferences(Own(BlobStore.Open(Path.Combine(folder, "blobs"), disk, seams.Clock)));
+        AggregatorMetrics metrics = Own(new AggregatorMetrics());
+        var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, new TaskBoard(), metrics, seams.Clock, logger);
+        RunDirectory runs = Own(new RunDirectory(parts));
+        await runs.LoadAsync(recovered, ct).ConfigureAwait(false);
+        metrics.Observe("fedcore.sites.connected", "{site}", "Sites that are connected.", () => sites.All.Count(site => site.IsPresent));
+        metrics.Observe("fedcore.tasks", "{task}", "Tasks of open rounds.", () => parts.Board.Count);
+        metrics.Observe("fedcore.spool.size", "By", "Bytes of updates on the disk.", () => spool.BytesOnDisk);
+        metrics.Observe("fedcore.disk.syncs", "{sync}", "How often something was made durable.", () => disk.Syncs);
+
+        var uploads = new UploadDesk(parts);
+        builder.Services.AddGrpc(options => options.MaxReceiveMessageSize = EdgeService.MaxMessageBytes);
+        builder.Services.AddSingleton(new EdgeService(parts, runs, uploads)).AddSingleton(new UploadsService(runs, uploads)).AddSingleton(new BlobsService(parts)).AddSingleton(new AdminService(parts, runs));
+        _app = builder.Build();
+        var authentication = new Authentication(sites, CoordinatorToken.HashIn(folder, disk, logger), logger);
+        _app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
+        _app.Use((context, next) => authentication.InvokeAsync(context, next));
+        _app.UseRouting();
+        _app.MapGrpcService<EdgeService>();
+        _app.MapGrpcService<UploadsService>();
+        _app.MapGrpcService<BlobsService>();
+        _app.MapGrpcService<AdminService>();
+        _app.MapGet("/healthz/live", () => "ok");
+        _app.MapGet("/healthz/ready", () => runs.Settled.IsCompletedSuccessfully ? Results.Text("ok") : Results.Text("runs are being taken up", statusCode: StatusCodes.Status503ServiceUnavailable));
+        await StartAsync(ct).ConfigureAwait(false);
+        foreach (string address in insecure) Log.Insecure(logger, address);
+        Log.Started(logger, string.Join(", ", Addresses), folder);
+        _stop = new CancellationTokenSource();
+        _sweeping = SweepAsync(parts, runs, started, _stop.Token);
+    }
+
+    private async Task StartAsync(CancellationToken ct)
+    {
+        try
+        {
+            await _app!.StartAsync(ct).ConfigureAwait(false);
+        }
+        catch (IOException fault)
+        {
+            throw FedCoreException.Configuration("aggregator.listen", $"{fault.Message.TrimEnd('.')}. Stop the other program, or change aggregator.listen.", fault);
+        }
+
+        Addresses = [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
+    }
+
+    // Ends calls that have waited long enough, and takes tasks for lost that nobody has heard of.
+    private static async Task SweepAsync(AggregatorParts parts, RunDirectory runs, DateTimeOffset started, CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(SweepEvery, parts.Clock);
+        try
+        {
+            _ = Task.Run(async () =>
+            {
+                await runs.Settled.ConfigureAwait(false);
+                parts.Blobs.Collect(started);
+            }, ct);
+            long liveness = parts.Settings.LivenessSeconds * parts.Clock.TimestampFrequency;
+            while (await timer.WaitForNextTickAsync(ct).ConfigureAwait(false))
+            {
+                long now = parts.Clock.GetTimestamp();
+                foreach (Site site in parts.Sites.All) site.EndPoll(now);
+                foreach (RunHost run in runs.All) run.LoseSilent(now - liveness);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The aggregator stops.
+        }
+    }
+
+    private T Own<T>(T owned)
+        where T : notnull
+    {
+        _owned.Push(owned);
+        return owned;
+    }
+}

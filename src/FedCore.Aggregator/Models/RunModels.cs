@@ -1,0 +1,181 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using FedCore.Aggregator.Fleet;
+using FedCore.Models;
+using FedCore.Numerics;
+using FedCore.Rounds;
+using FedCore.Strategies;
+using Google.Protobuf;
+
+namespace FedCore.Aggregator.Models;
+
+/// <summary>
+/// A run's models in the store. Behind every round the server's state is written there: the model, the strategy's vectors, and a manifest that names them, whose
+/// digest is the checkpoint's. Clients read the very same blobs.
+/// </summary>
+/// <param name="plan">The run.</param>
+/// <param name="blobs">The store.</param>
+/// <param name="keep">How many of the newest models are kept, at least 2; the first and the last one are kept in any case.</param>
+/// <param name="inlineBytes">Up to this length a model comes along with its task.</param>
+internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, int inlineBytes) : ICheckpointStore, IDisposable
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { RespectRequiredConstructorParameters = true };
+
+    private readonly Lock _lock = new();
+    private readonly List<Checkpoint> _kept = [];
+    private readonly ConditionalWeakTable<ModelState, StoredBlob> _versions = [];
+    private ModelState? _server;
+    private Checkpoint? _current;
+
+    /// <inheritdoc/>
+    public bool CommitsRounds => true;
+
+    /// <summary>The models that are kept: the round behind which each stands, and the model.</summary>
+    public IReadOnlyList<(int Round, StoredBlob Model)> Kept
+    {
+        get
+        {
+            lock (_lock) return [.. _kept.Select(checkpoint => (checkpoint.Round, checkpoint.Manifest.Model))];
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool IsDue(int round) => true;
+
+    /// <inheritdoc/>
+    public async ValueTask<string> SaveAsync(int round, ServerState state, CancellationToken ct)
+    {
+        // What goes along with the model is there from the beginning.
+        foreach (string name in plan.Definition.Strategy.Broadcasts) state.Vector(name);
+        StoredBlob model = await blobs.PutAsync(stream => SafeTensors.Write(stream, state.Model, plan.ModelMetadata), ct).ConfigureAwait(false);
+        var vectors = new SortedDictionary<string, StoredBlob>(StringComparer.Ordinal);
+        foreach ((string name, FlatVector vector) in state.Vectors) vectors[name] = await blobs.PutAsync(stream => Write(stream, vector), ct).ConfigureAwait(false);
+        var manifest = new Manifest(plan.StrategyName, model, vectors);
+        byte[] json = JsonSerializer.SerializeToUtf8Bytes(manifest, Json);
+        StoredBlob stored = await blobs.PutAsync(stream => stream.Write(json), ct).ConfigureAwait(false);
+        Take(new Checkpoint(round, stored, manifest), state.Model);
+        return stored.Digest;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask LoadAsync(CheckpointSaved saved, ServerState state, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        Checkpoint checkpoint = await OpenAsync(saved, ct).ConfigureAwait(false);
+        if (checkpoint.Manifest.Strategy != plan.StrategyName)
+        {
+            throw FedCoreException.Configuration(
+                "run.checkpoint", $"The saved state is of the strategy {Shown.Of(checkpoint.Manifest.Strategy)}, but the run's strategy is {plan.StrategyName}.");
+        }
+
+        await using (Stream model = blobs.OpenStream(checkpoint.Manifest.Model.Digest)) SafeTensors.Read(model, state.Model);
+        foreach ((string name, StoredBlob blob) in checkpoint.Manifest.Vectors)
+        {
+            await using Stream stream = blobs.OpenStream(blob.Digest);
+            Read(stream, state.Vector(name));
+        }
+
+        foreach (string digest in checkpoint.Digests) blobs.Acquire(digest);
+        Take(checkpoint, state.Model);
+    }
+
+    /// <summary>Takes note of the checkpoints of an earlier process, without reading what they hold. Those of which something is gone are passed over.</summary>
+    /// <param name="saved">The checkpoints, oldest first.</param>
+    /// <param name="ct">Cancels the reading.</param>
+    public async Task RecoverAsync(IEnumerable<CheckpointSaved> saved, CancellationToken ct)
+    {
+        foreach (CheckpointSaved one in saved)
+        {
+            if (!blobs.Contains(one.Digest)) continue;
+            Checkpoint checkpoint = await OpenAsync(one, ct).ConfigureAwait(false);
+            if (!blobs.Contains(checkpoint.Manifest.Model.Digest)) continue;
+            foreach (string digest in checkpoint.Digests) blobs.Acquire(digest);
+            Take(checkpoint, null);
+        }
+    }
+
+    /// <summary>What goes to a client with a task. It stays in the store until it is returned.</summary>
+    public TaskInputs InputsOf(SiteTask task)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        lock (_lock)
+        {
+            Checkpoint current = _current ?? throw new InvalidOperationException("There is no model yet.");
+
+            // A version of its own was made when it was the newest.
+            StoredBlob model = ReferenceEquals(task.Model, _server) ? current.Manifest.Model : _versions.GetValue(task.Model, _ => current.Manifest.Model);
+            (string, StoredBlob)[] broadcasts = task is TrainTask train ? [.. train.Broadcasts.Keys.Select(name => (name, current.Manifest.Vectors[name]))] : [];
+            blobs.Acquire(model.Digest);
+            foreach ((_, StoredBlob values) in broadcasts) blobs.Acquire(values.Digest);
+            return new TaskInputs(model, broadcasts);
+        }
+    }
+
+    /// <summary>Ends the use of what went to a client.</summary>
+    public void Return(TaskInputs inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        blobs.Release(inputs.Model.Digest);
+        foreach ((_, StoredBlob values) in inputs.Broadcasts) blobs.Release(values.Digest);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _versions.Clear();
+
+    private async ValueTask<Checkpoint> OpenAsync(CheckpointSaved saved, CancellationToken ct)
+    {
+        try
+        {
+            await using Stream stream = blobs.OpenStream(saved.Digest);
+            Manifest manifest = await JsonSerializer.DeserializeAsync<Manifest>(stream, Json, ct).ConfigureAwait(false) ?? throw new JsonException("It is null.");
+            return new Checkpoint(saved.Round, new StoredBlob(saved.Digest, stream.Length), manifest);
+        }
+        catch (JsonException fault)
+        {
+            throw FedCoreException.Configuration("run.checkpoint", $"The checkpoint behind round {saved.Round} ({saved.Digest}) is damaged: {fault.Message}", fault);
+        }
+    }
+
+    private void Take(Checkpoint checkpoint, ModelState? server)
+    {
+        if (checkpoint.Manifest.Model.Length <= inlineBytes)
+            checkpoint = checkpoint with { Manifest = checkpoint.Manifest with { Model = checkpoint.Manifest.Model with { Content = ContentOf(checkpoint.Manifest.Model) } } };
+        List<Checkpoint> gone = [];
+        lock (_lock)
+        {
+            (_current, _server) = (checkpoint, server ?? _server);
+            gone.AddRange(_kept.Where(old => old.Round >= checkpoint.Round));
+            _kept.RemoveAll(old => old.Round >= checkpoint.Round);
+            _kept.Add(checkpoint);
+
+            // The first one stays.
+            for (; _kept.Count > keep + 1; _kept.RemoveAt(1)) gone.Add(_kept[1]);
+        }
+
+        foreach (string digest in gone.SelectMany(old => old.Digests)) blobs.Release(digest);
+    }
+
+    private ByteString ContentOf(StoredBlob blob)
+    {
+        using Stream stream = blobs.OpenStream(blob.Digest);
+        return ByteString.FromStream(stream);
+    }
+
+    private static void Write(Stream stream, FlatVector vector)
+    {
+        foreach ((long offset, int count) in VectorBlocks.Of(vector.Length)) stream.Write(MemoryMarshal.AsBytes(vector.Slice(offset, count)));
+    }
+
+    private static void Read(Stream stream, FlatVector vector)
+    {
+        foreach ((long offset, int count) in VectorBlocks.Of(vector.Length)) stream.ReadExactly(MemoryMarshal.AsBytes(vector.Slice(offset, count)));
+    }
+
+    private sealed record Manifest(string Strategy, StoredBlob Model, IReadOnlyDictionary<string, StoredBlob> Vectors);
+
+    private sealed record Checkpoint(int Round, StoredBlob Blob, Manifest Manifest)
+    {
+        public IEnumerable<string> Digests => [Blob.Digest, Manifest.Model.Digest, .. Manifest.Vectors.Values.Select(vector => vector.Digest)];
+    }
+}

@@ -1,0 +1,16 @@
+using FedCore.Aggregator.Fleet;
+using FedCore.Aggregator.Journal;
+using FedCore.Aggregator.Models;
+using FedCore.Aggregator.Settings;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Telemetry;
+using FedCore.Naming;
+using Microsoft.Extensions.Logging;
+
+namespace FedCore.Aggregator.Runs;
+
+/// <summary>What all runs of an aggregator share.</summary>
+internal sealed record AggregatorParts(
+    AggregatorSettings Settings, Registry Registry, IEventLog Log, Spool Spool, BlobReferences Blobs, SiteDirectory Sites, TaskBoard Board, AggregatorMetrics Metrics,
+    TimeProvider Clock, ILogger Logger);

@@ -1,0 +1,182 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using FedCore.Aggregator.Journal;
+using FedCore.Aggregator.Models;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Telemetry;
+using FedCore.Json;
+using FedCore.Protocol.V1;
+using FedCore.Rounds;
+
+namespace FedCore.Aggregator.Runs;
+
+/// <summary>The runs of an aggregator. Safe for many threads.</summary>
+internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDisposable
+{
+    private readonly SemaphoreSlim _writing = new(1);
+    private readonly ConcurrentDictionary<string, RunHost> _runs = new(StringComparer.Ordinal);
+    private volatile RunHost[] _all = [];
+
+    /// <summary>All runs, oldest first.</summary>
+    public IReadOnlyList<RunHost> All => _all;
+
+    /// <summary>Ends when of every run it is known which tasks of an earlier process are still wanted.</summary>
+    public Task Settled { get; private set; } = Task.CompletedTask;
+
+    /// <summary>Finds a run.</summary>
+    public RunHost? Find(string run) => _runs.GetValueOrDefault(run);
+
+    /// <summary>Goes on with the runs of an earlier process.</summary>
+    /// <param name="recovered">The updates that it left.</param>
+    /// <param name="ct">Cancels the reading.</param>
+    public async Task LoadAsync(IEnumerable<SpooledUpdate> recovered, CancellationToken ct)
+    {
+        var created = new List<RunCreated>();
+        var held = new HashSet<string>();
+        var cancelled = new HashSet<string>();
+        await foreach (LoggedEvent logged in parts.Log.ReadAsync(RunFact.Stream, 0, ct).ConfigureAwait(false))
+        {
+            switch (JsonSerializer.Deserialize<RunFact>(logged.Json, RunFact.Json))
+            {
+                case RunCreated fact:
+                    created.Add(fact);
+                    break;
+                case RunHeld fact:
+                    if (fact.Paused) held.Add(fact.Run);
+                    else held.Remove(fact.Run);
+                    break;
+                case RunCancelled fact:
+                    cancelled.Add(fact.Run);
+                    break;
+            }
+        }
+
+        ILookup<string, (string, SpooledUpdate)> updates = recovered.ToLookup(update => update.Run, update => (UploadHead.Parser.ParseFrom(update.Label.Span).TaskId, update));
+        foreach (RunCreated fact in created)
+        {
+            RunPlan plan = PlanOf(await ReadAsync(fact.Definition, ct).ConfigureAwait(false));
+            StoredBlob definition = new(fact.Definition, plan.CanonicalBytes.Length);
+            parts.Blobs.Acquire(fact.Definition);
+            if (fact.Start is not null) parts.Blobs.Acquire(fact.Start);
+            Add(new RunHost(parts, fact, plan, definition, SitesOf(fact.Sites), held.Contains(fact.Run), cancelled.Contains(fact.Run), [.. updates[fact.Run]]));
+        }
+
+        foreach ((_, SpooledUpdate update) in updates.Where(run => !_runs.ContainsKey(run.Key)).SelectMany(run => run)) update.Release();
+        foreach (RunHost run in _all) run.Start();
+        Settled = Task.WhenAll(_all.Select(run => run.Settled));
+    }
+
+    /// <summary>Defines a run, and begins it.</summary>
+    /// <exception cref="FedCoreException">The definition, the name or a site is not as it must be.</exception>
+    public async Task<RunHost> CreateAsync(CreateRunRequest request, CancellationToken ct)
+    {
+        if (!RunName().IsMatch(request.RunId))
+            throw FedCoreException.Configuration("run.name", $"run_id is '{Shown.Of(request.RunId)}'. Use lower-case letters, digits and hyphens, at most 63, and begin with a letter.");
+        RunPlan plan = PlanOf(request.Definition.Memory);
+        if (plan.Definition.SecureAggregation is not null)
+            throw FedCoreException.Configuration("run.secure-aggregation", "The run asks for secure aggregation, but this aggregator sums in the clear. Leave secureAggregation out.");
+        IReadOnlyList<Site> sites = request.Sites.Count == 0 ? parts.Sites.All : SitesOf(request.Sites);
+        if (sites.Count == 0) throw FedCoreException.Configuration("run.sites", "There are no sites. Add them first, with: fedcore site add NAME.");
+        if (sites.Distinct().Count() != sites.Count) throw FedCoreException.Configuration("run.sites", "sites names one twice. Name each once.");
+        plan.CheckPopulation(sites.Count);
+        string? start = StartOf(request, plan);
+        StoredBlob definition = await parts.Blobs.PutAsync(stream => stream.Write(plan.CanonicalBytes.Span), ct).ConfigureAwait(false);
+        await _writing.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            if (_runs.ContainsKey(request.RunId)) throw FedCoreException.Configuration("run.exists", $"There is a run '{request.RunId}' already. Choose another name.");
+            var created = new RunCreated(request.RunId, parts.Clock.GetUtcNow(), definition.Digest, [.. sites.Select(site => site.Name)], start);
+            await RecordAsync(created, ct).ConfigureAwait(false);
+            if (start is not null) parts.Blobs.Acquire(start);
+            var run = new RunHost(parts, created, plan, definition, sites, isPaused: false, isCancelled: false, []);
+            Add(run);
+            Log.RunCreated(parts.Logger, run.Id, plan.Hash, sites.Count);
+            run.Start();
+            return run;
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
+    /// <summary>Holds a run before its next round, or lets it go on.</summary>
+    public async Task HoldAsync(RunHost run, bool paused, CancellationToken ct)
+    {
+        RequireOpen(run);
+        await RecordAsync(new RunHeld(run.Id, paused), ct).ConfigureAwait(false);
+        run.Gate.Set(paused);
+    }
+
+    /// <summary>Ends a run for good.</summary>
+    public async Task CancelAsync(RunHost run, CancellationToken ct)
+    {
+        RequireOpen(run);
+        await RecordAsync(new RunCancelled(run.Id), ct).ConfigureAwait(false);
+        await run.CancelAsync(ct).ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (RunHost run in _all) await run.DisposeAsync().ConfigureAwait(false);
+        _writing.Dispose();
+    }
+
+    private static void RequireOpen(RunHost run)
+    {
+        if (run.HasEnded) throw FedCoreException.RunFailed("run.ended", $"The run '{run.Id}' has ended.");
+    }
+
+    private void Add(RunHost run)
+    {
+        _runs[run.Id] = run;
+        _all = [.. _all, run];
+    }
+
+    private RunPlan PlanOf(ReadOnlyMemory<byte> json)
+    {
+        string text;
+        try
+        {
+            text = new System.Text.UTF8Encoding(false, throwOnInvalidBytes: true).GetString(json.Span);
+        }
+        catch (ArgumentException fault)
+        {
+            throw FedCoreException.Configuration("run.definition", "The definition is not UTF-8.", fault);
+        }
+
+        JsonObject document = JsonDocuments.Parse(text, "definition");
+        return RunPlan.Create(JsonDocuments.Read<RunDefinition>(document, parts.Registry, "definition"), parts.Registry);
+    }
+
+    private string? StartOf(CreateRunRequest request, RunPlan plan)
+    {
+        if (plan.Definition.Start is null) return null;
+        if (request.Start is not { Digest.Length: 32 } start || !parts.Blobs.Contains(StoredBlob.DigestOf(start.Digest.Span)))
+            throw FedCoreException.Configuration("run.start", "The definition begins from a checkpoint, but none was sent along.");
+        string digest = StoredBlob.DigestOf(start.Digest.Span);
+        if (plan.Definition.Start.Sha256 is { } expected && !digest.EndsWith(expected, StringComparison.OrdinalIgnoreCase))
+            throw FedCoreException.Configuration("run.start", $"The checkpoint's digest is {digest}, but the definition's start.sha256 is {expected}.");
+        return digest;
+    }
+
+    private IReadOnlyList<Site> SitesOf(IEnumerable<string> names) => [.. names.Select(name => parts.Sites.Find(name)
+        ?? throw FedCoreException.Configuration("run.sites", $"There is no site '{Shown.Of(name)}'. Add it first, with: fedcore site add {Shown.Of(name)}."))];
+
+    private async ValueTask<byte[]> ReadAsync(string digest, CancellationToken ct)
+    {
+        await using Stream stream = parts.Blobs.OpenStream(digest);
+        byte[] bytes = new byte[stream.Length];
+        await stream.ReadExactlyAsync(bytes, ct).ConfigureAwait(false);
+        return bytes;
+    }
+
+    private ValueTask RecordAsync(RunFact fact, CancellationToken ct) =>
+        parts.Log.AppendAsync(RunFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, RunFact.Json), Durability.Now, ct);
+
+    [GeneratedRegex(@"^[a-z][a-z0-9-]{0,62}\z")]
+    private static partial Regex RunName();
+}

@@ -1,0 +1,299 @@
+using FedCore.Aggregator.Fleet;
+using FedCore.Aggregator.Journal;
+using FedCore.Aggregator.Models;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Telemetry;
+using FedCore.Models;
+using FedCore.Numerics;
+using FedCore.Protocol.V1;
+using FedCore.Rounds;
+using FedCore.Strategies;
+
+namespace FedCore.Aggregator.Runs;
+
+/// <summary>A run: its engine, fleet, journal and models. A fault of one run leaves the others alone.</summary>
+internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
+{
+    /// <summary>The code of the end of a run that its coordinator ended.</summary>
+    public const string Cancelled = "run.cancelled";
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromMinutes(1);
+
+    private readonly AggregatorParts _parts;
+    private readonly RunJournal _journal;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private List<(string TaskId, SpooledUpdate Update)> _recovered;
+    private TaskCompletionSource _changed = New();
+    private RemoteFleet? _fleet;
+
+    // The engine's state is the engine's; this is folded from the same facts, for everybody else.
+    private RunState _state = new();
+    private Task _work = Task.CompletedTask;
+    private string? _trouble;
+    private bool _isCancelled;
+
+    public RunHost(AggregatorParts parts, RunCreated created, RunPlan plan, StoredBlob definition, IReadOnlyList<Site> sites, bool isPaused, bool isCancelled, IReadOnlyList<(string TaskId, SpooledUpdate Update)> recovered)
+    {
+        (_parts, Created, Plan, Definition, Sites, _isCancelled) = (parts, created, plan, definition, sites, isCancelled);
+        _recovered = [.. recovered];
+        Gate = new RunGate(isPaused);
+        Models = new RunModels(plan, parts.Blobs, parts.Settings.KeepModels, parts.Settings.InlineBytes);
+        _journal = new RunJournal(parts.Log, RunFact.StreamOf(Id), new RunEventJson(plan.Registry));
+    }
+
+    public RunCreated Created { get; }
+
+    public string Id => Created.Run;
+
+    public RunPlan Plan { get; }
+
+    public StoredBlob Definition { get; }
+
+    public IReadOnlyList<Site> Sites { get; }
+
+    public RunGate Gate { get; }
+
+    public RunModels Models { get; }
+
+    /// <summary>Ends when it is known which tasks of an earlier process are still wanted.</summary>
+    public Task Settled => _settled.Task;
+
+    /// <summary>Ends at the run's next fact, or when what it does changes otherwise.</summary>
+    public Task Changed
+    {
+        get
+        {
+            lock (_lock) return _changed.Task;
+        }
+    }
+
+    /// <summary>Whether the run is over.</summary>
+    public bool HasEnded
+    {
+        get
+        {
+            lock (_lock) return _state.Ended is not null;
+        }
+    }
+
+    /// <summary>Begins, or goes on, in the background.</summary>
+    public void Start() => _work = Task.Run(WorkAsync);
+
+    /// <summary>Takes tasks of which nothing was heard for long for lost.</summary>
+    public void LoseSilent(long before) => _fleet?.LoseSilent(before);
+
+    /// <summary>What became of a training task of a site; null while it is not known.</summary>
+    public bool? SettlementOf(string site, int round, int position)
+    {
+        lock (_lock)
+        {
+            if (round < 1) return false;
+            if (round <= _state.LastRound)
+            {
+                RoundReceipt receipt = _state.Rounds[round - 1];
+                return receipt.Committed && position >= 0 && position < receipt.Clients.Count
+                    && receipt.Clients[position] is { Outcome: ClientOutcome.Reported } client && client.Client == site;
+            }
+
+            return _state.Ended is null ? null : false;
+        }
+    }
+
+    /// <summary>The run as coordinators see it.</summary>
+    public Run Describe()
+    {
+        lock (_lock)
+        {
+            (RunPhase phase, string message) = PhaseNow();
+            var run = new Run
+            {
+                RunId = Id,
+                Hash = Google.Protobuf.ByteString.CopyFrom(StoredBlob.BytesOf(Plan.Hash)),
+                Phase = phase,
+                Message = message,
+                EndCode = _state.Ended?.Code ?? "",
+                Round = _state.LastRound,
+                Rounds = Plan.Definition.Rounds.Count,
+                CreatedUnixMilliseconds = Created.At.ToUnixTimeMilliseconds(),
+                Definition = Definition.ToMessage(),
+            };
+            if (Models.Kept is [.., var newest]) (run.Model, run.ModelRound) = (newest.Model.ToMessage(), newest.Round);
+            if (_state.Evaluations.Count > 0) run.Metrics.Add(_state.Evaluations[^1].Metrics.ToDictionary());
+            run.Sites.AddRange(Sites.Select(site => site.Name));
+            return run;
+        }
+    }
+
+    /// <summary>Ends the run for good.</summary>
+    public async Task CancelAsync(CancellationToken ct)
+    {
+        _isCancelled = true;
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _work.WaitAsync(ct).ConfigureAwait(false);
+        await EndCancelledAsync(ct).ConfigureAwait(false);
+    }
+
+    public void Report(RunEvent value)
+    {
+        lock (_lock)
+        {
+            _state.Apply(value);
+            _trouble = null;
+        }
+
+        _parts.Metrics.Count(Id, value);
+        if (value is RoundEnded { Receipt: var receipt }) Log.RoundEnded(_parts.Logger, Id, receipt.Round, receipt.Committed, receipt.Contributors, receipt.Reason);
+        if (value is RunEnded ended) Log.RunEnded(_parts.Logger, Id, ended.Code, ended.Message);
+        RaiseChanged();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _work.ConfigureAwait(false);
+        _stop.Dispose();
+        Models.Dispose();
+    }
+
+    private (RunPhase, string) PhaseNow() => _state switch
+    {
+        { Ended.IsSuccess: true } => (RunPhase.Completed, _state.Ended.Message),
+        { Ended.Code: Cancelled } => (RunPhase.Cancelled, _state.Ended.Message),
+        { Ended: { } end } => (RunPhase.Failed, end.Message),
+        _ when _trouble is not null => (RunPhase.Waiting, _trouble),
+        { OpenRound: null } when Gate.IsHeld => (RunPhase.Paused, "its coordinator paused it"),
+        { OpenRound: null } when Gate.Missing is { } missing => (RunPhase.Waiting, $"{missing.Present} of {missing.Needed} sites that a round needs are connected"),
+        { OpenRound: { } round } => (RunPhase.Running, $"round {round.Round}: {_state.Reported} of {round.Wanted} reports"),
+        _ => (RunPhase.Running, "between rounds"),
+    };
+
+    // A disk that is full, or a database that is away, holds the run up until it is over.
+    private async Task WorkAsync()
+    {
+        for (TimeSpan pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            try
+            {
+                await RunOnceAsync(_stop.Token).ConfigureAwait(false);
+                return;
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (FedCoreException fault) when (HasEnded)
+            {
+                Log.RunFailed(_parts.Logger, Id, fault.Code, fault.Message);
+                return;
+            }
+            catch (Exception fault)
+            {
+                Log.RunHeldUp(_parts.Logger, Id, pause.TotalSeconds, fault);
+                lock (_lock) _trouble = fault.Message;
+                RaiseChanged();
+            }
+
+            try
+            {
+                await Task.Delay(pause, _parts.Clock, _stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private async Task RunOnceAsync(CancellationToken ct)
+    {
+        var before = new RunState();
+        var saved = new List<CheckpointSaved>();
+        await foreach (RunEvent fact in _journal.ReadAsync(ct).ConfigureAwait(false))
+        {
+            before.Apply(fact);
+            if (before.Checkpoint is { } checkpoint && (saved.Count == 0 || saved[^1] != checkpoint)) saved.Add(checkpoint);
+        }
+
+        await Models.RecoverAsync(saved, ct).ConfigureAwait(false);
+        lock (_lock) _state = before;
+        if (_isCancelled) await EndCancelledAsync(ct).ConfigureAwait(false);
+        if (HasEnded)
+        {
+            Forget();
+            return;
+        }
+
+        using var pool = new FlatVectorPool();
+        using ServerState server = await FirstStateAsync(ct).ConfigureAwait(false);
+        var fleet = new RemoteFleet(Id, Plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _recovered, _parts.Clock);
+        _recovered = [];
+        var engine = new RoundEngine(Plan, fleet, _journal, new RoundEngineOptions
+        {
+            Clock = _parts.Clock,
+            Threads = _parts.Settings.Threads,
+            Pool = pool,
+            Checkpoints = Models,
+            Progress = this,
+        });
+        _fleet = fleet;
+        _ = fleet.Settled.ContinueWith(_ => _settled.TrySetResult(), ct, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        try
+        {
+            await engine.RunAsync(server, ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            _fleet = null;
+
+            // What was acknowledged and not yet taken is found again when the engine goes on in this process.
+            _recovered = [.. fleet.Leave(HasEnded)];
+            if (HasEnded) Forget();
+        }
+    }
+
+    private async ValueTask<ServerState> FirstStateAsync(CancellationToken ct)
+    {
+        if (Created.Start is not { } start) return new ServerState(ModelState.Initialize(Plan.Model, Plan.World.Stream("model")));
+        var model = new ModelState(Plan.Model.Schema);
+        try
+        {
+            await using Stream stream = _parts.Blobs.OpenStream(start);
+            SafeTensors.Read(stream, model);
+            return new ServerState(model);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private async Task EndCancelledAsync(CancellationToken ct)
+    {
+        if (HasEnded) return;
+        var end = new RunEnded(Cancelled, "its coordinator ended it");
+        await _journal.AppendAsync(end, ct).ConfigureAwait(false);
+        Report(end);
+        Forget();
+    }
+
+    private void Forget()
+    {
+        foreach ((_, SpooledUpdate update) in _recovered) update.Release();
+        _recovered = [];
+        _settled.TrySetResult();
+        RaiseChanged();
+    }
+
+    private void RaiseChanged()
+    {
+        TaskCompletionSource changed;
+        lock (_lock) (changed, _changed) = (_changed, New());
+        changed.TrySetResult();
+    }
+
+    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

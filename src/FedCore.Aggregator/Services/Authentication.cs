@@ -1,0 +1,89 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Telemetry;
+using FedCore.Protocol;
+using FedCore.Protocol.V1;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace FedCore.Aggregator.Services;
+
+/// <summary>Lets in calls of a known version of the protocol, from whom a token makes known; everybody else is refused before a byte of the message is read.</summary>
+/// <param name="sites">The sites and their tokens.</param>
+/// <param name="coordinatorHash">The hash of the coordinators' token.</param>
+/// <param name="logger">Hears of who was refused.</param>
+internal sealed partial class Authentication(SiteDirectory sites, string coordinatorHash, ILogger logger)
+{
+    private const string Bearer = "Bearer ", Edge = "/fedcore.v1.Edge/", Uploads = "/fedcore.v1.Uploads/", Admin = "/fedcore.v1.Admin/", All = "/fedcore.v1.";
+
+    public async Task InvokeAsync(HttpContext context, RequestDelegate next)
+    {
+        string path = context.Request.Path.Value ?? "";
+        if (!path.StartsWith(All, StringComparison.Ordinal))
+        {
+            await next(context).ConfigureAwait(false);
+            return;
+        }
+
+        if (Check(context, path) is { } refused)
+        {
+            Log.CallRefused(logger, Shown.Of(path), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
+            Refuse(context.Response, refused.Status, refused.Message, refused.Fault);
+            return;
+        }
+
+        await next(context).ConfigureAwait(false);
+    }
+
+    private (StatusCode Status, string Message, Fault Fault)? Check(HttpContext context, string path)
+    {
+        if (context.Request.Headers[ProtocolVersion.Field] is not [{ } version] || version != ProtocolVersion.Current)
+        {
+            string spoken = context.Request.Headers[ProtocolVersion.Field].ToString();
+            return (StatusCode.FailedPrecondition,
+                $"The client speaks version {(spoken.Length == 0 ? "none" : $"'{Shown.Of(spoken)}'")} of the protocol; this aggregator serves version {ProtocolVersion.Current}. Install a version of FedCore that fits.",
+                new Fault { Code = "protocol.version", Field = ProtocolVersion.Field, ServedVersions = { int.Parse(ProtocolVersion.Current, CultureInfo.InvariantCulture) } });
+        }
+
+        if (context.Request.Headers.Authorization is not [{ } authorization] || !authorization.StartsWith(Bearer, StringComparison.Ordinal))
+            return Unknown("The call has no token. Send it as \"authorization: Bearer TOKEN\".");
+        string token = authorization[Bearer.Length..];
+        if (JoinToken.Matches(JoinToken.Hash(token), coordinatorHash))
+        {
+            if (path.StartsWith(Edge, StringComparison.Ordinal) || path.StartsWith(Uploads, StringComparison.Ordinal)) return Denied("This call is for sites; the token is a coordinator's.");
+            context.Features.Set(new Caller(null));
+            return null;
+        }
+
+        if (sites.FindByToken(token) is not { } site) return Unknown("The token is not known, or was replaced. Ask the coordinator for the site's token.");
+        if (path.StartsWith(Admin, StringComparison.Ordinal)) return Denied("This call is for coordinators; the token is a site's.");
+        if (context.Request.Headers[ProtocolVersion.ClientField] is not [{ } client] || ClientPattern().Match(client) is not { Success: true } match)
+            return (StatusCode.InvalidArgument, $"{ProtocolVersion.ClientField} must be 32 hexadecimal digits, a dot and the number of the client's start.", new Fault { Code = "request.invalid", Field = ProtocolVersion.ClientField });
+        if (site.Admit(match.Groups[1].Value, long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture)) is { } reason)
+        {
+            Log.SiteRefused(logger, site.Name, context.Connection.RemoteIpAddress?.ToString() ?? "", reason);
+            return (StatusCode.AlreadyExists, reason, new Fault { Code = "client.duplicate" });
+        }
+
+        context.Features.Set(new Caller(site));
+        return null;
+    }
+
+    private static (StatusCode, string, Fault) Unknown(string message) => (StatusCode.Unauthenticated, message, new Fault { Code = "auth.token", Field = "authorization" });
+
+    private static (StatusCode, string, Fault) Denied(string message) => (StatusCode.PermissionDenied, message, new Fault { Code = "auth.role", Field = "authorization" });
+
+    // An answer without messages has its status in the header fields.
+    private static void Refuse(HttpResponse response, StatusCode status, string message, Fault fault)
+    {
+        response.ContentType = "application/grpc";
+        response.Headers["grpc-status"] = ((int)status).ToString(CultureInfo.InvariantCulture);
+        response.Headers["grpc-message"] = Uri.EscapeDataString(message).Replace("%20", " ", StringComparison.Ordinal);
+        response.Headers[RpcFault.DetailsTrailer] = Convert.ToBase64String(RpcFault.Details(status, message, fault)).TrimEnd('=');
+    }
+
+    [GeneratedRegex(@"^([0-9a-f]{32})\.([0-9]{1,18})\z")]
+    private static partial Regex ClientPattern();
+}

@@ -1,0 +1,123 @@
+using System.Security.Cryptography;
+using System.Text.RegularExpressions;
+using FedCore.Aggregator.Fleet;
+using FedCore.Aggregator.Runs;
+using FedCore.Aggregator.Settings;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Telemetry;
+using FedCore.Protocol.V1;
+using FedCore.Rounds;
+using Grpc.Core;
+
+namespace FedCore.Aggregator.Services;
+
+/// <summary>What sites say: <c>fedcore.v1.Edge</c>.</summary>
+internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory runs, UploadDesk uploads) : Edge.EdgeBase
+{
+    private const int MaxListed = 1000, MaxSoftware = 100, ChunkBytes = 1 << 20;
+
+    /// <summary>The longest message: a chunk, or the definition of a run, with what goes around it.</summary>
+    public const int MaxMessageBytes = (1 << 20) + (64 << 10);
+
+    private AggregatorSettings Settings => parts.Settings;
+
+    public override Task<JoinReply> Join(JoinRequest request, ServerCallContext context)
+    {
+        Site site = Caller.SiteOf(context);
+        if (request.Software.Length > MaxSoftware) throw RpcFault.Invalid("software", $"has {request.Software.Length} characters, more than {MaxSoftware}.");
+        if (request.Cores < 0) throw RpcFault.Invalid("cores", $"is {request.Cores}, below 0.");
+        if (request.MemoryBytes < 0) throw RpcFault.Invalid("memory_bytes", $"is {request.MemoryBytes}, below 0.");
+        site.Describe(Shown.Of(request.Software, MaxSoftware), request.Cores > 0 ? request.Cores : null, request.MemoryBytes > 0 ? request.MemoryBytes : null);
+        Log.SiteJoined(parts.Logger, site.Name, site.Software, site.Cores, site.MemoryBytes);
+        return Task.FromResult(new JoinReply
+        {
+            Site = site.Name,
+            PollSeconds = Settings.PollSeconds,
+            LivenessSeconds = Settings.LivenessSeconds,
+            InlineBytes = Settings.InlineBytes,
+            ChunkBytes = ChunkBytes,
+        });
+    }
+
+    public override async Task<NextTaskReply> NextTask(NextTaskRequest request, ServerCallContext context)
+    {
+        Site site = Caller.SiteOf(context);
+        foreach ((string field, int count) in ((string, int)[])[("tasks_at_hand", request.TasksAtHand.Count), ("unsettled_tasks", request.UnsettledTasks.Count), ("cached_digests", request.CachedDigests.Count)])
+            if (count > MaxListed) throw RpcFault.Invalid(field, $"has {count} elements, more than {MaxListed}.");
+        foreach (string id in request.TasksAtHand) RequireTaskId(id, "tasks_at_hand");
+
+        // Until the runs of an earlier process are taken up, nobody can say what is wanted.
+        await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
+        NextTaskReply reply = Standing(site, request);
+        bool hasNews = reply.Settlements.Count + reply.UnwantedTasks.Count > 0;
+        foreach (string id in request.TasksAtHand) parts.Board.Find(id, site)?.Hear(parts.Clock.GetTimestamp());
+        RemoteTask? task = await site.NextAsync(request.TasksAtHand, hasNews ? TimeSpan.Zero : PollTime(), context.CancellationToken).ConfigureAwait(false);
+        if (task is null) return hasNews ? reply : Standing(site, request);
+        task.Hear(parts.Clock.GetTimestamp());
+        reply.Task = TaskWire.OfferOf(task, request.CachedDigests, parts.Clock.GetUtcNow());
+        Log.TaskOffered(parts.Logger, site.Name, task.Id, task.Fleet.Run, task.Task.Round);
+        return reply;
+    }
+
+    public override Task<ProgressReply> ReportProgress(ProgressRequest request, ServerCallContext context)
+    {
+        RemoteTask? task = Find(request.TaskId, context);
+        task?.Hear(parts.Clock.GetTimestamp());
+        return Task.FromResult(new ProgressReply { IsUnwanted = task is not { IsOpen: true } });
+    }
+
+    public override Task<DeclineReply> DeclineTask(DeclineRequest request, ServerCallContext context)
+    {
+        if (!ReasonPattern().IsMatch(request.Reason)) throw RpcFault.Invalid("reason", "must be lower-case letters, digits, dots and hyphens, at most 64.");
+        if (Find(request.TaskId, context) is { } task)
+        {
+            Log.TaskDeclined(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, request.Reason);
+            task.Fleet.Fail(task, ClientOutcome.Declined, request.Reason);
+        }
+
+        return Task.FromResult(new DeclineReply());
+    }
+
+    public override async Task<UploadState> FindUpload(UploadHead request, ServerCallContext context)
+    {
+        await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
+        return await uploads.FindAsync(Caller.SiteOf(context), request, context.CancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Refuses what is not a task's name.</summary>
+    public static void RequireTaskId(string id, string field)
+    {
+        if (!TaskIdPattern().IsMatch(id)) throw RpcFault.Invalid(field, "must be 32 lower-case hexadecimal digits.");
+    }
+
+    private RemoteTask? Find(string id, ServerCallContext context)
+    {
+        Site site = Caller.SiteOf(context);
+        RequireTaskId(id, "task_id");
+        return parts.Board.Find(id, site);
+    }
+
+    // What can be said without a task.
+    private NextTaskReply Standing(Site site, NextTaskRequest request)
+    {
+        var reply = new NextTaskReply();
+        foreach (string id in request.TasksAtHand)
+            if (parts.Board.Find(id, site) is not { IsOpen: true }) reply.UnwantedTasks.Add(id);
+        foreach (UnsettledTask task in request.UnsettledTasks)
+        {
+            bool? counts = runs.Find(task.RunId) is { } run ? run.SettlementOf(site.Name, task.Round, task.Position) : false;
+            if (counts is not null) reply.Settlements.Add(new Settlement { TaskId = task.TaskId, Counts = counts.Value });
+        }
+
+        return reply;
+    }
+
+    // So that clients that came at once do not come back at once.
+    private TimeSpan PollTime() => TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(Settings.PollSeconds * 800, Settings.PollSeconds * 1000 + 1));
+
+    [GeneratedRegex(@"^[0-9a-f]{32}\z")]
+    private static partial Regex TaskIdPattern();
+
+    [GeneratedRegex(@"^[a-z0-9.-]{1,64}\z")]
+    private static partial Regex ReasonPattern();
+}

@@ -1,0 +1,49 @@
+using FedCore.Protocol.V1;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+
+namespace FedCore.Aggregator.Services;
+
+/// <summary>Faults of calls: a canonical status, a message for a person, and a <see cref="Fault"/> for programs in the trailers.</summary>
+internal static class RpcFault
+{
+    /// <summary>The trailer that holds the details.</summary>
+    public const string DetailsTrailer = "grpc-status-details-bin";
+
+    /// <summary>A fault.</summary>
+    /// <param name="status">The canonical status.</param>
+    /// <param name="code">The reason code.</param>
+    /// <param name="message">What is wrong and what to do.</param>
+    /// <param name="field">The request's field that it is about.</param>
+    /// <returns>The exception, to be thrown.</returns>
+    public static RpcException Of(StatusCode status, string code, string message, string field = "") =>
+        new(new Status(status, message), new Metadata { { DetailsTrailer, Details(status, message, new Fault { Code = code, Field = field }) } });
+
+    /// <summary>A field of a request that is not as it must be.</summary>
+    /// <param name="field">The field, such as <c>head.length</c>.</param>
+    /// <param name="what">What it is, and what it must be.</param>
+    /// <param name="code">The reason code.</param>
+    public static RpcException Invalid(string field, string what, string code = "request.invalid") => Of(StatusCode.InvalidArgument, code, $"{field} {what}", field);
+
+    /// <summary>A fault of the domain as a call's.</summary>
+    /// <param name="fault">The fault.</param>
+    /// <param name="field">The request's field that it is about.</param>
+    public static RpcException From(FedCoreException fault, string field = "") => Of(
+        fault.Code switch
+        {
+            "spool.full" => StatusCode.ResourceExhausted,
+            "journal.lost" or "journal.broken" => StatusCode.Unavailable,
+            _ => fault.Kind switch
+            {
+                FaultKind.Configuration or FaultKind.Usage => StatusCode.InvalidArgument,
+                FaultKind.Unreachable => StatusCode.Unavailable,
+                _ => StatusCode.FailedPrecondition,
+            },
+        },
+        fault.Code, fault.Message, field);
+
+    /// <summary>What goes into the details' trailer.</summary>
+    public static byte[] Details(StatusCode status, string message, Fault fault) =>
+        new StatusDetails { Code = (int)status, Message = message, Details = { Any.Pack(fault) } }.ToByteArray();
+}

@@ -1,0 +1,162 @@
+using System.Buffers;
+using FedCore.Aggregator.Fleet;
+using FedCore.Aggregator.Runs;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Telemetry;
+using FedCore.Compression;
+using FedCore.Protocol.V1;
+using FedCore.Rounds;
+using FedCore.Updates;
+using Google.Protobuf;
+using Grpc.Core;
+
+namespace FedCore.Aggregator.Services;
+
+/// <summary>
+/// Takes updates in: what does not fit its task is refused before a byte of it is kept, what is kept is durable before it is acknowledged, and what was
+/// acknowledged once is acknowledged again.
+/// </summary>
+internal sealed class UploadDesk(AggregatorParts parts)
+{
+    private const int DigestBytes = 32;
+
+    /// <summary>How much of an upload is there.</summary>
+    public async Task<UploadState> FindAsync(Site site, UploadHead head, CancellationToken ct)
+    {
+        RemoteTask task = Check(site, head);
+        if (Known(task, head) is { } known) return known;
+        using StagedUpload upload = await StageAsync(task, head, ct).ConfigureAwait(false);
+        return new UploadState { Offset = upload.Offset };
+    }
+
+    /// <summary>Takes an update that came whole, in one call.</summary>
+    public async Task<UploadState> TakeWholeAsync(Site site, UploadHead head, ReadOnlySequence<byte> data, CancellationToken ct)
+    {
+        RemoteTask task = Check(site, head);
+        if (Known(task, head) is { } known) return known;
+        task.Hear(parts.Clock.GetTimestamp());
+        byte[]? copy = data.IsSingleSegment ? null : ArrayPool<byte>.Shared.Rent((int)data.Length);
+        try
+        {
+            if (copy is not null) data.CopyTo(copy);
+            ReadOnlyMemory<byte> bytes = copy is null ? data.First : copy.AsMemory(0, (int)data.Length);
+            CheckContent(task, codec => codec.Check(bytes, task.Task.Round));
+            SpooledUpdate update = await parts.Spool.AppendAsync(task.Fleet.Run, head.ToByteArray(), new ReadOnlySequence<byte>(bytes), head.Digest.Memory, ct).ConfigureAwait(false);
+            return Accept(task, head, update);
+        }
+        catch (FedCoreException fault)
+        {
+            throw Refused(task, fault);
+        }
+        finally
+        {
+            if (copy is not null) ArrayPool<byte>.Shared.Return(copy);
+        }
+    }
+
+    /// <summary>Begins to take an update that comes in pieces.</summary>
+    /// <returns>The upload; or what is to be answered at once.</returns>
+    public async Task<(RemoteTask Task, StagedUpload? Upload, UploadState? Answer)> BeginAsync(Site site, UploadHead head, CancellationToken ct)
+    {
+        RemoteTask task = Check(site, head);
+        if (Known(task, head) is { } known) return (task, null, known);
+        return (task, await StageAsync(task, head, ct).ConfigureAwait(false), null);
+    }
+
+    /// <summary>Takes a piece.</summary>
+    public void Write(RemoteTask task, StagedUpload upload, ReadOnlySequence<byte> data)
+    {
+        task.Hear(parts.Clock.GetTimestamp());
+        try
+        {
+            upload.Write(data);
+        }
+        catch (FedCoreException fault)
+        {
+            throw Refused(task, fault);
+        }
+    }
+
+    /// <summary>Ends an upload whose last piece is there.</summary>
+    public async Task<UploadState> CompleteAsync(RemoteTask task, UploadHead head, StagedUpload upload)
+    {
+        try
+        {
+            SpooledUpdate update = await upload.CompleteAsync().ConfigureAwait(false);
+            try
+            {
+                CheckContent(task, codec => codec.Check(update.OpenRead(), task.Task.Round));
+            }
+            catch
+            {
+                update.Release();
+                throw;
+            }
+
+            return Accept(task, head, update);
+        }
+        catch (FedCoreException fault)
+        {
+            throw Refused(task, fault);
+        }
+    }
+
+    // Sizes before anything else: they decide how much room is made.
+    private RemoteTask Check(Site site, UploadHead? head)
+    {
+        if (head is null) throw RpcFault.Invalid("head", "is missing.");
+        EdgeService.RequireTaskId(head.TaskId, "head.task_id");
+        if (head.Digest.Length != DigestBytes) throw RpcFault.Invalid("head.digest", $"has {head.Digest.Length} bytes; a SHA-256 has {DigestBytes}.");
+        if (head.AgeSeconds < 0) throw RpcFault.Invalid("head.age_seconds", $"is {head.AgeSeconds}, below 0.");
+        if (parts.Board.Find(head.TaskId, site) is not { } task || (!task.IsOpen && task.Update is null))
+            throw RpcFault.Of(StatusCode.FailedPrecondition, "task.unwanted", "Nobody waits for this task: its round has ended, or it was never the site's. Drop the update.", "head.task_id");
+        UpdateCodec codec = task.Fleet.CodecOf(task.Task);
+        if (head.Length < 1 || head.Length > codec.MaxByteLength)
+            throw RpcFault.Invalid("head.length", $"is {head.Length}; an update of this task has at most {codec.MaxByteLength} bytes.", "update.length");
+        return task;
+    }
+
+    private static UploadState? Known(RemoteTask task, UploadHead head) => task.Update switch
+    {
+        null => null,
+        { } update when update.Digest.Span.SequenceEqual(head.Digest.Span) => new UploadState { Offset = head.Length, IsAccepted = true },
+        _ => throw RpcFault.Of(StatusCode.AlreadyExists, "update.other", "The task was answered already, with another update. Drop this one.", "head.digest"),
+    };
+
+    private async ValueTask<StagedUpload> StageAsync(RemoteTask task, UploadHead head, CancellationToken ct)
+    {
+        task.Hear(parts.Clock.GetTimestamp());
+        try
+        {
+            // The label is what finds an unfinished upload again, so it has nothing in it that changes from try to try.
+            var label = new UploadHead { TaskId = head.TaskId, Digest = head.Digest, Length = head.Length };
+            return await parts.Spool.StageAsync(task.Fleet.Run, label.ToByteArray(), head.Length, head.Digest.Memory, ct).ConfigureAwait(false);
+        }
+        catch (FedCoreException fault)
+        {
+            throw Refused(task, fault);
+        }
+    }
+
+    private static void CheckContent(RemoteTask task, Action<UpdateCodec> check) => check(task.Fleet.CodecOf(task.Task));
+
+    private UploadState Accept(RemoteTask task, UploadHead head, SpooledUpdate update)
+    {
+        bool showsTiming = task.Fleet.Plan.Discloses(Disclosure.Timing);
+        if (!task.Fleet.Answer(task, update, showsTiming && head.HasSteps ? head.Steps : null, showsTiming && head.HasPlannedSteps ? head.PlannedSteps : null))
+            return Known(task, head) ?? throw RpcFault.Of(StatusCode.FailedPrecondition, "task.unwanted", "Nobody waits for this task any more. Drop the update.", "head.task_id");
+        Log.UpdateAccepted(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, head.Length);
+        parts.Metrics.UpdateAccepted(task.Fleet.Run, head.Length);
+        return new UploadState { Offset = head.Length, IsAccepted = true };
+    }
+
+    // What is wrong with the update itself ends the task; what is wrong with the transfer or the disk does not.
+    private RpcException Refused(RemoteTask task, FedCoreException fault)
+    {
+        Log.UpdateRefused(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, fault.Code, fault.Message);
+        if (fault is not UpdateRefusedException) return fault.Code is StagedUpload.Busy or StagedUpload.Superseded ? RpcFault.Of(StatusCode.Aborted, fault.Code, fault.Message) : RpcFault.From(fault);
+        if (fault.Code is not (StagedUpload.WrongDigest or StagedUpload.WrongLength)) task.Fleet.Fail(task, ClientOutcome.Refused, fault.Code);
+        return RpcFault.Invalid("data", $"is refused: {fault.Message}", fault.Code);
+    }
+}

@@ -1,0 +1,54 @@
+using FedCore.Aggregator.Fleet;
+using FedCore.Aggregator.Runs;
+using FedCore.Aggregator.Sites;
+using FedCore.Aggregator.Spooling;
+using FedCore.Protocol.Transfers;
+using FedCore.Protocol.V1;
+using Grpc.Core;
+
+namespace FedCore.Aggregator.Services;
+
+/// <summary>How updates come: <c>fedcore.v1.Uploads</c>.</summary>
+internal sealed class UploadsService(RunDirectory runs, UploadDesk desk) : UploadsBase
+{
+    public override async Task<UploadState> SendPart(Chunk request, ServerCallContext context)
+    {
+        Site site = Caller.SiteOf(context);
+        if (request.Offset < 0) throw RpcFault.Invalid("offset", $"is {request.Offset}, below 0.");
+        if (request.Head is not { } head) throw RpcFault.Invalid("head", "is missing.");
+        await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
+        if (request.Offset == 0 && request.Data.Length == head.Length && head.Length <= Spool.MaxAppendLength)
+            return await desk.TakeWholeAsync(site, head, request.Data, context.CancellationToken).ConfigureAwait(false);
+        (RemoteTask task, StagedUpload? upload, UploadState? answer) = await desk.BeginAsync(site, head, context.CancellationToken).ConfigureAwait(false);
+        if (answer is not null) return answer;
+        using (upload)
+        {
+            // Who is elsewhere is told where to go on.
+            if (upload!.Offset != request.Offset) return new UploadState { Offset = upload.Offset };
+            desk.Write(task, upload, request.Data);
+            return upload.Offset == head.Length
+                ? await desk.CompleteAsync(task, head, upload).ConfigureAwait(false)
+                : new UploadState { Offset = upload.Offset };
+        }
+    }
+
+    public override async Task<UploadState> Send(IAsyncStreamReader<Chunk> requestStream, ServerCallContext context)
+    {
+        Site site = Caller.SiteOf(context);
+        if (!await requestStream.MoveNext(context.CancellationToken).ConfigureAwait(false)) throw RpcFault.Invalid("head", "is missing: the stream is empty.");
+        Chunk first = requestStream.Current;
+        if (first.Head is not { } head) throw RpcFault.Invalid("head", "is missing in the stream's first message.");
+        await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
+        (RemoteTask task, StagedUpload? upload, UploadState? answer) = await desk.BeginAsync(site, head, context.CancellationToken).ConfigureAwait(false);
+        if (answer is not null) return answer;
+        using (upload)
+        {
+            if (upload!.Offset != first.Offset) return new UploadState { Offset = upload.Offset };
+            do desk.Write(task, upload, requestStream.Current.Data);
+            while (upload.Offset < head.Length && await requestStream.MoveNext(context.CancellationToken).ConfigureAwait(false));
+            return upload.Offset == head.Length
+                ? await desk.CompleteAsync(task, head, upload).ConfigureAwait(false)
+                : new UploadState { Offset = upload.Offset };
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace FedCore.Aggregator.Settings;
+
+/// <summary>The settings of an aggregator: the section <c>aggregator</c> of its settings file.</summary>
+public sealed record AggregatorSettings
+{
+    /// <summary>
+    /// Where sites and coordinators connect: <c>https://</c> addresses with a certificate, or <c>http://</c> on loopback. An <c>https</c> address serves gRPC over
+    /// HTTP/2, gRPC-Web over HTTP/1.1, health and metrics; an <c>http</c> address serves gRPC over HTTP/2 alone.
+    /// </summary>
+    [MinLength(1)]
+    public IReadOnlyList<string> Listen { get; init; } = ["http://127.0.0.1:8470"];
+
+    /// <summary>An <c>http://</c> address on loopback for what speaks HTTP/1.1: gRPC-Web, health and metrics; null for none.</summary>
+    public string? ListenWeb { get; init; }
+
+    /// <summary>The certificate of the <c>https</c> addresses.</summary>
+    public CertificateSettings? Certificate { get; init; }
+
+    /// <summary>Lets plain HTTP out of loopback: everybody on the way reads tokens and updates. For networks that are protected otherwise.</summary>
+    public bool AllowInsecure { get; init; }
+
+    /// <summary>The folder of the journal, the updates and the models.</summary>
+    [StringLength(4096, MinimumLength = 1)]
+    public string DataFolder { get; init; } = "fedcore-aggregator";
+
+    /// <summary>A PostgreSQL connection string for the journal; null for SQLite in the data folder.</summary>
+    public string? Postgres { get; init; }
+
+    /// <summary>Threads that sum updates at once; 0 for as many as there are cores.</summary>
+    [Range(0, 1024)]
+    public int Threads { get; init; }
+
+    /// <summary>How long a call for work waits at most, in seconds. Firewalls cut connections on which nothing moves for a minute.</summary>
+    [Range(1, 55)]
+    public int PollSeconds { get; init; } = 50;
+
+    /// <summary>After so many seconds without a sign of life a task, or a site, is taken for lost.</summary>
+    [Range(1, 86_400)]
+    public int LivenessSeconds { get; init; } = 120;
+
+    /// <summary>Updates and models of at most so many bytes go with one call.</summary>
+    [Range(0, 256 * 1024)]
+    public int InlineBytes { get; init; } = 256 * 1024;
+
+    /// <summary>How many of the newest models of a run are kept, beside its first.</summary>
+    [Range(2, 1_000_000)]
+    public int KeepModels { get; init; } = 5;
+
+    /// <summary>An address that traces and metrics are exported to by OTLP, such as <c>http://localhost:4317</c>; null for none.</summary>
+    public string? Otlp { get; init; }
+}
+
+/// <summary>A certificate with its key.</summary>
+public sealed record CertificateSettings
+{
+    /// <summary>A PEM file with the certificate and those that it was signed with, or a PKCS #12 file.</summary>
+    [StringLength(4096, MinimumLength = 1)]
+    public required string Path { get; init; }
+
+    /// <summary>A PEM file with the key; null where <see cref="Path"/> holds it.</summary>
+    public string? KeyPath { get; init; }
+
+    /// <summary>The password of the key, or of the PKCS #12 file.</summary>
+    public string? Password { get; init; }
+}

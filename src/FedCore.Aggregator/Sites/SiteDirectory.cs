@@ -1,0 +1,120 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using FedCore.Aggregator.Journal;
+
+namespace FedCore.Aggregator.Sites;
+
+/// <summary>The sites that may join. Safe for many threads.</summary>
+/// <param name="log">Where they are kept.</param>
+/// <param name="clock">Tells who was heard of when.</param>
+/// <param name="liveness">After how long without a sign of life a site counts as gone.</param>
+internal sealed partial class SiteDirectory(IEventLog log, TimeProvider clock, TimeSpan liveness) : IDisposable
+{
+    private readonly SemaphoreSlim _writing = new(1);
+    private readonly ConcurrentDictionary<string, Site> _byName = new(StringComparer.Ordinal), _byToken = new(StringComparer.Ordinal);
+    private volatile Site[] _all = [];
+
+    /// <summary>Raised when a site came or went.</summary>
+    public event Action? Changed;
+
+    /// <summary>All sites, in the order in which they were added.</summary>
+    public IReadOnlyList<Site> All => _all;
+
+    /// <summary>Reads the sites from the log.</summary>
+    public async Task LoadAsync(CancellationToken ct)
+    {
+        await foreach (LoggedEvent logged in log.ReadAsync(SiteFact.Stream, 0, ct).ConfigureAwait(false))
+            Apply(JsonSerializer.Deserialize<SiteFact>(logged.Json, SiteFact.Json)!);
+    }
+
+    /// <summary>Finds a site by its name.</summary>
+    public Site? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>Finds the site that a token belongs to.</summary>
+    public Site? FindByToken(string token)
+    {
+        string hash = JoinToken.Hash(token);
+        return _byToken.TryGetValue(hash, out Site? site) && site.TokenHash is { } kept && JoinToken.Matches(hash, kept) ? site : null;
+    }
+
+    /// <summary>Adds a site.</summary>
+    /// <returns>Its token.</returns>
+    /// <exception cref="FedCoreException">The name cannot be used (<c>site.name</c>) or is taken (<c>site.exists</c>).</exception>
+    public async Task<string> AddAsync(string name, CancellationToken ct)
+    {
+        if (!NamePattern().IsMatch(name))
+        {
+            throw FedCoreException.Configuration(
+                "site.name", $"'{Shown.Of(name)}' cannot be a site's name. Use letters, digits, dots, hyphens and underscores, at most 100, and begin with a letter or a digit.");
+        }
+
+        string token = JoinToken.New();
+        await _writing.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            if (_byName.ContainsKey(name)) throw FedCoreException.Configuration("site.exists", $"There is a site '{name}' already. Give it a new token, or choose another name.");
+            await RecordAsync(new SiteAdded(name, JoinToken.Hash(token)), ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+
+        return token;
+    }
+
+    /// <summary>Gives a site another token, or takes the one that it has.</summary>
+    /// <returns>The new token; null where there is none.</returns>
+    /// <exception cref="FedCoreException">There is no such site (<c>site.unknown</c>).</exception>
+    public async Task<string?> ReplaceTokenAsync(string name, bool revoke, CancellationToken ct)
+    {
+        string? token = revoke ? null : JoinToken.New();
+        await _writing.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            if (!_byName.TryGetValue(name, out Site? site)) throw FedCoreException.Configuration("site.unknown", $"There is no site '{Shown.Of(name)}'.");
+            await RecordAsync(new TokenReplaced(name, token is null ? null : JoinToken.Hash(token)), ct).ConfigureAwait(false);
+            site.Dismiss();
+        }
+        finally
+        {
+            _writing.Release();
+        }
+
+        return token;
+    }
+
+    /// <summary>Tells those who wait for sites that one came or went.</summary>
+    public void RaiseChanged() => Changed?.Invoke();
+
+    /// <inheritdoc/>
+    public void Dispose() => _writing.Dispose();
+
+    private async Task RecordAsync(SiteFact fact, CancellationToken ct)
+    {
+        await log.AppendAsync(SiteFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, SiteFact.Json), Durability.Now, ct).ConfigureAwait(false);
+        Apply(fact);
+    }
+
+    private void Apply(SiteFact fact)
+    {
+        switch (fact)
+        {
+            case SiteAdded added:
+                var site = new Site(added.Name, added.TokenHash, clock, liveness, RaiseChanged);
+                _byName[added.Name] = site;
+                _byToken[added.TokenHash] = site;
+                _all = [.. _all, site];
+                break;
+            case TokenReplaced replaced when _byName.TryGetValue(replaced.Name, out Site? known):
+                if (known.TokenHash is { } old) _byToken.TryRemove(old, out _);
+                known.TokenHash = replaced.TokenHash;
+                if (replaced.TokenHash is { } hash) _byToken[hash] = known;
+                break;
+        }
+    }
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\z")]
+    private static partial Regex NamePattern();
+}
