@@ -21,6 +21,10 @@ internal static class CommandLine
             DataCommand.Create(output, error),
             SchemaCommand.Create(output),
             StrategiesCommand.Create(output),
+            AggregatorCommand.Create(output, error),
+            RunCommand.Create(output),
+            ModelCommand.Create(output),
+            SiteCommand.Create(output),
         };
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new ExampleHelp((HelpAction)help.Action!);

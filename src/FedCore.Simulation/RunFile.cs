@@ -31,6 +31,27 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
     /// <exception cref="FedCoreException">The file is not there or not as it must be; the message names place, value and remedy.</exception>
     public static RunFile Load(string path, IEnumerable<string> assignments, Registry registry)
     {
+        JsonObject document = Open(path, assignments);
+        SimulationDefinition simulation = JsonDocuments.Read<SimulatedRunDefinition>(document, registry, path).Simulation;
+        document.Remove("simulation");
+        return new RunFile(path, JsonDocuments.Read<RunDefinition>(document, registry, path), simulation);
+    }
+
+    /// <summary>Reads and checks the run of a file, for real sites: where simulated ones would come from is passed over.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="assignments">Changes such as <c>strategy.mu=0.1</c>, made before the checks.</param>
+    /// <param name="registry">The names that may stand in it.</param>
+    /// <returns>The run.</returns>
+    /// <exception cref="FedCoreException">The file is not there or not as it must be; the message names place, value and remedy.</exception>
+    public static RunDefinition LoadRun(string path, IEnumerable<string> assignments, Registry registry)
+    {
+        JsonObject document = Open(path, assignments);
+        document.Remove("simulation");
+        return JsonDocuments.Read<RunDefinition>(document, registry, path);
+    }
+
+    private static JsonObject Open(string path, IEnumerable<string> assignments)
+    {
         ArgumentNullException.ThrowIfNull(assignments);
         if (Directory.Exists(path))
             throw FedCoreException.Configuration("run.file", $"The run file '{Shown.Of(path, 400)}' is a folder. Name the file in it, such as {Shown.Of(System.IO.Path.Combine(path, "run.json"), 400)}.");
@@ -46,9 +67,7 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
 
         JsonObject document = JsonDocuments.Parse(text, path);
         foreach (string assignment in assignments) JsonDocuments.Set(document, assignment);
-        SimulationDefinition simulation = JsonDocuments.Read<SimulatedRunDefinition>(document, registry, path).Simulation;
-        document.Remove("simulation");
-        return new RunFile(path, JsonDocuments.Read<RunDefinition>(document, registry, path), simulation);
+        return document;
     }
 
     // Beside UTF-8 a file may be in UTF-16 or UTF-32, if it begins with their marks.

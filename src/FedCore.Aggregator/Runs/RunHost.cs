@@ -79,6 +79,15 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         }
     }
 
+    /// <summary>The receipts of the rounds that count, oldest first.</summary>
+    public IReadOnlyList<RoundReceipt> Receipts
+    {
+        get
+        {
+            lock (_lock) return [.. _state.Rounds];
+        }
+    }
+
     /// <summary>Begins, or goes on, in the background.</summary>
     public void Start() => _work = Task.Run(WorkAsync);
 

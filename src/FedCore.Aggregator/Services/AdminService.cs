@@ -1,7 +1,10 @@
+using System.Text.Json;
 using FedCore.Aggregator.Journal;
 using FedCore.Aggregator.Runs;
 using FedCore.Aggregator.Telemetry;
+using FedCore.Json;
 using FedCore.Protocol.V1;
+using FedCore.Rounds;
 using Grpc.Core;
 
 namespace FedCore.Aggregator.Services;
@@ -63,6 +66,13 @@ internal sealed class AdminService(AggregatorParts parts, RunDirectory runs) : A
         return run.Describe();
     }
 
+    public override async Task ListReceipts(RunRequest request, IServerStreamWriter<RunReceipt> responseStream, ServerCallContext context)
+    {
+        RunHost run = Find(request.RunId);
+        foreach (RoundReceipt receipt in run.Receipts)
+            await responseStream.WriteAsync(new RunReceipt { Round = receipt.Round, Json = JsonSerializer.Serialize(receipt, FedCoreJson.Options(parts.Registry)) }, context.CancellationToken).ConfigureAwait(false);
+    }
+
     public override Task<ListModelsReply> ListModels(RunRequest request, ServerCallContext context)
     {
         var reply = new ListModelsReply();
@@ -81,7 +91,7 @@ internal sealed class AdminService(AggregatorParts parts, RunDirectory runs) : A
             Software = site.Software,
             Cores = site.Cores ?? 0,
             MemoryBytes = site.MemoryBytes ?? 0,
-            Activity = site.Tasks is [var task, ..] ? $"{task.Fleet.Run} round {task.Task.Round} {(task.Task is Rounds.TrainTask ? "train" : "evaluate")}" : "",
+            Activity = site.Tasks is [var task, ..] ? $"{task.Fleet.Run} round {task.Task.Round} {(task.Task is TrainTask ? "train" : "evaluate")}" : "",
             IsRevoked = site.TokenHash is null,
         }));
         return Task.FromResult(reply);

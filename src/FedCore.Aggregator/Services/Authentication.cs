@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Telemetry;
-using FedCore.Protocol;
+using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
@@ -81,7 +81,7 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
         response.ContentType = "application/grpc";
         response.Headers["grpc-status"] = ((int)status).ToString(CultureInfo.InvariantCulture);
         response.Headers["grpc-message"] = Uri.EscapeDataString(message).Replace("%20", " ", StringComparison.Ordinal);
-        response.Headers[RpcFault.DetailsTrailer] = Convert.ToBase64String(RpcFault.Details(status, message, fault)).TrimEnd('=');
+        response.Headers[RpcDetails.Trailer] = Convert.ToBase64String(RpcDetails.Of(status, message, fault)).TrimEnd('=');
     }
 
     [GeneratedRegex(@"^([0-9a-f]{32})\.([0-9]{1,18})\z")]

@@ -1,6 +1,5 @@
+using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
-using Google.Protobuf;
-using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 
 namespace FedCore.Aggregator.Services;
@@ -8,9 +7,6 @@ namespace FedCore.Aggregator.Services;
 /// <summary>Faults of calls: a canonical status, a message for a person, and a <see cref="Fault"/> for programs in the trailers.</summary>
 internal static class RpcFault
 {
-    /// <summary>The trailer that holds the details.</summary>
-    public const string DetailsTrailer = "grpc-status-details-bin";
-
     /// <summary>A fault.</summary>
     /// <param name="status">The canonical status.</param>
     /// <param name="code">The reason code.</param>
@@ -18,7 +14,7 @@ internal static class RpcFault
     /// <param name="field">The request's field that it is about.</param>
     /// <returns>The exception, to be thrown.</returns>
     public static RpcException Of(StatusCode status, string code, string message, string field = "") =>
-        new(new Status(status, message), new Metadata { { DetailsTrailer, Details(status, message, new Fault { Code = code, Field = field }) } });
+        new(new Status(status, message), new Metadata { { RpcDetails.Trailer, RpcDetails.Of(status, message, new Fault { Code = code, Field = field }) } });
 
     /// <summary>A field of a request that is not as it must be.</summary>
     /// <param name="field">The field, such as <c>head.length</c>.</param>
@@ -42,8 +38,4 @@ internal static class RpcFault
             },
         },
         fault.Code, fault.Message, field);
-
-    /// <summary>What goes into the details' trailer.</summary>
-    public static byte[] Details(StatusCode status, string message, Fault fault) =>
-        new StatusDetails { Code = (int)status, Message = message, Details = { Any.Pack(fault) } }.ToByteArray();
 }

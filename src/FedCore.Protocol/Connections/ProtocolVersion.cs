@@ -1,4 +1,4 @@
-namespace FedCore.Protocol;
+namespace FedCore.Protocol.Connections;
 
 /// <summary>The metadata that every call carries beside its token.</summary>
 internal static class ProtocolVersion

@@ -1,0 +1,83 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using FedCore.Cli.Display;
+using FedCore.Cli.Service;
+using FedCore.Protocol.V1;
+
+namespace FedCore.Cli.Commands;
+
+/// <summary><c>fedcore site</c>: the sites of an aggregator.</summary>
+internal static class SiteCommand
+{
+    public static Command Create(TextWriter output)
+    {
+        AdminConnection.Options options = AdminConnection.Options.New();
+        var list = new ExampleCommand("list", "Lists the sites: who is connected, and what they do.", "fedcore site list");
+        options.AddTo(list);
+        list.SetAction((parsed, ct) => ListAsync(options, parsed, output, ct));
+
+        AdminConnection.Options adding = AdminConnection.Options.New();
+        var name = new Argument<string>("NAME") { Description = "The site's name. Random streams are keyed by it: the same name gives the same bits as in a simulation." };
+        var add = new ExampleCommand("add", "Adds a site, and prints its join token, which is shown this once.", "fedcore site add cleveland > cleveland.token") { name };
+        adding.AddTo(add);
+        add.SetAction(async (parsed, ct) =>
+        {
+            using AdminConnection connection = adding.Connect(parsed);
+            AddSiteReply reply = await connection.CallAsync(c => c.Admin.AddSiteAsync(new AddSiteRequest { Name = parsed.GetValue(name) }, cancellationToken: ct).ResponseAsync);
+            await output.WriteLineAsync(parsed.GetValue(adding.Json) ? JsonSerializer.Serialize(new { site = parsed.GetValue(name), token = reply.Token }) : reply.Token);
+            return 0;
+        });
+
+        AdminConnection.Options replacing = AdminConnection.Options.New();
+        var revoke = new Option<bool>("--revoke") { Description = "No new token: the site can no longer join." };
+        var token = new ExampleCommand("token", "Gives a site a new join token; the old one is no longer good.", "fedcore site token cleveland --revoke") { name, revoke };
+        replacing.AddTo(token);
+        token.SetAction(async (parsed, ct) =>
+        {
+            using AdminConnection connection = replacing.Connect(parsed);
+            var request = new ReplaceTokenRequest { Name = parsed.GetValue(name), Revoke = parsed.GetValue(revoke) };
+            ReplaceTokenReply reply = await connection.CallAsync(c => c.Admin.ReplaceTokenAsync(request, cancellationToken: ct).ResponseAsync);
+            await output.WriteLineAsync(parsed.GetValue(replacing.Json) ? JsonSerializer.Serialize(new { site = request.Name, token = reply.Token }) : request.Revoke ? $"{request.Name} can no longer join." : reply.Token);
+            return 0;
+        });
+        return new Command("site", "The sites of an aggregator.") { list, add, token };
+    }
+
+    private static async Task<int> ListAsync(AdminConnection.Options options, ParseResult parsed, TextWriter output, CancellationToken ct)
+    {
+        using AdminConnection connection = options.Connect(parsed);
+        ListSitesReply reply = await connection.CallAsync(c => c.Admin.ListSitesAsync(new ListSitesRequest(), cancellationToken: ct).ResponseAsync);
+        if (parsed.GetValue(options.Json))
+        {
+            foreach (SiteStatus site in reply.Sites)
+            {
+                await output.WriteLineAsync(JsonSerializer.Serialize(new
+                {
+                    name = site.Name,
+                    connected = site.IsConnected,
+                    lastSeen = TimeOf(site.LastSeenUnixMilliseconds),
+                    software = site.Software,
+                    cores = site.Cores,
+                    memoryBytes = site.MemoryBytes,
+                    activity = site.Activity,
+                    revoked = site.IsRevoked,
+                }));
+            }
+
+            return 0;
+        }
+
+        TextTable.Write(
+            output, ["site", "state", "last seen", "software", "does"],
+            reply.Sites.Select(site => (string[])
+            [
+                site.Name, site.IsRevoked ? "revoked" : site.IsConnected ? "connected" : "away",
+                TimeOf(site.LastSeenUnixMilliseconds)?.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "", Shown.Of(site.Software), site.Activity,
+            ]),
+            "There are no sites. Add one with: fedcore site add NAME");
+        return 0;
+    }
+
+    private static DateTimeOffset? TimeOf(long milliseconds) => milliseconds == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+}
