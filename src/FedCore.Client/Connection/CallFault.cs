@@ -1,0 +1,72 @@
+using System.Security.Authentication;
+using FedCore.Protocol.V1;
+using Google.Protobuf;
+using Grpc.Core;
+
+namespace FedCore.Client.Connection;
+
+/// <summary>A call that failed, with what the aggregator says of it to programs.</summary>
+internal sealed class CallFault : Exception
+{
+    private const string DetailsTrailer = "grpc-status-details-bin";
+
+    private CallFault(StatusCode status, string message, Fault details, Exception? cause)
+        : base(message, cause) => (Status, Code, ServedVersions) = (status, details.Code, details.ServedVersions);
+
+    /// <summary>A call whose end is not what it must be.</summary>
+    public CallFault(string message)
+        : this(StatusCode.Internal, message, new Fault(), null)
+    {
+    }
+
+    /// <summary>The canonical status.</summary>
+    public StatusCode Status { get; }
+
+    /// <summary>The aggregator's reason code; empty where it gives none.</summary>
+    public string Code { get; }
+
+    /// <summary>The versions of the protocol that the aggregator serves, where that is what is wrong.</summary>
+    public IReadOnlyList<int> ServedVersions { get; }
+
+    /// <summary>Whether the same call may well succeed later.</summary>
+    public bool IsTransient => Status is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.ResourceExhausted or StatusCode.Aborted or StatusCode.Cancelled
+        or StatusCode.Internal or StatusCode.Unknown or StatusCode.OutOfRange;
+
+    /// <summary>Whether nobody waits for the task that the call was about.</summary>
+    public bool IsUnwanted => Status == StatusCode.FailedPrecondition && Code == "task.unwanted";
+
+    /// <summary>What is wrong with the aggregator's certificate; null where nothing is known to be.</summary>
+    public string? Distrust
+    {
+        get
+        {
+            for (Exception? cause = InnerException; cause is not null; cause = cause.InnerException ?? (cause as RpcException)?.Status.DebugException)
+                if (cause is AuthenticationException) return cause.Message;
+            return null;
+        }
+    }
+
+    /// <summary>Makes a fault of the RPC layer's.</summary>
+    /// <param name="fault">The fault.</param>
+    /// <param name="reason">Why the call was given up here; null where it was not.</param>
+    public static CallFault From(RpcException fault, string? reason = null)
+    {
+        string message = reason ?? (fault.Status.Detail.Length > 0 ? Shown.Of(fault.Status.Detail.TrimEnd('.'), 1000) : $"the aggregator answered {fault.StatusCode}");
+        return new CallFault(reason is null ? fault.StatusCode : StatusCode.DeadlineExceeded, message, DetailsOf(fault), fault);
+    }
+
+    private static Fault DetailsOf(RpcException fault)
+    {
+        try
+        {
+            if (fault.Trailers.GetValueBytes(DetailsTrailer) is { } bytes
+                && StatusDetails.Parser.ParseFrom(bytes).Details.FirstOrDefault(detail => detail.Is(Fault.Descriptor)) is { } details) return details.Unpack<Fault>();
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            // The status says enough.
+        }
+
+        return new Fault();
+    }
+}

@@ -1,0 +1,137 @@
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using FedCore.Client.Settings;
+using FedCore.Client.Storage;
+using FedCore.Protocol.Transfers;
+using FedCore.Protocol.V1;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Grpc.Net.Client.Web;
+
+namespace FedCore.Client.Connection;
+
+/// <summary>The way to the aggregator: one HTTP/2 connection, outbound, or HTTP/1.1 where a network has nothing newer.</summary>
+internal sealed class EdgeConnection : IDisposable
+{
+    // Room for a model that comes with its task; the aggregator says up to which size it does.
+    private const int MaxMessageBytes = 64 << 20;
+
+    private static readonly TimeSpan CallLimit = TimeSpan.FromSeconds(30), PartLimit = TimeSpan.FromMinutes(5);
+
+    private readonly HttpMessageHandler _handler;
+    private readonly GrpcChannel _channel;
+    private readonly Edge.EdgeClient _edge;
+    private readonly UploadsClient _uploads;
+
+    public EdgeConnection(ClientSettings settings, ClientIdentity identity, TimeProvider clock)
+    {
+        (Settings, Clock, Token) = (settings, clock, new ClientToken(settings.Token, settings.TokenFile is { } file ? settings.PathOf(file) : null));
+        var sockets = new SocketsHttpHandler
+        {
+            EnableMultipleHttp2Connections = true,
+            ConnectTimeout = TimeSpan.FromSeconds(10),
+            KeepAlivePingDelay = TimeSpan.FromSeconds(20),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+        };
+        if (settings.TrustedCertificate is { } certificate) sockets.SslOptions = TrustIn(settings.PathOf(certificate));
+        _handler = new IdentityHandler(Token, identity.OnWire, sockets);
+        if (settings.Web) _handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, _handler) { HttpVersion = System.Net.HttpVersion.Version11 };
+        _channel = GrpcChannel.ForAddress(settings.Aggregator, new GrpcChannelOptions { HttpHandler = _handler, MaxReceiveMessageSize = MaxMessageBytes });
+        CallInvoker invoker = _channel.CreateCallInvoker();
+        (_edge, _uploads, Blobs) = (new Edge.EdgeClient(invoker), new UploadsClient(invoker), new BlobsClient(invoker));
+    }
+
+    public ClientSettings Settings { get; }
+
+    public TimeProvider Clock { get; }
+
+    public ClientToken Token { get; }
+
+    public BlobsClient Blobs { get; }
+
+    /// <summary>Whether requests can be streamed, which gRPC-Web cannot.</summary>
+    public bool CanStream => !Settings.Web;
+
+    public Task<JoinReply> JoinAsync(JoinRequest request, CancellationToken ct) => CallAsync(options => _edge.JoinAsync(request, options), CallLimit, ct);
+
+    /// <param name="request">The request.</param>
+    /// <param name="wait">How long the aggregator waits at most until it answers.</param>
+    /// <param name="ct">Cancels the call.</param>
+    public Task<NextTaskReply> NextTaskAsync(NextTaskRequest request, TimeSpan wait, CancellationToken ct) =>
+        CallAsync(options => _edge.NextTaskAsync(request, options), wait + CallLimit, ct);
+
+    public Task<ProgressReply> ReportProgressAsync(ProgressRequest request, CancellationToken ct) =>
+        CallAsync(options => _edge.ReportProgressAsync(request, options), CallLimit, ct);
+
+    public Task<DeclineReply> DeclineTaskAsync(DeclineRequest request, CancellationToken ct) =>
+        CallAsync(options => _edge.DeclineTaskAsync(request, options), CallLimit, ct);
+
+    public Task<UploadState> FindUploadAsync(UploadHead head, CancellationToken ct) => CallAsync(options => _edge.FindUploadAsync(head, options), CallLimit, ct);
+
+    public Task<UploadState> SendPartAsync(Chunk part, CancellationToken ct) => CallAsync(options => _uploads.SendPartAsync(part, options), PartLimit, ct);
+
+    /// <summary>Opens a stream of an upload's parts.</summary>
+    public AsyncClientStreamingCall<Chunk, UploadState> Send(CallOptions options) => _uploads.Send(options);
+
+    /// <summary>Makes a call, and of its faults this client's.</summary>
+    /// <param name="stall">Gives the call up where nothing moves.</param>
+    /// <param name="call">The call.</param>
+    /// <exception cref="CallFault">It failed.</exception>
+    /// <exception cref="OperationCanceledException">The caller has cancelled it.</exception>
+    public static async Task TranslateAsync(StallTimer stall, Func<CallOptions, Task> call)
+    {
+        try
+        {
+            await call(new CallOptions(null, null, stall.Token)).ConfigureAwait(false);
+        }
+        catch (RpcException fault)
+        {
+            stall.Outer.ThrowIfCancellationRequested();
+            throw CallFault.From(fault, stall.Reason);
+        }
+        catch (OperationCanceledException fault) when (!stall.Outer.IsCancellationRequested)
+        {
+            throw CallFault.From(new RpcException(new Status(StatusCode.Cancelled, fault.Message, fault)), stall.Reason);
+        }
+    }
+
+    public void Dispose()
+    {
+        _channel.Dispose();
+        _handler.Dispose();
+    }
+
+    private async Task<T> CallAsync<T>(Func<CallOptions, AsyncUnaryCall<T>> start, TimeSpan limit, CancellationToken ct)
+    {
+        T reply = default!;
+        using var stall = new StallTimer(Clock, ct, limit);
+        await TranslateAsync(stall, async options =>
+        {
+            using AsyncUnaryCall<T> call = start(options);
+            reply = await call.ResponseAsync.ConfigureAwait(false);
+        }).ConfigureAwait(false);
+        return reply;
+    }
+
+    // In place of what the machine trusts.
+    private static SslClientAuthenticationOptions TrustIn(string path)
+    {
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        try
+        {
+            policy.CustomTrustStore.ImportFromPemFile(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
+        {
+            throw Fault($"cannot be read ({Shown.Of(fault.Message.TrimEnd('.'), 400)})", fault);
+        }
+
+        return policy.CustomTrustStore.Count > 0 ? new SslClientAuthenticationOptions { CertificateChainPolicy = policy } : throw Fault("holds no certificate", null);
+
+        FedCoreException Fault(string what, Exception? cause) => FedCoreException.Configuration(
+            "client.certificate", $"client.trustedCertificate is {Shown.Of(path, 400)}, which {what}. Name a PEM file with the certificate of the authority that has signed the aggregator's.", cause);
+    }
+}

@@ -1,0 +1,41 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace FedCore.Client.Outbox;
+
+/// <summary>An update that was finished and is on its way.</summary>
+[SuppressMessage("Design", "CA1001", Justification = "Its source of cancellation has neither a timer nor a handle, and may be used from another thread to the last.")]
+internal sealed class OutboxEntry
+{
+    private readonly TimeProvider _clock;
+    private readonly TimeSpan _age;
+    private readonly long _since;
+    private readonly CancellationTokenSource _unwanted = new();
+
+    /// <param name="record">What is written down of it.</param>
+    /// <param name="folder">Its folder.</param>
+    /// <param name="clock">The clock. One that was set between two starts makes no update younger than it is in this one.</param>
+    public OutboxEntry(UpdateRecord record, string folder, TimeProvider clock)
+    {
+        (Record, Folder, _clock, _since) = (record, folder, clock, clock.GetTimestamp());
+        TimeSpan age = clock.GetUtcNow() - record.Finished;
+        _age = age > TimeSpan.Zero ? age : TimeSpan.Zero;
+    }
+
+    public UpdateRecord Record { get; }
+
+    public string Folder { get; set; }
+
+    /// <summary>The update's bytes.</summary>
+    public string UpdateFile => Path.Combine(Folder, Outbox.UpdateFile);
+
+    /// <summary>How long it has waited.</summary>
+    public TimeSpan Age => _age + _clock.GetElapsedTime(_since);
+
+    /// <summary>Cancelled when nobody waits for it any more.</summary>
+    public CancellationToken Unwanted => _unwanted.Token;
+
+    /// <summary>How often the aggregator has refused it.</summary>
+    public int Refusals { get; set; }
+
+    public void MarkUnwanted() => _unwanted.Cancel();
+}

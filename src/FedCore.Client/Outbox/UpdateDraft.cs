@@ -1,0 +1,72 @@
+using System.Text.Json;
+using FedCore.Client.State;
+using FedCore.Client.Storage;
+
+namespace FedCore.Client.Outbox;
+
+/// <summary>An update that is being written. It is one when its folder has its name: then its bytes, its record and what was learned for it are all there.</summary>
+internal sealed class UpdateDraft : IDisposable
+{
+    private readonly Disk _disk;
+    private readonly string _folder, _target;
+    private readonly UpdateFileWriter _writer;
+    private (long Length, string Digest) _content;
+
+    public UpdateDraft(string target, Disk disk)
+    {
+        (_target, _folder, _disk) = (target, target + Suffix, disk);
+        disk.DeleteFolder(_folder);
+        disk.CreateFolder(_folder);
+        _writer = new UpdateFileWriter(UpdateFile);
+    }
+
+    /// <summary>How folders of drafts end.</summary>
+    public const string Suffix = ".draft";
+
+    /// <summary>Takes the update's bytes.</summary>
+    public System.Buffers.IBufferWriter<byte> Bytes => _writer;
+
+    private string UpdateFile => Path.Combine(_folder, Outbox.UpdateFile);
+
+    /// <summary>Ends the writing of the update's bytes.</summary>
+    /// <returns>The bytes, to be looked at.</returns>
+    public UpdateFileReader Seal()
+    {
+        _content = _writer.Complete();
+        _writer.Dispose();
+        return new UpdateFileReader(UpdateFile);
+    }
+
+    /// <summary>Makes the draft an update, at once and for good.</summary>
+    /// <param name="record">What to write down of it; its digest and length are those of the bytes.</param>
+    /// <param name="state">What was learned for it; null for nothing that is kept.</param>
+    /// <returns>What was written down.</returns>
+    public UpdateRecord Complete(UpdateRecord record, SiteState? state)
+    {
+        record = record with { Digest = _content.Digest, Length = _content.Length, KeepsState = state is not null };
+        if (state is not null)
+        {
+            string kept = Path.Combine(_folder, Outbox.StateFolder);
+            _disk.CreateFolder(kept);
+            state.Save(kept);
+            Disk.SyncFolder(kept);
+        }
+
+        _disk.Write(Path.Combine(_folder, Outbox.RecordFile), JsonSerializer.SerializeToUtf8Bytes(record, JsonSerializerOptions.Web));
+        _disk.Move(_folder, _target);
+        return record;
+    }
+
+    public void Dispose()
+    {
+        _writer.Dispose();
+        try
+        {
+            _disk.DeleteFolder(_folder);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // It goes at the next start.
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using System.Buffers;
+using FedCore.Client.Connection;
+using FedCore.Client.Telemetry;
+using FedCore.Protocol.Transfers;
+using FedCore.Protocol.V1;
+using Google.Protobuf;
+using Grpc.Core;
+using Microsoft.Win32.SafeHandles;
+
+namespace FedCore.Client.Outbox;
+
+/// <summary>Sends one update: in one call where it is short, otherwise from where the aggregator has it, as a stream or, where there are none, in pieces.</summary>
+internal sealed class UpdateSender(EdgeConnection connection, Session session)
+{
+    /// <summary>Sends the update; when the call returns, the aggregator has it for good.</summary>
+    /// <exception cref="CallFault">It could not be sent.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled, or nobody waits for the update any more.</exception>
+    public async Task SendAsync(OutboxEntry entry, CancellationToken ct)
+    {
+        using SafeFileHandle file = File.OpenHandle(entry.UpdateFile, share: FileShare.Read | FileShare.Delete, options: FileOptions.SequentialScan);
+        UploadHead head = HeadOf(entry);
+        UploadState state = head.Length <= session.InlineBytes
+            ? await SendPartAsync(file, head, 0, (int)head.Length, ct).ConfigureAwait(false)
+            : await connection.FindUploadAsync(head, ct).ConfigureAwait(false);
+        if (!state.IsAccepted)
+        {
+            CheckOffset(state, head);
+            state = connection.CanStream ? await StreamAsync(file, entry, head, state.Offset, ct).ConfigureAwait(false) : await SendPartsAsync(file, entry, head, state.Offset, ct).ConfigureAwait(false);
+        }
+
+        if (!state.IsAccepted) throw new CallFault($"the aggregator has {state.Offset} of the update's {head.Length} bytes, and not all");
+    }
+
+    private async Task<UploadState> SendPartsAsync(SafeFileHandle file, OutboxEntry entry, UploadHead head, long offset, CancellationToken ct)
+    {
+        while (true)
+        {
+            ct.ThrowIfCancellationRequested();
+            entry.Unwanted.ThrowIfCancellationRequested();
+            UploadState state = await SendPartAsync(file, head, offset, (int)Math.Min(session.ChunkBytes, head.Length - offset), ct).ConfigureAwait(false);
+            if (state.IsAccepted) return state;
+            CheckOffset(state, head);
+            if (state.Offset == offset) throw new CallFault($"the aggregator keeps nothing of the update behind byte {offset}");
+            offset = state.Offset;
+        }
+    }
+
+    private async Task<UploadState> SendPartAsync(SafeFileHandle file, UploadHead head, long offset, int count, CancellationToken ct)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(Math.Max(1, count));
+        try
+        {
+            Read(file, buffer.AsSpan(0, count), offset);
+            UploadState state = await connection.SendPartAsync(new Chunk { Head = head, Offset = offset, Data = new ReadOnlySequence<byte>(buffer, 0, count) }, ct).ConfigureAwait(false);
+            ClientMeter.Uploaded.Add(count);
+            return state;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async Task<UploadState> StreamAsync(SafeFileHandle file, OutboxEntry entry, UploadHead head, long offset, CancellationToken ct)
+    {
+        UploadState state = new();
+        using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        using var stall = new StallTimer(connection.Clock, cancelled.Token);
+        await EdgeConnection.TranslateAsync(stall, async options =>
+        {
+            using AsyncClientStreamingCall<Chunk, UploadState> call = connection.Send(options);
+            try
+            {
+                // Of an update that is there to its end it is known only by the answer what became of it.
+                using CancellationTokenRegistration unwanted = entry.Unwanted.Register(cancelled.Cancel);
+                await WriteAsync(call.RequestStream, file, head, offset, stall).ConfigureAwait(false);
+            }
+            catch (Exception fault) when (fault is RpcException or InvalidOperationException && !stall.Token.IsCancellationRequested)
+            {
+                // The aggregator may have ended the call early: its answer says why.
+            }
+
+            state = await call.ResponseAsync.ConfigureAwait(false);
+        }).ConfigureAwait(false);
+        return state;
+    }
+
+    private async Task WriteAsync(IClientStreamWriter<Chunk> stream, SafeFileHandle file, UploadHead head, long offset, StallTimer stall)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(session.ChunkBytes);
+        try
+        {
+            bool isFirst = true;
+            do
+            {
+                int count = (int)Math.Min(session.ChunkBytes, head.Length - offset);
+                Read(file, buffer.AsSpan(0, count), offset);
+                var data = new ReadOnlySequence<byte>(buffer, 0, count);
+                await stream.WriteAsync(isFirst ? new Chunk { Head = head, Offset = offset, Data = data } : new Chunk { Data = data }).ConfigureAwait(false);
+                ClientMeter.Uploaded.Add(count);
+                stall.Restart();
+                (offset, isFirst) = (offset + count, false);
+            }
+            while (offset < head.Length);
+            await stream.CompleteAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static UploadHead HeadOf(OutboxEntry entry)
+    {
+        UpdateRecord record = entry.Record;
+        var head = new UploadHead
+        {
+            TaskId = record.Task,
+            Digest = ByteString.CopyFrom(Convert.FromHexString(record.Digest)),
+            Length = record.Length,
+            AgeSeconds = (long)entry.Age.TotalSeconds,
+        };
+        if (record.Steps is { } steps) head.Steps = steps;
+        if (record.PlannedSteps is { } planned) head.PlannedSteps = planned;
+        return head;
+    }
+
+    private static void CheckOffset(UploadState state, UploadHead head)
+    {
+        if (state.Offset < 0 || state.Offset > head.Length) throw new CallFault($"the aggregator says that it has {state.Offset} of the update's {head.Length} bytes");
+    }
+
+    private static void Read(SafeFileHandle file, Span<byte> target, long offset)
+    {
+        while (!target.IsEmpty)
+        {
+            int count = RandomAccess.Read(file, target, offset);
+            if (count == 0) throw new EndOfStreamException($"the update's file ends at byte {offset}");
+            target = target[count..];
+            offset += count;
+        }
+    }
+}

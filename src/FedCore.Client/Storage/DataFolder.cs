@@ -1,0 +1,66 @@
+namespace FedCore.Client.Storage;
+
+/// <summary>The folder in which a client keeps what must outlast it. It belongs to one process at a time.</summary>
+internal sealed class DataFolder : IDisposable
+{
+    private readonly FileStream _lock;
+
+    private DataFolder(string path, FileStream held, Disk disk)
+    {
+        (Path, _lock, Disk) = (path, held, disk);
+        foreach (string folder in (string[])[Blobs, Outbox, Unsettled, Committing, State]) disk.CreateFolder(folder);
+        Identity = ClientIdentity.Next(System.IO.Path.Combine(path, "client.json"), disk);
+    }
+
+    public string Path { get; }
+
+    public Disk Disk { get; }
+
+    public ClientIdentity Identity { get; }
+
+    /// <summary>What was downloaded, by its digest.</summary>
+    public string Blobs => Of("blobs");
+
+    /// <summary>Updates on their way to the aggregator, a folder each.</summary>
+    public string Outbox => Of("outbox");
+
+    /// <summary>What was learned for updates that were acknowledged and may yet count.</summary>
+    public string Unsettled => Of("unsettled");
+
+    /// <summary>What was learned for updates that count, while it becomes the client's state.</summary>
+    public string Committing => Of("committing");
+
+    /// <summary>What the client keeps from round to round, a folder per run.</summary>
+    public string State => Of("state");
+
+    /// <summary>Opens the folder, which is made where it is not there.</summary>
+    /// <exception cref="FedCoreException">Another process has it, or it cannot be written to (<c>client.folder</c>).</exception>
+    public static DataFolder Open(string path, Disk disk)
+    {
+        FileStream? held = null;
+        try
+        {
+            disk.CreateFolder(path);
+            held = new FileStream(
+                System.IO.Path.Combine(path, "lock"), new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 });
+            return new DataFolder(path, held, disk);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            held?.Dispose();
+            string what = held is null && fault is IOException and not DirectoryNotFoundException
+                ? "is in use by another client, or cannot be written to. Stop the other one, or give this one a dataFolder of its own"
+                : "cannot be written to. Give this user the right to, or name another in dataFolder";
+            throw FedCoreException.Configuration("client.folder", $"The data folder {Shown.Of(path, 400)} {what} ({Shown.Of(fault.Message.TrimEnd('.'), 400)}).", fault);
+        }
+        catch
+        {
+            held?.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => _lock.Dispose();
+
+    private string Of(string name) => System.IO.Path.Combine(Path, name);
+}

@@ -1,0 +1,64 @@
+using System.Text.RegularExpressions;
+using FedCore.Models;
+using FedCore.Protocol.V1;
+using FedCore.Rounds;
+
+namespace FedCore.Client.Tasks;
+
+/// <summary>Looks at what an aggregator offers before it is used: names become folders, lengths become memory.</summary>
+internal static partial class OfferCheck
+{
+    private const int DigestBytes = 32, MaxDefinitionBytes = 4 << 20, MaxHeaderBytes = 16 << 20, MaxBatch = 1 << 20;
+
+    /// <summary>Says why what is offered is no task, if it is none.</summary>
+    public static string? FaultOf(TaskOffer offer)
+    {
+        if (!TaskPattern().IsMatch(offer.TaskId)) return $"its name is '{Shown.Of(offer.TaskId)}', not 32 hexadecimal digits";
+        if (!RunPattern().IsMatch(offer.RunId)) return $"its run is '{Shown.Of(offer.RunId)}', which is no run's name";
+        if (offer.Round < 1 || offer.Position < 0 || offer.CohortSize <= offer.Position) return $"it is for round {offer.Round}, position {offer.Position} of {offer.CohortSize}";
+        if (!IsBlob(offer.Definition, MaxDefinitionBytes) || !IsBlob(offer.Model, long.MaxValue)) return "it does not say where definition and model are";
+        if (offer.Broadcasts.Any(broadcast => !IsBlob(broadcast.Values, long.MaxValue))) return "it does not say where the vectors are that go along with the model";
+        if (offer.DeadlineMilliseconds < 0) return $"it was to be done {-offer.DeadlineMilliseconds} ms ago";
+        return offer.WorkCase switch
+        {
+            TaskOffer.WorkOneofCase.Train => FaultOf(offer.Train),
+            TaskOffer.WorkOneofCase.Evaluate => null,
+            _ => "it is neither for training nor for evaluation",
+        };
+    }
+
+    /// <summary>Refuses what does not fit the run, before it is downloaded.</summary>
+    /// <exception cref="FedCoreException">The model or a vector has another size than the run's (<c>task.size</c>), or a vector is missing.</exception>
+    public static void RequireFit(TaskOffer offer, RunPlan plan)
+    {
+        long model = plan.Model.Schema.Tensors.Sum(tensor => tensor.Length * tensor.Type.ByteSize());
+        if (offer.Model.Length < model || offer.Model.Length > model + MaxHeaderBytes) throw Fault($"The model that was offered has {offer.Model.Length} bytes; one of this run has {model} and a header");
+        if (offer.WorkCase != TaskOffer.WorkOneofCase.Train) return;
+        long vector = plan.Model.Schema.TrainableCount * sizeof(float);
+        foreach (string name in plan.Definition.Strategy.Broadcasts)
+        {
+            Broadcast broadcast = offer.Broadcasts.FirstOrDefault(candidate => candidate.Name == name) ?? throw Fault($"The vector '{Shown.Of(name)}' was not offered, which the run's strategy needs");
+            if (broadcast.Values.Length != vector) throw Fault($"The vector '{Shown.Of(name)}' that was offered has {broadcast.Values.Length} bytes; one of this run has {vector}");
+        }
+    }
+
+    private static string? FaultOf(TrainWork work)
+    {
+        if (work.Epochs < 0 || work.Steps < 0 || work.Epochs > 0 == work.Steps > 0) return $"it asks for {work.Epochs} passes and {work.Steps} steps; one of the two must be above 0";
+        if (work.BatchSize is < 0 or > MaxBatch) return $"it asks for batches of {work.BatchSize} examples";
+        if (!double.IsFinite(work.LearningRate) || work.LearningRate <= 0) return $"its learning rate is {work.LearningRate}";
+        if (work.HasClipNorm && !(work.ClipNorm > 0)) return $"it clips gradients to {work.ClipNorm}";
+        if (work.MaxExamples < 0) return $"it lets {work.MaxExamples} examples count";
+        return work.HasMaxSteps && work.MaxSteps < 1 ? $"it allows {work.MaxSteps} steps" : null;
+    }
+
+    private static bool IsBlob(Blob? blob, long maxLength) => blob is { Digest.Length: DigestBytes, Length: > 0 } && blob.Length <= maxLength;
+
+    private static FedCoreException Fault(string what) => FedCoreException.Configuration("task.size", what + ".");
+
+    [GeneratedRegex(@"^[0-9a-f]{32}\z")]
+    private static partial Regex TaskPattern();
+
+    [GeneratedRegex(@"^[a-z][a-z0-9-]{0,62}\z")]
+    private static partial Regex RunPattern();
+}

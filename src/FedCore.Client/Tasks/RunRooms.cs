@@ -1,0 +1,91 @@
+using System.Text;
+using FedCore.Client.Models;
+using FedCore.Client.Outbox;
+using FedCore.Client.Settings;
+using FedCore.Client.Storage;
+using FedCore.Client.Telemetry;
+using FedCore.Json;
+using FedCore.Naming;
+using FedCore.Protocol.V1;
+using FedCore.Rounds;
+using FedCore.Training;
+using FedCore.Training.Data;
+using FedCore.Training.Data.Datasets;
+using Microsoft.Extensions.Logging;
+
+namespace FedCore.Client.Tasks;
+
+/// <summary>The rooms of the runs that a site works for. One that is not asked for in a while is given back.</summary>
+internal sealed class RunRooms(ClientSettings settings, Registry registry, DataFolder folder, BlobDownloads downloads, TimeProvider clock, ILogger log) : IDisposable
+{
+    /// <summary>How long a room is kept for the next task.</summary>
+    public static readonly TimeSpan KeepTime = TimeSpan.FromMinutes(10);
+
+    private readonly Dictionary<string, RunRoom> _rooms = new(StringComparer.Ordinal);
+    private readonly ITrainer _trainer = settings.Trainer ?? new Training.Engine.EmbeddedTrainer();
+
+    /// <summary>How many rooms there are.</summary>
+    public int Count => _rooms.Count;
+
+    /// <summary>The room of a task's run.</summary>
+    /// <param name="offer">The task.</param>
+    /// <param name="site">The site's name.</param>
+    /// <param name="ct">Cancels what it takes to make one.</param>
+    /// <exception cref="FedCoreException">This site cannot work for the run, and why.</exception>
+    public async Task<RunRoom> EnterAsync(TaskOffer offer, string site, CancellationToken ct)
+    {
+        string key = UpdateRecord.StateFolderOf(offer.RunId, Convert.ToHexStringLower(offer.Definition.Digest.Span));
+        if (_rooms.TryGetValue(key, out RunRoom? room) && room.Site != site)
+        {
+            _rooms.Remove(key);
+            room.Dispose();
+            room = null;
+        }
+
+        room ??= _rooms[key] = await OpenAsync(offer, site, Path.Combine(folder.State, key), ct).ConfigureAwait(false);
+        room.LastUsed = clock.GetTimestamp();
+        return room;
+    }
+
+    /// <summary>Gives the rooms back that were not asked for in a while.</summary>
+    public void FreeIdle()
+    {
+        foreach ((string key, RunRoom room) in _rooms.Where(entry => clock.GetElapsedTime(entry.Value.LastUsed) >= KeepTime).ToArray())
+        {
+            _rooms.Remove(key);
+            room.Dispose();
+            log.RunFreed(key);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (RunRoom room in _rooms.Values) room.Dispose();
+        _rooms.Clear();
+    }
+
+    private async Task<RunRoom> OpenAsync(TaskOffer offer, string site, string stateFolder, CancellationToken ct)
+    {
+        string definition = await downloads.GetAsync(offer.Definition, "The run's definition", ct).ConfigureAwait(false);
+        RunPlan plan = PlanOf(await File.ReadAllTextAsync(definition, Encoding.UTF8, ct).ConfigureAwait(false), offer);
+        var folders = DataFolders.OfSite(settings.Folder, new DatasetStore());
+        DataPool pool = await settings.Data.LoadAsync(new DataRequest(plan, folders), ct).ConfigureAwait(false);
+        ClientData data = SiteData.Of(plan, pool, site, settings.TestFraction);
+        log.RunKnown(offer.RunId, plan.Hash, Shown.Of(plan.Definition.Name));
+        return new RunRoom(plan, site, data, _trainer.CreateWorkspace(plan), stateFolder);
+    }
+
+    private RunPlan PlanOf(string text, TaskOffer offer)
+    {
+        string name = $"The definition of the run {offer.RunId}", hash = "sha256:" + Convert.ToHexStringLower(offer.Definition.Digest.Span);
+        RunPlan plan = RunPlan.Create(JsonDocuments.Read<RunDefinition>(JsonDocuments.Parse(text, name), registry, name), registry);
+        if (plan.Hash != hash)
+        {
+            throw FedCoreException.Configuration(
+                "run.hash", $"{name} has the hash {hash}, but what this client reads of it has {plan.Hash}: client and aggregator are of different versions, or have different plug-ins. Install the same.");
+        }
+
+        return plan.Definition.SecureAggregation is null ? plan : throw FedCoreException.Configuration(
+            "run.secure-aggregation", $"The run {offer.RunId} asks for secure aggregation, which this client does not do yet. It sends nothing in the clear instead.");
+    }
+}

@@ -1,0 +1,147 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using FedCore.Client.Connection;
+using FedCore.Client.Models;
+using FedCore.Client.Outbox;
+using FedCore.Client.State;
+using FedCore.Client.Telemetry;
+using FedCore.Protocol.V1;
+using FedCore.Rounds;
+using FedCore.Strategies;
+using Microsoft.Extensions.Logging;
+
+namespace FedCore.Client.Tasks;
+
+/// <summary>Does a task: from its offer to an update in the outbox, or to a word why not.</summary>
+internal sealed class TaskRunner(
+    RunRooms rooms, BlobCache cache, BlobDownloads downloads, Outbox.Outbox outbox, TaskReporter reporter, Declines declines, TimeProvider clock, ILogger log)
+{
+    /// <summary>Does a task.</summary>
+    /// <param name="offer">The task.</param>
+    /// <param name="site">The site's name.</param>
+    /// <param name="abort">Parks the task: the client stops.</param>
+    /// <exception cref="CallFault">The connection was lost when it mattered.</exception>
+    public async Task RunAsync(TaskOffer offer, string site, CancellationToken abort)
+    {
+        if (OfferCheck.FaultOf(offer) is { } fault)
+        {
+            log.OfferRefused(fault);
+            await declines.DeclineAsync(offer, "task.invalid", fault, abort).ConfigureAwait(false);
+            return;
+        }
+
+        string kind = offer.WorkCase == TaskOffer.WorkOneofCase.Train ? "train" : "evaluate";
+        long start = clock.GetTimestamp();
+        using Activity? activity = ClientActivities.StartTask(kind, offer.RunId, offer.Round);
+        string outcome = await TryAsync(offer, site, start, abort).ConfigureAwait(false);
+        activity?.SetTag("fedcore.task.outcome", outcome);
+        ClientMeter.TaskDuration.Record(
+            clock.GetElapsedTime(start).TotalSeconds, new KeyValuePair<string, object?>("fedcore.task.kind", kind), new KeyValuePair<string, object?>("fedcore.task.outcome", outcome));
+    }
+
+    [SuppressMessage("Design", "CA1031", Justification = "Whatever a trainer or a source of data throws, the client goes on without the task.")]
+    private async Task<string> TryAsync(TaskOffer offer, string site, long start, CancellationToken abort)
+    {
+        using var late = new CancellationTokenSource(offer.DeadlineMilliseconds > 0 ? TimeSpan.FromMilliseconds(Math.Min(offer.DeadlineMilliseconds, int.MaxValue)) : Timeout.InfiniteTimeSpan, clock);
+        using var unwanted = new CancellationTokenSource();
+        using var work = CancellationTokenSource.CreateLinkedTokenSource(abort, late.Token, unwanted.Token);
+        using IDisposable watch = reporter.Watch(offer.TaskId, unwanted.Cancel);
+        string code, reason;
+        try
+        {
+            UpdateRecord record = await WorkAsync(offer, site, start, work.Token).ConfigureAwait(false);
+            log.TaskFinished(offer.RunId, offer.Round, clock.GetElapsedTime(start).TotalSeconds, record.Length);
+            return "finished";
+        }
+        catch (OperationCanceledException) when (work.IsCancellationRequested)
+        {
+            if (unwanted.IsCancellationRequested) log.TaskUnwanted(offer.RunId, offer.Round);
+            else if (abort.IsCancellationRequested) log.TaskParked(offer.RunId, offer.Round);
+            else log.TaskLate(offer.RunId, offer.Round);
+            return unwanted.IsCancellationRequested ? "unwanted" : abort.IsCancellationRequested ? "parked" : "late";
+        }
+        catch (CallFault fault) when (fault.Status is not (Grpc.Core.StatusCode.NotFound or Grpc.Core.StatusCode.InvalidArgument))
+        {
+            throw;
+        }
+        catch (CallFault fault)
+        {
+            (code, reason) = ("blob.missing", $"What the task needs is not to be had: {fault.Message}.");
+        }
+        catch (FedCoreException fault)
+        {
+            (code, reason) = (fault.Code, fault.Message);
+        }
+        catch (OutOfMemoryException)
+        {
+            (code, reason) = ("client.memory", "There is not enough memory. Raise limits.memoryMb or give the machine more, or leave this run to larger ones.");
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            (code, reason) = ("client.disk", $"The data folder, or the data, cannot be read or written: {Shown.Of(fault.Message.TrimEnd('.'), 400)}. Look at its rights, and at the space that is left.");
+        }
+        catch (Exception fault)
+        {
+            log.TaskFailed(offer.RunId, offer.Round, fault);
+            (code, reason) = ("client.failed", $"The trainer failed: {fault.GetType().Name}: {Shown.Of(fault.Message, 400)}");
+        }
+
+        await declines.DeclineAsync(offer, code, reason, abort).ConfigureAwait(false);
+        return "declined";
+    }
+
+    private async Task<UpdateRecord> WorkAsync(TaskOffer offer, string site, long start, CancellationToken ct)
+    {
+        cache.Trim([offer.Definition, offer.Model, .. offer.Broadcasts.Select(broadcast => broadcast.Values)]);
+        if (!offer.ModelContent.IsEmpty) cache.Put(offer.Model, offer.ModelContent.Span);
+        RunRoom room = await rooms.EnterAsync(offer, site, ct).ConfigureAwait(false);
+        OfferCheck.RequireFit(offer, room.Plan);
+        await room.LoadAsync(offer, downloads, ct).ConfigureAwait(false);
+        using UpdateDraft draft = outbox.Begin(offer.TaskId);
+        UpdateRecord record = RecordOf(offer, room.Plan);
+        SiteState? learned = null;
+        if (record.IsTraining)
+        {
+            BeginAnew(record);
+            ClientTask task = TaskBuilder.WorkOf(offer);
+            TimeSpan? left = offer.DeadlineMilliseconds > 0 ? TimeSpan.FromMilliseconds(offer.DeadlineMilliseconds) - clock.GetElapsedTime(start) : null;
+            int planned = task.StepsFor(room.Data.Train.Count), steps = task.AcceptPartialWork ? room.Pace.StepsWithin(planned, left) : planned;
+            log.TrainingBegun(offer.RunId, offer.Round, room.Data.Train.Count, steps);
+            long begun = clock.GetTimestamp();
+            learned = await room.TrainAsync(offer, steps, left is { } time ? clock.GetUtcNow() + time : null, draft, ct).ConfigureAwait(false);
+            room.Pace.Learn(steps, clock.GetElapsedTime(begun));
+            if (room.Plan.Discloses(Disclosure.Timing)) record = record with { Steps = steps, PlannedSteps = planned };
+        }
+        else
+        {
+            log.EvaluationBegun(offer.RunId, offer.Round, room.Data.Test.Count, room.Data.Train.Count);
+            await room.EvaluateAsync(offer, draft, ct).ConfigureAwait(false);
+        }
+
+        ct.ThrowIfCancellationRequested();
+        record = draft.Complete(record with { Finished = clock.GetUtcNow() }, learned);
+        outbox.Add(record);
+        return record;
+    }
+
+    // A run whose aggregator was set up anew may have the name and the definition of one that was there before. What was kept of that one is not its own.
+    private void BeginAnew(UpdateRecord record)
+    {
+        if (record.Round > 1 || outbox.LastThatCounts(record.StateFolder) is not { } last || (last.Round == 1 && last.Position < record.Position)) return;
+        outbox.ForgetState(record.StateFolder);
+        log.StateDropped(record.Run, last.Round);
+    }
+
+    private static UpdateRecord RecordOf(TaskOffer offer, RunPlan plan) => new()
+    {
+        Task = offer.TaskId,
+        Run = offer.RunId,
+        Hash = plan.Hash["sha256:".Length..],
+        IsTraining = offer.WorkCase == TaskOffer.WorkOneofCase.Train,
+        Round = offer.Round,
+        Position = offer.Position,
+        Digest = "",
+        Length = 0,
+        Finished = default,
+    };
+}

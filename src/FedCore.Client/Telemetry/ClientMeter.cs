@@ -1,0 +1,21 @@
+using System.Diagnostics.Metrics;
+
+namespace FedCore.Client.Telemetry;
+
+/// <summary>The client's instruments, of the meter <c>FedCore</c>. Who wants them listens; nothing is sent anywhere.</summary>
+internal static class ClientMeter
+{
+    private static readonly Meter Meter = new("FedCore");
+
+    /// <summary>How long tasks took, with what kind they were and what became of them.</summary>
+    public static readonly Histogram<double> TaskDuration = Meter.CreateHistogram<double>("fedcore.client.task.duration", "s", "Time from a task's offer to its answer in the outbox.");
+
+    /// <summary>Bytes of updates.</summary>
+    public static readonly Counter<long> Uploaded = Meter.CreateCounter<long>("fedcore.client.upload.size", "By", "Bytes of updates that were sent, again and again where they had to be.");
+
+    /// <summary>Bytes of models and what goes with them.</summary>
+    public static readonly Counter<long> Downloaded = Meter.CreateCounter<long>("fedcore.client.download.size", "By", "Bytes of definitions, models and vectors that came.");
+
+    /// <summary>Tasks that were declined, with the reason.</summary>
+    public static readonly Counter<long> Declined = Meter.CreateCounter<long>("fedcore.client.task.declined", "{task}", "Tasks that the client did not do.");
+}

@@ -1,0 +1,100 @@
+using Microsoft.Extensions.Logging;
+
+namespace FedCore.Client.Telemetry;
+
+/// <summary>What a site's operator reads. 1xx: the client and its connection; 2xx: tasks; 3xx: updates on their way.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(100, LogLevel.Information, "FedCore {Version} starts for the {Start}. time as client {Client}; its data folder is {Folder}")]
+    public static partial void Starting(this ILogger log, string version, long start, string client, string folder);
+
+    [LoggerMessage(101, LogLevel.Information, "Joined {Aggregator} as {Site}")]
+    public static partial void Joined(this ILogger log, string site, string aggregator);
+
+    [LoggerMessage(102, LogLevel.Information, "Joined again as {Site}")]
+    public static partial void JoinedAgain(this ILogger log, string site);
+
+    [LoggerMessage(103, LogLevel.Warning, "{What} failed: {Reason}. Trying again in {Seconds:F1} s")]
+    public static partial void Retrying(this ILogger log, string what, string reason, double seconds);
+
+    [LoggerMessage(104, LogLevel.Warning, "Everything that is sent to {Aggregator}, the token too, can be read and changed on the way: client.allowInsecure is set. Give the aggregator a certificate, and use https")]
+    public static partial void Insecure(this ILogger log, string aggregator);
+
+    [LoggerMessage(105, LogLevel.Information, "Stopping: the running task has {Seconds} s to finish")]
+    public static partial void Stopping(this ILogger log, int seconds);
+
+    [LoggerMessage(106, LogLevel.Information, "Stopped; {Updates} updates wait to be sent")]
+    public static partial void Stopped(this ILogger log, int updates);
+
+    [LoggerMessage(107, LogLevel.Warning, "{Warning}")]
+    public static partial void LimitNotApplied(this ILogger log, string warning);
+
+    [LoggerMessage(108, LogLevel.Information, "Loaded the plug-in {Assembly} {Version} from {Path} (SHA-256 {Digest})")]
+    public static partial void PlugInLoaded(this ILogger log, string assembly, Version version, string path, string digest);
+
+    [LoggerMessage(200, LogLevel.Information, "{Run}, round {Round}: training on {Examples} examples, {Steps} steps")]
+    public static partial void TrainingBegun(this ILogger log, string run, int round, int examples, int steps);
+
+    [LoggerMessage(201, LogLevel.Information, "{Run}, round {Round}: evaluating on {Test} held-back and {Train} training examples")]
+    public static partial void EvaluationBegun(this ILogger log, string run, int round, int test, int train);
+
+    [LoggerMessage(202, LogLevel.Information, "{Run}, round {Round}: finished after {Seconds:F1} s; the answer has {Bytes} bytes")]
+    public static partial void TaskFinished(this ILogger log, string run, int round, double seconds, long bytes);
+
+    [LoggerMessage(203, LogLevel.Information, "{Run}, round {Round}: given up, since nobody waits for the answer any more")]
+    public static partial void TaskUnwanted(this ILogger log, string run, int round);
+
+    [LoggerMessage(204, LogLevel.Information, "{Run}, round {Round}: given up, since its deadline has passed")]
+    public static partial void TaskLate(this ILogger log, string run, int round);
+
+    [LoggerMessage(205, LogLevel.Information, "{Run}, round {Round}: parked, since the client stops; the aggregator offers it again")]
+    public static partial void TaskParked(this ILogger log, string run, int round);
+
+    [LoggerMessage(206, LogLevel.Warning, "{Run}, round {Round}: declined ({Code}). {Reason}")]
+    public static partial void TaskDeclined(this ILogger log, string run, int round, string code, string reason);
+
+    [LoggerMessage(207, LogLevel.Debug, "{Run}, round {Round}: declined again ({Code})")]
+    public static partial void TaskDeclinedAgain(this ILogger log, string run, int round, string code);
+
+    [LoggerMessage(208, LogLevel.Error, "{Run}, round {Round}: declined, since the trainer failed")]
+    public static partial void TaskFailed(this ILogger log, string run, int round, Exception fault);
+
+    [LoggerMessage(209, LogLevel.Warning, "A task was offered that is none: {Reason}")]
+    public static partial void OfferRefused(this ILogger log, string reason);
+
+    [LoggerMessage(210, LogLevel.Information, "The run {Run} ({Hash}) is known: {Name}")]
+    public static partial void RunKnown(this ILogger log, string run, string hash, string name);
+
+    [LoggerMessage(211, LogLevel.Debug, "The memory of the run {Run} is given back: it was not asked for in a while")]
+    public static partial void RunFreed(this ILogger log, string run);
+
+    [LoggerMessage(212, LogLevel.Warning, "{Run} begins anew with round 1: what this site kept from its round {Last} is dropped")]
+    public static partial void StateDropped(this ILogger log, string run, int last);
+
+    [LoggerMessage(213, LogLevel.Debug, "The progress of the task {Task} could not be reported: {Reason}")]
+    public static partial void NotReported(this ILogger log, string task, string reason);
+
+    [LoggerMessage(300, LogLevel.Information, "{Run}, round {Round}: the answer was sent, {Bytes} bytes")]
+    public static partial void UpdateSent(this ILogger log, string run, int round, long bytes);
+
+    [LoggerMessage(301, LogLevel.Information, "{Run}, round {Round}: the answer is dropped, since nobody waits for it any more")]
+    public static partial void UpdateUnwanted(this ILogger log, string run, int round);
+
+    [LoggerMessage(302, LogLevel.Error, "{Run}, round {Round}: the aggregator refuses the answer, which is dropped: {Reason}")]
+    public static partial void UpdateRefused(this ILogger log, string run, int round, string reason);
+
+    [LoggerMessage(303, LogLevel.Error, "{Run}, round {Round}: the answer is lost: {Reason}")]
+    public static partial void UpdateLost(this ILogger log, string run, int round, string reason);
+
+    [LoggerMessage(304, LogLevel.Information, "{Run}, round {Round}: the update counts; what was learned for it is kept")]
+    public static partial void UpdateCounts(this ILogger log, string run, int round);
+
+    [LoggerMessage(305, LogLevel.Information, "{Run}, round {Round}: the update does not count; what was learned for it is dropped")]
+    public static partial void UpdateDoesNotCount(this ILogger log, string run, int round);
+
+    [LoggerMessage(306, LogLevel.Error, "{Folder} holds an update that cannot be read; it is dropped, and the task done anew where it is still wanted")]
+    public static partial void BrokenUpdate(this ILogger log, string folder);
+
+    [LoggerMessage(307, LogLevel.Information, "{Updates} updates of an earlier start wait to be sent, {Unsettled} were sent and are not settled")]
+    public static partial void OutboxFound(this ILogger log, int updates, int unsettled);
+}
