@@ -22,6 +22,7 @@ internal static class CommandLine
             SchemaCommand.Create(output),
             StrategiesCommand.Create(output),
             AggregatorCommand.Create(output, error),
+            ClientCommand.Create(output),
             RunCommand.Create(output),
             ModelCommand.Create(output),
             SiteCommand.Create(output),
