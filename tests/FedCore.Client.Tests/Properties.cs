@@ -1,0 +1,3 @@
+using FedCore.Tests;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
