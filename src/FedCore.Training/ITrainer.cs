@@ -5,7 +5,7 @@ using FedCore.Updates;
 
 namespace FedCore.Training;
 
-/// <summary>What trains a model at a site.</summary>
+/// <summary>What trains a model at a site. Registered by name; public properties are its parameters.</summary>
 public interface ITrainer
 {
     /// <summary>Makes room for training a run's model. One per worker thread, never per client.</summary>

@@ -2,6 +2,7 @@ using FedCore.Naming;
 using FedCore.Training.Data;
 using FedCore.Training.Data.Csv;
 using FedCore.Training.Data.Idx;
+using FedCore.Training.Engine;
 using FedCore.Training.Partitioning;
 
 namespace FedCore.Training;
@@ -9,7 +10,7 @@ namespace FedCore.Training;
 /// <summary>The names that the training side adds to a registry.</summary>
 public static class TrainingNames
 {
-    /// <summary>Adds data sources, generators and partitioners.</summary>
+    /// <summary>Adds data sources, generators, partitioners and trainers.</summary>
     /// <param name="registry">The registry.</param>
     /// <returns>The registry.</returns>
     public static Registry AddTraining(this Registry registry)
@@ -23,6 +24,7 @@ public static class TrainingNames
             .Register<IPartitioner, DirichletPartitioner>("dirichlet")
             .Register<IPartitioner, ShardPartitioner>("shards")
             .Register<IPartitioner, QuantityPartitioner>("quantity")
-            .Register<IPartitioner, NaturalPartitioner>("natural");
+            .Register<IPartitioner, NaturalPartitioner>("natural")
+            .Register<ITrainer, EmbeddedTrainer>("embedded");
     }
 }

@@ -111,8 +111,8 @@ public sealed class Registry
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         if (!_kinds.TryGetValue(typeof(TKind), out SortedDictionary<string, Type>? names))
             _kinds[typeof(TKind)] = names = new SortedDictionary<string, Type>(StringComparer.Ordinal);
-        if (names.ContainsValue(typeof(T))) throw new ArgumentException($"{typeof(T)} has a name already.", nameof(name));
-        if (!names.TryAdd(name, typeof(T))) throw new ArgumentException($"'{name}' names {names[name]} already.", nameof(name));
+        if (names.ContainsValue(typeof(T))) throw new NameTakenException($"{typeof(T)} has a name already.", nameof(name));
+        if (!names.TryAdd(name, typeof(T))) throw new NameTakenException($"'{name}' names {names[name]} already.", nameof(name));
         return this;
     }
 
@@ -148,4 +148,11 @@ public sealed class Registry
     private static readonly SortedDictionary<string, Type> EmptyNames = [];
 
     private static string Composed(string server) => $"It is {{\"type\": \"fedavg\", \"server\": {{\"type\": \"{server}\"}}}}.";
+}
+
+/// <summary>A name, or a type that was to have one, stands in a registry already.</summary>
+internal sealed class NameTakenException(string reason, string parameter) : ArgumentException(reason, parameter)
+{
+    /// <summary>The sentence without the parameter's name.</summary>
+    public string Reason { get; } = reason;
 }

@@ -10,10 +10,16 @@ using FedCore.Updates;
 namespace FedCore.Training.Engine;
 
 /// <summary>The engine in pure C#: no native library, the same bits on every machine with fused multiply-add.</summary>
-/// <param name="engine">Layers, losses and optimizers; null for the standard ones.</param>
-public sealed class EmbeddedTrainer(EngineRegistry? engine = null) : ITrainer
+/// <param name="engine">Layers, losses and optimizers.</param>
+public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
 {
-    private readonly EngineRegistry _engine = engine ?? EngineRegistry.CreateDefault();
+    private readonly EngineRegistry _engine = engine ?? throw new ArgumentNullException(nameof(engine));
+
+    /// <summary>The engine with the standard layers, losses and optimizers.</summary>
+    public EmbeddedTrainer()
+        : this(EngineRegistry.CreateDefault())
+    {
+    }
 
     /// <inheritdoc/>
     public ITrainingWorkspace CreateWorkspace(RunPlan plan)

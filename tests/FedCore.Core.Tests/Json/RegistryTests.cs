@@ -49,10 +49,10 @@ public class RegistryTests
     }
 
     [Fact]
-    public void A_name_stands_for_one_type() => Assert.Throws<ArgumentException>(() => Registry.CreateDefault().Register<IStrategy, OwnStrategy>("fedavg"));
+    public void A_name_stands_for_one_type() => Assert.Throws<NameTakenException>(() => Registry.CreateDefault().Register<IStrategy, OwnStrategy>("fedavg"));
 
     [Fact]
-    public void A_type_has_one_name() => Assert.Throws<ArgumentException>(() => Registry.CreateDefault().Register<IStrategy, FedAvg>("average"));
+    public void A_type_has_one_name() => Assert.Throws<NameTakenException>(() => Registry.CreateDefault().Register<IStrategy, FedAvg>("average"));
 
     [Fact]
     public void One_name_may_stand_in_several_kinds() =>
