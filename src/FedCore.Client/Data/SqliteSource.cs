@@ -55,6 +55,7 @@ public sealed class SqliteSource : IDataSource
         var settings = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly, Pooling = false, DefaultTimeout = TimeoutSeconds };
         using var connection = new SqliteConnection(settings.ConnectionString);
         await connection.OpenAsync(ct).ConfigureAwait(false);
+        raw.sqlite3_busy_timeout(connection.Handle, TimeoutSeconds * 1000);
         using CancellationTokenRegistration interruption = ct.Register(() => raw.sqlite3_interrupt(connection.Handle));
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "PRAGMA query_only = 1";

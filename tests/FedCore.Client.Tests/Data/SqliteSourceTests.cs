@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using FedCore.Client.Data;
 using FedCore.Rounds;
 using FedCore.Tests;
@@ -121,10 +122,27 @@ public sealed class SqliteSourceTests : IDisposable
         other.Open();
         Run(other, "begin exclusive");
         var source = new SqliteSource { File = Path, Query = "select * from p", TimeoutSeconds = 1 };
+        long start = Stopwatch.GetTimestamp();
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => source.LoadAsync(_folder.AtSite(Runs.Plan()), TestContext.Current.CancellationToken).AsTask());
+        Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 0.9, 30);
         Examples.AssertFault(fault, FaultKind.Configuration, "data.query", Path, "locked for 1 seconds", "data.timeoutSeconds");
         Run(other, "rollback");
         Assert.Equal([[30f, 0, 1]], (await LoadAsync("select * from p")).Features());
+    }
+
+    // What the other program has written and not yet committed is not seen, and it goes on writing.
+    [Fact]
+    public async Task A_database_with_a_write_ahead_log_is_read_while_another_program_writes()
+    {
+        Create("pragma journal_mode = wal", "create table p (age real, sex text, ill integer)");
+        using var other = new SqliteConnection($"Data Source={Path};Pooling=False");
+        other.Open();
+        Run(other, "insert into p values (30, 'm', 1)");
+        Run(other, "begin immediate");
+        Run(other, "insert into p values (31, 'f', 0)");
+        Assert.Equal([[30f, 0, 1]], (await LoadAsync("select * from p order by age")).Features());
+        Run(other, "commit");
+        Assert.Equal([[30f, 0, 1], [31, 1, 0]], (await LoadAsync("select * from p order by age")).Features());
     }
 
     // The cross join of a million rows with themselves has no end that a test could wait for.
