@@ -44,6 +44,9 @@ public abstract class ExampleSet
     /// <summary>Number of examples.</summary>
     public int Count { get; }
 
+    /// <summary>About how many bytes of memory the examples take; by default as many as floats would.</summary>
+    public virtual long ByteLength => Count * ((long)FeatureLength + LabelWidth) * sizeof(float);
+
     /// <summary>Copies the features of some examples, one behind the other.</summary>
     /// <param name="rows">Which examples.</param>
     /// <param name="target">Room for their features.</param>
@@ -248,6 +251,9 @@ public sealed class ByteImages : ExampleSet
         _pixels = pixels;
         _labels = labels;
     }
+
+    /// <inheritdoc/>
+    public override long ByteLength => Count * ((long)FeatureLength + LabelWidth * sizeof(float));
 
     /// <inheritdoc/>
     public override void CopyFeatures(ReadOnlySpan<int> rows, Span<float> target)

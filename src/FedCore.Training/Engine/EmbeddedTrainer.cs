@@ -13,6 +13,9 @@ namespace FedCore.Training.Engine;
 /// <param name="engine">Layers, losses and optimizers.</param>
 public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
 {
+    /// <summary>How many examples are evaluated at a time.</summary>
+    internal const int EvaluationBatch = 64;
+
     private readonly EngineRegistry _engine = engine ?? throw new ArgumentNullException(nameof(engine));
 
     /// <summary>The engine with the standard layers, losses and optimizers.</summary>
@@ -30,8 +33,6 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
 
     private sealed class Workspace : ITrainingWorkspace, IClientContext
     {
-        private const int EvaluationBatch = 64;
-
         private readonly RunPlan _plan;
         private readonly FlatVector _buffer;
         private readonly LocalModel _model;

@@ -1,0 +1,40 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace FedCore.Client.Tests.Resources;
+
+/// <summary>How much memory this process really has, as Linux counts it.</summary>
+internal static partial class MeasuredMemory
+{
+    /// <summary>Runs something, and says by how many bytes the process was larger at most than before.</summary>
+    public static async Task<long> PeakOfAsync(Func<Task> work)
+    {
+        for (int i = 0; i < 2; i++)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            GC.WaitForPendingFinalizers();
+        }
+
+        _ = Trim(0);
+        long before = Read("VmRSS:");
+
+        // From here on the largest size counts.
+        await File.WriteAllTextAsync("/proc/self/clear_refs", "5", TestContext.Current.CancellationToken);
+        await work();
+        return Read("VmHWM:") - before;
+    }
+
+    private static long Read(string name) =>
+        1024 * long.Parse(File.ReadLines("/proc/self/status").Single(line => line.StartsWith(name, StringComparison.Ordinal)).Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+
+    // Freed memory that the C library keeps would hide what is taken again.
+    [LibraryImport("libc", EntryPoint = "malloc_trim")]
+    private static partial int Trim(nuint pad);
+}
+
+/// <summary>Tests that change or measure the whole process: no other runs beside them.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class WholeProcess
+{
+    public const string Name = "whole process";
+}
