@@ -11,6 +11,7 @@ var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
     ["robust"] = RobustSuite.Run,
     ["compression"] = CompressionSuite.Run,
     ["population"] = PopulationSuite.Run,
+    ["spool"] = SpoolSuite.Run,
 };
 
 string[] names = [.. args.Where(arg => !arg.StartsWith('-'))];

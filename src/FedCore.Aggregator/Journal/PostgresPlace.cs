@@ -11,7 +11,7 @@ namespace FedCore.Aggregator.Journal;
 internal sealed record PostgresPlace(string ConnectionString, string Schema = "fedcore")
 {
     // A server that does not answer is given up after this.
-    private const int CommandSeconds = 15;
+    private const int CommandSeconds = 15, KeepAliveSeconds = 10;
 
     /// <summary>How long a lost connection is made anew before what waits for it fails.</summary>
     /// <value>30 seconds.</value>
@@ -26,13 +26,22 @@ internal sealed record PostgresPlace(string ConnectionString, string Schema = "f
     /// <summary>The number of the lock that the owner of the schema holds.</summary>
     public long Lock => BinaryPrimitives.ReadInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes("fedcore journal " + Schema)));
 
+    /// <summary>The connection string of a session: not pooled, and it notices a server that is gone, sooner or later as its owner wants.</summary>
+    public string SessionString
+    {
+        get
+        {
+            var builder = new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false };
+            if (!builder.ShouldSerialize("Keepalive")) builder.KeepAlive = KeepAliveSeconds;
+            if (!builder.ShouldSerialize("Command Timeout")) builder.CommandTimeout = CommandSeconds;
+            return builder.ConnectionString;
+        }
+    }
+
     /// <summary>A connection of one's own.</summary>
     public async Task<NpgsqlConnection> ConnectAsync(CancellationToken ct)
     {
-        var builder = new NpgsqlConnectionStringBuilder(ConnectionString) { Pooling = false };
-        if (!builder.ContainsKey("Keepalive")) builder.KeepAlive = 10;
-        if (!builder.ContainsKey("Command Timeout")) builder.CommandTimeout = CommandSeconds;
-        var connection = new NpgsqlConnection(builder.ConnectionString);
+        var connection = new NpgsqlConnection(SessionString);
         try
         {
             await connection.OpenAsync(ct).ConfigureAwait(false);

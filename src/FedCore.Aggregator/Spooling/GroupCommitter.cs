@@ -10,7 +10,7 @@ internal sealed class GroupCommitter<T> : IDisposable
     // More than these are not waited for.
     private const int Plenty = 1024;
 
-    // A wait that brought fewer was not worth it, and the next ones are left out: one, then two, four, ...
+    // A wait that brought fewer, and left few together, was not worth it, and the next ones are left out: two, then four, eight, ...
     private const int Worthwhile = 4, MostLeftOut = 256;
 
     // With many files to sync at a time the spacing grows with their number, but nobody waits longer than this.
@@ -101,7 +101,7 @@ internal sealed class GroupCommitter<T> : IDisposable
         _wakeAt = Plenty;
         for (TimeSpan left = Remaining(); left > TimeSpan.Zero && _queue.Count < Plenty && !_isClosed; left = Remaining())
             Monitor.Wait(_gate, TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)));
-        bool wasWorthwhile = _queue.Count - before >= Worthwhile || _queue.Count >= Plenty;
+        bool wasWorthwhile = _queue.Count - before >= Worthwhile || _queue.Count >= 2 * Worthwhile;
         _penalty = wasWorthwhile ? 1 : Math.Min(2 * _penalty, MostLeftOut);
         _leaveOut = wasWorthwhile ? 0 : _penalty;
     }

@@ -141,7 +141,17 @@ internal sealed partial class Spool : IDisposable
         StagedUploads[] all;
         lock (_gate) all = [.. _runs.Values.Select(run => run.Uploads)];
         DateTime before = _clock.GetUtcNow().UtcDateTime - _options.UploadLimit;
-        foreach (StagedUploads uploads in all) uploads.Sweep(before);
+        foreach (StagedUploads uploads in all)
+        {
+            try
+            {
+                uploads.Sweep(before);
+            }
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+            {
+                // A folder that cannot be read now is swept the next time.
+            }
+        }
     }
 
     /// <summary>Keeps what is on its way, and closes the spool.</summary>

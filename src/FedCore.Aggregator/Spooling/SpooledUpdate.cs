@@ -35,10 +35,18 @@ internal sealed class SpooledUpdate
 
     /// <summary>Opens the payload for one reader, which may go on reading when the update has been released.</summary>
     /// <exception cref="ObjectDisposedException">The update was released.</exception>
+    /// <exception cref="FedCoreException">The file cannot be opened (<c>spool.read</c>), nor later read.</exception>
     public IEncodedUpdate OpenRead()
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _isReleased) != 0, this);
-        return new Reader(_segment, _offset, Length);
+        try
+        {
+            return new Reader(_segment, _offset, Length);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(_segment, fault);
+        }
     }
 
     /// <summary>Gives the update up. Its bytes go when all updates of its segment have been given up; after a crash before that it may be found again.</summary>
@@ -46,6 +54,9 @@ internal sealed class SpooledUpdate
     {
         if (Interlocked.Exchange(ref _isReleased, 1) == 0) _segment.Release();
     }
+
+    private static FedCoreException Unreadable(Segment segment, Exception fault) =>
+        FedCoreException.RunFailed("spool.read", $"{segment.Path}: an update that was kept cannot be read: {fault.Message}", fault);
 
     private sealed class Reader : IEncodedUpdate
     {
@@ -94,13 +105,13 @@ internal sealed class SpooledUpdate
                 for (int filled = 0; filled < window.Length;)
                 {
                     int count = RandomAccess.Read(_file, window[filled..], _start + offset + filled);
-                    if (count == 0) throw new EndOfStreamException("the file has become shorter");
+                    if (count == 0) throw new EndOfStreamException("the file has become shorter.");
                     filled += count;
                 }
             }
             catch (IOException fault)
             {
-                throw FedCoreException.RunFailed("spool.read", $"{_segment.Path}: an update that was kept cannot be read: {fault.Message}.", fault);
+                throw Unreadable(_segment, fault);
             }
 
             (_windowOffset, _windowCount) = (offset, window.Length);

@@ -120,8 +120,8 @@ public abstract class EventLogTests
             Assert.Equal(Enumerable.Range(1, 1250).Select(i => ((long)i, $"{i}")), events.Select(e => (e.Sequence, e.Json)));
         }
 
-        // Each stream waits 25 times for a commit of its own, unless it shares one.
-        Assert.InRange(commits, 25, 210);
+        // Each stream waits 25 times for a commit; the interval may bring some of its own.
+        Assert.InRange(commits, 25, 400);
     }
 
     public static TheoryData<string> OddTexts =>

@@ -112,6 +112,33 @@ public class SpoolFaultTests
     }
 
     [Fact]
+    public async Task An_update_whose_file_somebody_took_away_or_cut_is_named_when_it_is_read()
+    {
+        using var folder = new SpoolFolder();
+        using Spool spool = folder.Open(options => options with { SegmentBytes = 1 });
+        SpooledUpdate gone = await AppendAsync(spool, "gone", 1000), cut = await AppendAsync(spool, "cut", 1000);
+        File.Delete(folder.Segments()[0]);
+        string file = folder.Segments()[0];
+        using (var stream = new FileStream(file, FileMode.Open)) stream.SetLength(500);
+        Assert.Equal("spool.read", Assert.Throws<FedCoreException>(gone.OpenRead).Code);
+        FedCoreException fault = Assert.Throws<FedCoreException>(() => ReadAll(cut));
+        Assert.Equal("spool.read", fault.Code);
+        Assert.Contains(file, fault.Message, StringComparison.Ordinal);
+    }
+
+    // A timer's fault would end the process.
+    [Fact]
+    public async Task Sweeping_survives_a_folder_that_somebody_took_away()
+    {
+        using var folder = new SpoolFolder();
+        using Spool spool = folder.Open();
+        (await AppendAsync(spool, "a", 10)).Release();
+        Directory.Delete(folder.RunPath(), recursive: true);
+        spool.Sweep();
+        Assert.Equal("spool.write", await CodeAsync(AppendAsync(spool, "b", 10)));
+    }
+
+    [Fact]
     public async Task A_killed_process_has_kept_every_update_that_it_acknowledged()
     {
         using var folder = new SpoolFolder();
