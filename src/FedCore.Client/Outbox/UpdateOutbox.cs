@@ -137,11 +137,15 @@ internal sealed class UpdateOutbox
                 string target = Path.Combine(_folder.Unsettled, entry.Record.Task);
                 _folder.Disk.DeleteFolder(target, RecordFile);
                 _folder.Disk.Move(entry.Folder, target);
-                _folder.Disk.Delete(Path.Combine(target, UpdateFile));
+                _waiting.Remove(entry);
                 _unsettled.Add(entry.Record);
+                _folder.Disk.Delete(Path.Combine(target, UpdateFile));
             }
-            else _folder.Disk.DeleteFolder(entry.Folder, RecordFile);
-            _waiting.Remove(entry);
+            else
+            {
+                _folder.Disk.DeleteFolder(entry.Folder, RecordFile);
+                _waiting.Remove(entry);
+            }
         }
 
         _changed.Beat();

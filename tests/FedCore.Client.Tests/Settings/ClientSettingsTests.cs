@@ -150,6 +150,25 @@ public sealed class ClientSettingsTests : IDisposable
     public void A_token_is_not_in_the_settings_text() => Assert.DoesNotContain("hidden", (Read($"{{ \"client\": {{ {Needed} }} }}") with { Token = "hidden" }).ToString(), StringComparison.Ordinal);
 
     [Fact]
+    public void Parts_of_a_plug_in_may_stand_in_the_settings_that_list_it()
+    {
+        string plugIn = Path.Combine(PlugIns.SamplePlugIn.Folder, PlugIns.SamplePlugIn.File).Replace('\\', '/');
+        ReadSettings read = SettingsReader.Read(
+            _folder.File("site.json", $$"""
+                { "client": { "aggregator": "https://a.example", "token": "t", "plugIns": [{ "path": "{{plugIn}}" }], "data": { "type": "fever", "fahrenheit": [98.6] }, "trainer": { "type": "counting" } } }
+                """),
+            [], []);
+        Assert.Equal(("FeverSource", "CountingTrainer"), (read.Settings.Data.GetType().Name, read.Settings.Trainer!.GetType().Name));
+        Assert.Equal("FedCore.PlugIn.Sample", Assert.Single(read.PlugIns).Assembly);
+        Assert.Contains("halfSteps", read.Registry.NamesOf(typeof(Strategies.IStrategy)).Keys);
+    }
+
+    [Fact]
+    public void A_plug_in_that_is_not_there_is_answered_with_its_place_in_the_settings() => Assert.Contains(
+        "client.plugIns[0].path is 'absent.dll'",
+        Assert.Throws<FedCoreException>(() => Read($"{{ \"client\": {{ {Needed}, \"plugIns\": [{{ \"path\": \"absent.dll\" }}] }} }}")).Message, StringComparison.Ordinal);
+
+    [Fact]
     public void The_schema_describes_the_section_with_its_limits_and_the_names_of_data_sources()
     {
         JsonObject schema = ClientSettings.Schema(Runs.Names);

@@ -40,6 +40,32 @@ public sealed class TaskTests : IDisposable
     }
 
     [Fact]
+    public async Task A_tasks_duration_and_bytes_are_measured()
+    {
+        var measured = new System.Collections.Concurrent.ConcurrentBag<(string Name, string Tags)>();
+        using var listener = new System.Diagnostics.Metrics.MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Meter.Name == "FedCore") self.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((instrument, _, tags, _) => measured.Add(($"{instrument.Name} in {instrument.Unit}", string.Join(' ', tags.ToArray().Select(tag => tag.Value)))));
+        listener.SetMeasurementEventCallback<long>((instrument, _, _, _) => measured.Add(($"{instrument.Name} in {instrument.Unit}", "")));
+        listener.Start();
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator);
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path));
+        run.Train(1);
+        await aggregator.AcceptedAsync(run.Evaluate(1).TaskId);
+        await aggregator.WaitAsync(() => measured.Contains(("fedcore.client.task.duration in s", "evaluate finished")) || aggregator.Count("NextTask") > 20);
+        Assert.Contains(("fedcore.client.task.duration in s", "train finished"), measured);
+        Assert.Contains(("fedcore.client.task.duration in s", "evaluate finished"), measured);
+        Assert.Contains(("fedcore.client.upload.size in By", ""), measured);
+        Assert.Contains(("fedcore.client.download.size in By", ""), measured);
+    }
+
+    [Fact]
     public async Task Every_call_says_who_calls_and_a_restart_is_told_from_another_client()
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
