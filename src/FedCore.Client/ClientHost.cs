@@ -50,6 +50,7 @@ public static class ClientHost
         builder.Logging.AddProvider(new LineLogger(output, TimeProvider.System)).SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.None);
         builder.Services.AddClient(read);
         using IHost host = builder.Build();
+        foreach (string warning in read.Settings.Limits.Apply()) host.Services.GetRequiredService<ILogger<ClientService>>().LimitNotApplied(warning);
         await host.StartAsync(ct).ConfigureAwait(false);
         await host.WaitForShutdownAsync(ct).ConfigureAwait(false);
         if (host.Services.GetRequiredService<ClientService>().ExecuteTask is { } work) await work.ConfigureAwait(false);

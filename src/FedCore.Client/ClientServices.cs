@@ -14,7 +14,8 @@ public static class ClientServices
 
     /// <summary>Adds a client that runs as long as the host does. A host that cannot start it, since it is not let in for example, does not start.</summary>
     /// <param name="services">The host's services.</param>
-    /// <param name="settings">The settings. Their plug-ins are not loaded: register what they have in <paramref name="registry"/>.</param>
+    /// <param name="settings">The settings. Their plug-ins are not loaded: register what they have in <paramref name="registry"/>. Of their limits those of memory decide
+    /// which tasks are declined; the process is the host's, and is not limited.</param>
     /// <param name="registry">The names that runs may use; null for FedCore's own.</param>
     /// <returns>The services.</returns>
     public static IServiceCollection AddFedCoreClient(this IServiceCollection services, ClientSettings settings, Registry? registry = null)

@@ -32,9 +32,9 @@ internal sealed class SiteClient : IDisposable
     {
         (_settings, _clock, _log, _folder, _connection) = (settings, clock, log, folder, connection);
         Func<Backoff> newBackoff = () => new Backoff(clock);
-        Outbox = new Outbox.Outbox(folder, clock, log);
+        Outbox = new UpdateOutbox(folder, clock, log);
         if (Outbox.Count + Outbox.Unsettled.Count > 0) log.OutboxFound(Outbox.Count, Outbox.Unsettled.Count);
-        Session = new Session(connection, new JoinRequest { Software = Software, Cores = Environment.ProcessorCount, MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes }, newBackoff, log);
+        Session = new Session(connection, new JoinRequest { Software = Software, Cores = settings.Limits.UsableThreads, MemoryBytes = MemoryOf(settings) }, newBackoff, log);
         var cache = new BlobCache(folder.Blobs, settings.CacheMb * 1_000_000L, clock);
         var downloads = new BlobDownloads(cache, connection, newBackoff, log);
         _rooms = new RunRooms(settings, registry, folder, downloads, clock, log);
@@ -47,7 +47,7 @@ internal sealed class SiteClient : IDisposable
     /// <summary>The client's software and its version.</summary>
     public static string Software { get; } = "fedcore/" + typeof(SiteClient).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
-    public Outbox.Outbox Outbox { get; }
+    public UpdateOutbox Outbox { get; }
 
     public Session Session { get; }
 
@@ -115,6 +115,9 @@ internal sealed class SiteClient : IDisposable
         _connection.Dispose();
         _folder.Dispose();
     }
+
+    private static long MemoryOf(ClientSettings settings) =>
+        settings.Limits.MemoryMb is { } limit ? limit * 1_000_000L : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
     private async Task FlushAsync(CancellationToken hurry)
     {

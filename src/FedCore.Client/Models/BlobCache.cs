@@ -79,7 +79,7 @@ internal sealed class BlobCache(string folder, long maxBytes, TimeProvider clock
 
     /// <summary>The digests of what was used last.</summary>
     public IReadOnlyList<ByteString> Latest(int count) =>
-        [.. Files().Where(file => file.Name.Length == 2 * SHA256.HashSizeInBytes).Take(count).Select(file => ByteString.CopyFrom(Convert.FromHexString(file.Name)))];
+        [.. Files().Where(file => file.Name.Length == 2 * SHA256.HashSizeInBytes && file.Name.All(char.IsAsciiHexDigitLower)).Take(count).Select(file => ByteString.CopyFrom(Convert.FromHexString(file.Name)))];
 
     /// <summary>Makes room.</summary>
     /// <param name="needed">What must stay, and has its place among the bytes even where it is not here yet.</param>

@@ -35,7 +35,12 @@ internal sealed class BlobDownloads(BlobCache cache, EdgeConnection connection, 
                 continue;
             }
 
-            if (cache.Accept(blob) is { } path) return path;
+            if (cache.Accept(blob) is { } path)
+            {
+                log.Downloaded(what, blob.Length);
+                return path;
+            }
+
             if (++wrong == MaxWrong)
                 throw FedCoreException.Configuration("blob.digest", $"{what} came {MaxWrong} times, and never with its digest sha256:{Convert.ToHexStringLower(blob.Digest.Span)}.");
         }

@@ -26,7 +26,7 @@ internal sealed class OutboxEntry
     public string Folder { get; set; }
 
     /// <summary>The update's bytes.</summary>
-    public string UpdateFile => Path.Combine(Folder, Outbox.UpdateFile);
+    public string UpdateFile => Path.Combine(Folder, UpdateOutbox.UpdateFile);
 
     /// <summary>How long it has waited.</summary>
     public TimeSpan Age => _age + _clock.GetElapsedTime(_since);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace FedCore.Client.Outbox;
 
 /// <summary>Sends what is in the outbox, the oldest first, as long as it takes.</summary>
-internal sealed class OutboxPump(Outbox outbox, UpdateSender sender, Func<Backoff> newBackoff, ILogger log)
+internal sealed class OutboxPump(UpdateOutbox outbox, UpdateSender sender, Func<Backoff> newBackoff, ILogger log)
 {
     private const int MaxRefusals = 3;
 

@@ -26,7 +26,7 @@ internal sealed class UpdateDraft : IDisposable
     /// <summary>Takes the update's bytes.</summary>
     public System.Buffers.IBufferWriter<byte> Bytes => _writer;
 
-    private string UpdateFile => Path.Combine(_folder, Outbox.UpdateFile);
+    private string UpdateFile => Path.Combine(_folder, UpdateOutbox.UpdateFile);
 
     /// <summary>Ends the writing of the update's bytes.</summary>
     /// <returns>The bytes, to be looked at.</returns>
@@ -46,13 +46,13 @@ internal sealed class UpdateDraft : IDisposable
         record = record with { Digest = _content.Digest, Length = _content.Length, KeepsState = state is not null };
         if (state is not null)
         {
-            string kept = Path.Combine(_folder, Outbox.StateFolder);
+            string kept = Path.Combine(_folder, UpdateOutbox.StateFolder);
             _disk.CreateFolder(kept);
             state.Save(kept);
             Disk.SyncFolder(kept);
         }
 
-        _disk.Write(Path.Combine(_folder, Outbox.RecordFile), JsonSerializer.SerializeToUtf8Bytes(record, JsonSerializerOptions.Web));
+        _disk.Write(Path.Combine(_folder, UpdateOutbox.RecordFile), JsonSerializer.SerializeToUtf8Bytes(record, JsonSerializerOptions.Web));
         _disk.Move(_folder, _target);
         return record;
     }

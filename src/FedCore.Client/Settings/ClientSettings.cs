@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using System.Text.Json.Nodes;
+using FedCore.Client.Resources;
 using FedCore.Json;
 using FedCore.Naming;
 using FedCore.Naming.PlugIns;
@@ -39,6 +40,9 @@ public sealed record ClientSettings
 
     /// <summary>Assemblies whose data sources, trainers and strategies may be named here and in runs. No other code of others is ever loaded.</summary>
     public IReadOnlyList<PlugInReference> PlugIns { get; init; } = [];
+
+    /// <summary>What the client may take of the machine.</summary>
+    public ResourceLimits Limits { get; init; } = new();
 
     /// <summary>Speaks gRPC-Web over HTTP/1.1, for networks whose proxies let nothing newer through.</summary>
     public bool Web { get; init; }

@@ -43,7 +43,9 @@ internal static class SettingsReader
         };
         (string Name, string Path, string Value)[] changes =
         [
-            .. environment.Where(variable => variable.Key.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)).OrderBy(variable => variable.Key, StringComparer.Ordinal)
+            // Of what has a type the other settings are known when the type is.
+            .. environment.Where(variable => variable.Key.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+                .OrderBy(variable => !variable.Key.EndsWith("__TYPE", StringComparison.OrdinalIgnoreCase)).ThenBy(variable => variable.Key.Length).ThenBy(variable => variable.Key, StringComparer.Ordinal)
                 .Select(variable => (variable.Key, variable.Key[Prefix.Length..].Replace("__", ".", StringComparison.Ordinal), variable.Value)),
             .. assignments.Select(Split),
         ];

@@ -37,8 +37,7 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
         string key = UpdateRecord.StateFolderOf(offer.RunId, Convert.ToHexStringLower(offer.Definition.Digest.Span));
         if (_rooms.TryGetValue(key, out RunRoom? room) && room.Site != site)
         {
-            _rooms.Remove(key);
-            room.Dispose();
+            Free(key);
             room = null;
         }
 
@@ -50,18 +49,28 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
     /// <summary>Gives the rooms back that were not asked for in a while.</summary>
     public void FreeIdle()
     {
-        foreach ((string key, RunRoom room) in _rooms.Where(entry => clock.GetElapsedTime(entry.Value.LastUsed) >= KeepTime).ToArray())
-        {
-            _rooms.Remove(key);
-            room.Dispose();
-            log.RunFreed(key);
-        }
+        foreach (string key in _rooms.Where(entry => clock.GetElapsedTime(entry.Value.LastUsed) >= KeepTime).Select(entry => entry.Key).ToArray()) Free(key);
     }
 
     public void Dispose()
     {
         foreach (RunRoom room in _rooms.Values) room.Dispose();
         _rooms.Clear();
+    }
+
+    // Rooms that are kept for their next task go where another run needs the memory.
+    private void MakeRoom(MemoryEstimate need)
+    {
+        while (_rooms.Count > 0 && settings.Limits.ReasonToDecline(need, _rooms.Values.Sum(room => MemoryEstimate.Of(room.Plan, room.Data).Total)) is not null)
+            Free(_rooms.MinBy(entry => entry.Value.LastUsed).Key);
+        if (settings.Limits.ReasonToDecline(need) is { } reason) throw FedCoreException.Configuration("client.memory", reason);
+    }
+
+    private void Free(string key)
+    {
+        if (!_rooms.Remove(key, out RunRoom? room)) return;
+        room.Dispose();
+        log.RunFreed(key);
     }
 
     private async Task<RunRoom> OpenAsync(TaskOffer offer, string site, string stateFolder, CancellationToken ct)
@@ -71,6 +80,7 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
         var folders = DataFolders.OfSite(settings.Folder, new DatasetStore());
         DataPool pool = await settings.Data.LoadAsync(new DataRequest(plan, folders), ct).ConfigureAwait(false);
         ClientData data = SiteData.Of(plan, pool, site, settings.TestFraction);
+        MakeRoom(MemoryEstimate.Of(plan, data));
         log.RunKnown(offer.RunId, plan.Hash, Shown.Of(plan.Definition.Name));
         return new RunRoom(plan, site, data, _trainer.CreateWorkspace(plan), stateFolder);
     }

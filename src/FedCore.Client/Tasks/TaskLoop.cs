@@ -9,7 +9,7 @@ namespace FedCore.Client.Tasks;
 
 /// <summary>Asks for work, does it, asks again; and hears on the way what became of what was done.</summary>
 internal sealed class TaskLoop(
-    EdgeConnection connection, Session session, Outbox.Outbox outbox, BlobCache cache, RunRooms rooms, TaskRunner runner, Func<Backoff> newBackoff, ILogger log)
+    EdgeConnection connection, Session session, UpdateOutbox outbox, BlobCache cache, RunRooms rooms, TaskRunner runner, Func<Backoff> newBackoff, ILogger log)
 {
     private const int MaxListed = 1000, MaxCached = 64, MaxDeferrals = 3;
 

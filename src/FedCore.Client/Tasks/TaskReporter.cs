@@ -1,4 +1,5 @@
 using FedCore.Client.Connection;
+using FedCore.Client.Outbox;
 using FedCore.Client.Telemetry;
 using FedCore.Protocol.V1;
 using Microsoft.Extensions.Logging;
@@ -9,7 +10,7 @@ namespace FedCore.Client.Tasks;
 /// Says every few seconds that the tasks at hand are being worked on, and hears whether anybody still waits for them. What cannot be said now is said the next
 /// time: the work goes on meanwhile.
 /// </summary>
-internal sealed class TaskReporter(EdgeConnection connection, Session session, Outbox.Outbox outbox, ILogger log)
+internal sealed class TaskReporter(EdgeConnection connection, Session session, UpdateOutbox outbox, ILogger log)
 {
     private readonly Lock _lock = new();
     private (string Task, Action GiveUp)? _current;

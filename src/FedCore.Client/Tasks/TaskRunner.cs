@@ -14,7 +14,7 @@ namespace FedCore.Client.Tasks;
 
 /// <summary>Does a task: from its offer to an update in the outbox, or to a word why not.</summary>
 internal sealed class TaskRunner(
-    RunRooms rooms, BlobCache cache, BlobDownloads downloads, Outbox.Outbox outbox, TaskReporter reporter, Declines declines, TimeProvider clock, ILogger log)
+    RunRooms rooms, BlobCache cache, BlobDownloads downloads, UpdateOutbox outbox, TaskReporter reporter, Declines declines, TimeProvider clock, ILogger log)
 {
     /// <summary>Does a task.</summary>
     /// <param name="offer">The task.</param>

@@ -74,6 +74,9 @@ internal static partial class Log
     [LoggerMessage(213, LogLevel.Debug, "The progress of the task {Task} could not be reported: {Reason}")]
     public static partial void NotReported(this ILogger log, string task, string reason);
 
+    [LoggerMessage(214, LogLevel.Information, "{What} has come, {Bytes} bytes")]
+    public static partial void Downloaded(this ILogger log, string what, long bytes);
+
     [LoggerMessage(300, LogLevel.Information, "{Run}, round {Round}: the answer was sent, {Bytes} bytes")]
     public static partial void UpdateSent(this ILogger log, string run, int round, long bytes);
 

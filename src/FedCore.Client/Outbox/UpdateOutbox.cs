@@ -10,7 +10,7 @@ namespace FedCore.Client.Outbox;
 /// they count. Each is a folder that moves on: <c>outbox</c> until it was acknowledged, <c>unsettled</c> until it was settled, <c>committing</c> while it becomes the
 /// client's state. So the disk alone says what has happened, wherever the process stopped. Safe for many threads; one sends.
 /// </summary>
-internal sealed class Outbox
+internal sealed class UpdateOutbox
 {
     /// <summary>The names of an update's files and of the folder of what was learned for it.</summary>
     public const string UpdateFile = "update.bin", RecordFile = "update.json", StateFolder = "state";
@@ -26,7 +26,7 @@ internal sealed class Outbox
     private readonly Pulse _changed = new();
 
     /// <summary>Takes up what an earlier process left.</summary>
-    public Outbox(DataFolder folder, TimeProvider clock, ILogger log)
+    public UpdateOutbox(DataFolder folder, TimeProvider clock, ILogger log)
     {
         (_folder, _clock, _log) = (folder, clock, log);
         foreach (string draft in Directory.EnumerateDirectories(folder.Outbox, "*" + UpdateDraft.Suffix)) folder.Disk.DeleteFolder(draft);
@@ -137,11 +137,15 @@ internal sealed class Outbox
                 string target = Path.Combine(_folder.Unsettled, entry.Record.Task);
                 _folder.Disk.DeleteFolder(target, RecordFile);
                 _folder.Disk.Move(entry.Folder, target);
-                _folder.Disk.Delete(Path.Combine(target, UpdateFile));
+                _waiting.Remove(entry);
                 _unsettled.Add(entry.Record);
+                _folder.Disk.Delete(Path.Combine(target, UpdateFile));
             }
-            else _folder.Disk.DeleteFolder(entry.Folder, RecordFile);
-            _waiting.Remove(entry);
+            else
+            {
+                _folder.Disk.DeleteFolder(entry.Folder, RecordFile);
+                _waiting.Remove(entry);
+            }
         }
 
         _changed.Beat();

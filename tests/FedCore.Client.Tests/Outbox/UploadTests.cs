@@ -1,0 +1,164 @@
+using FedCore.Client.Settings;
+using FedCore.Client.Tests.Fakes;
+using FedCore.Protocol.V1;
+using FedCore.Tests;
+using Grpc.Core;
+
+namespace FedCore.Client.Tests.Outbox;
+
+/// <summary>How finished updates reach the aggregator, whatever the network does.</summary>
+public sealed class UploadTests : IDisposable
+{
+    private const int Hidden = 200_000;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(0.1)]
+    [InlineData(0.9)]
+    public async Task A_stream_that_breaks_goes_on_where_the_aggregator_has_it_without_training_again(double share)
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        bool broken = false;
+        long at = 0;
+        aggregator.OnChunk = (upload, context) =>
+        {
+            if (broken || upload.Received < share * upload.Head.Length) return Task.CompletedTask;
+            (broken, at) = (true, upload.Received);
+            context.GetHttpContext().Abort();
+            return Task.CompletedTask;
+        };
+        var trainer = new GatedTrainer();
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path, trainer));
+        TaskOffer task = run.Train(1);
+        byte[] update = await aggregator.AcceptedAsync(task.TaskId);
+        run.Plan.WireCodec.Check(update, 1);
+        Assert.InRange(at, 1, update.Length - 1);
+        Assert.Equal((1, 2, 2), (trainer.Trained, aggregator.Count("FindUpload"), aggregator.Count("Send")));
+        Assert.Single(client.Log.All, line => line.Id == 103 && line.Text.Contains("round 1 of run", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Without_streams_an_update_goes_in_pieces()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        (aggregator.Terms.ChunkBytes, aggregator.Terms.InlineBytes) = (100_000, 1000);
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        int broken = 0;
+        aggregator.OnChunk = (upload, context) =>
+        {
+            if (upload.Received > 500_000 && broken++ == 0) context.GetHttpContext().Abort();
+            return Task.CompletedTask;
+        };
+        ClientSettings settings = RunningClient.Settings(aggregator, _folder.Path) with { Aggregator = aggregator.WebAddress, Web = true };
+        await using RunningClient client = await RunningClient.StartAsync(settings);
+        TaskOffer task = run.Train(1);
+        byte[] update = await aggregator.AcceptedAsync(task.TaskId);
+        run.Plan.WireCodec.Check(update, 1);
+        Assert.Equal(((update.Length + 99_999) / 100_000, 2, 0), (aggregator.Count("SendPart"), aggregator.Count("FindUpload"), aggregator.Count("Send")));
+    }
+
+    [Fact]
+    public async Task An_acknowledgement_that_is_lost_is_asked_for_again()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        bool broken = false;
+        aggregator.OnAccepted = (_, context) =>
+        {
+            if (!broken) context.GetHttpContext().Abort();
+            broken = true;
+            return Task.CompletedTask;
+        };
+        var trainer = new GatedTrainer();
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path, trainer));
+        await aggregator.AcceptedAsync(run.Train(1).TaskId);
+        await aggregator.WaitAsync(() => client.Outbox.Count == 0 || aggregator.Count("NextTask") > 1000);
+        Assert.Equal((1, 1), (trainer.Trained, aggregator.Count("Send")));
+    }
+
+    [Fact]
+    public async Task An_update_that_waits_is_at_hand_and_says_how_long_it_has_waited()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator);
+
+        // A call that the first client has given up may still arrive.
+        aggregator.OnCall = (method, context) => method == "SendPart" && context.RequestHeaders.GetValue("fedcore-client")!.EndsWith(".1", StringComparison.Ordinal)
+            ? throw new RpcException(new Status(StatusCode.Unavailable, "not now")) : Task.CompletedTask;
+        var clock = new HandClock();
+        var trainer = new GatedTrainer();
+        TaskOffer task = run.Train(1);
+        await using (RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path, trainer), clock: clock))
+        {
+            await aggregator.WaitAsync(() => aggregator.Messages<NextTaskRequest>().Any(request => request.TasksAtHand.Contains(task.TaskId)));
+            Assert.Equal([task.TaskId], client.Outbox.AtHand);
+        }
+
+        // Two hours later, after a restart.
+        clock.Move(TimeSpan.FromHours(2));
+        await using RunningClient again = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path, trainer), clock: clock);
+        await aggregator.AcceptedAsync(task.TaskId);
+        Assert.Equal(1, trainer.Trained);
+        Assert.True(again.Log.Has(307));
+        Assert.InRange(aggregator.Uploads[task.TaskId].Head.AgeSeconds, 7200, 7210);
+    }
+
+    [Fact]
+    public async Task A_clock_that_was_set_back_makes_no_negative_age()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator);
+        aggregator.OnCall = (method, context) => method == "SendPart" && context.RequestHeaders.GetValue("fedcore-client")!.EndsWith(".1", StringComparison.Ordinal)
+            ? throw new RpcException(new Status(StatusCode.Unavailable, "not now")) : Task.CompletedTask;
+        var clock = new HandClock();
+        TaskOffer task = run.Train(1);
+        clock.Move(TimeSpan.FromDays(1));
+        await using (RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path), clock: clock)) await aggregator.WaitForCallsAsync("SendPart", 1);
+        await using RunningClient again = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path), clock: new HandClock());
+        await aggregator.AcceptedAsync(task.TaskId);
+        Assert.Equal(0, aggregator.Uploads[task.TaskId].Head.AgeSeconds);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task An_update_that_nobody_waits_for_is_dropped(bool isSaidByNextTask)
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator);
+        bool isShut = true;
+        aggregator.OnCall = (method, _) => isShut && method == "SendPart" ? throw new RpcException(new Status(StatusCode.Unavailable, "not now")) : Task.CompletedTask;
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path));
+        TaskOffer task = run.Train(1);
+        await aggregator.WaitForCallsAsync("SendPart", 1);
+        if (!isSaidByNextTask)
+        {
+            // The word that an upload's own call brings.
+            aggregator.OnCall = (method, _) => method is "NextTask" or "ReportProgress" ? throw new RpcException(new Status(StatusCode.Unavailable, "not now")) : Task.CompletedTask;
+        }
+
+        aggregator.Withdraw(task.TaskId);
+        isShut = isSaidByNextTask;
+        int polls = aggregator.Count("NextTask");
+        await aggregator.WaitAsync(() => client.Log.Has(301) || aggregator.Count("NextTask") > polls + 100);
+        Assert.True(client.Log.Has(301));
+        Assert.Empty(client.Outbox.AtHand);
+    }
+
+    [Fact]
+    public async Task An_update_that_is_refused_again_and_again_is_dropped_and_not_asked_for_here()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator);
+        aggregator.OnCall = (method, _) => method == "SendPart" ? throw FakeAggregator.Fault(StatusCode.InvalidArgument, "update.encoding", "The update is none.") : Task.CompletedTask;
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path));
+        run.Train(1);
+        await aggregator.WaitForCallsAsync("SendPart", 3);
+        await aggregator.WaitAsync(() => client.Log.Has(302) || aggregator.Count("ReportProgress") > 100);
+        Assert.Contains("The update is none", client.Log.Text(302), StringComparison.Ordinal);
+    }
+}
