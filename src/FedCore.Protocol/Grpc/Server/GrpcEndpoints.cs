@@ -12,9 +12,6 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>Services behind ASP.NET Core's endpoints. A service is registered as a singleton.</summary>
 internal static class GrpcEndpoints
 {
-    public static IServiceCollection AddGrpc(this IServiceCollection services, Action<GrpcServiceOptions>? configureOptions = null) =>
-        services.Configure(configureOptions ?? (_ => { }));
-
     public static IEndpointConventionBuilder MapGrpcService<TService>(this IEndpointRouteBuilder builder)
         where TService : class
     {

@@ -26,10 +26,10 @@ internal sealed class GrpcWebHandler(GrpcWebMode mode, HttpMessageHandler innerH
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         request.Content!.Headers.ContentType = Web;
-        request.Headers.TE.Clear();
+        request.Headers.Remove("te");
         (request.Version, request.VersionPolicy) = (HttpVersion, HttpVersionPolicy.RequestVersionOrLower);
         HttpResponseMessage response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
-        if (response.StatusCode == HttpStatusCode.OK && response.Content.Headers.ContentType?.MediaType?.StartsWith(Wire.WebContentType, StringComparison.Ordinal) == true)
+        if (response.StatusCode == HttpStatusCode.OK && Wire.IsOfType(response.Content.Headers.ContentType?.MediaType, Wire.WebContentType))
         {
             var content = new StreamContent(new WebBody(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), response.TrailingHeaders));
             content.Headers.ContentType = new MediaTypeHeaderValue(Wire.ContentType);

@@ -19,7 +19,7 @@ internal static class GrpcWebMiddleware
 
     public static IApplicationBuilder UseGrpcWeb(this IApplicationBuilder app, GrpcWebOptions options) => !options.DefaultEnabled ? app : app.Use(async (context, next) =>
     {
-        if (context.Request.ContentType is not { } type || !IsWeb(type))
+        if (!Wire.IsOfType(context.Request.ContentType, Wire.WebContentType))
         {
             await next(context).ConfigureAwait(false);
             return;
@@ -38,8 +38,6 @@ internal static class GrpcWebMiddleware
         context.Features.Set(before);
         if (trailers.Trailers.Count > 0 && !context.RequestAborted.IsCancellationRequested) WriteFrame(context.Response, trailers.Trailers);
     });
-
-    private static bool IsWeb(string type) => type is Wire.WebContentType or Wire.WebContentType + "+proto";
 
     private static void WriteFrame(HttpResponse response, IHeaderDictionary trailers)
     {
