@@ -42,7 +42,7 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
     {
         var request = new HttpRequestMessage(HttpMethod.Post, new Uri(channel.Address, method.FullName))
         {
-            Version = HttpVersion.Version20,
+            Version = channel.HttpVersion,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Content = message is not null
                 ? new SingleRequest<TRequest>(method.RequestMarshaller, message, channel.MaxSend)

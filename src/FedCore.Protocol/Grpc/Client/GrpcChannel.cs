@@ -7,6 +7,9 @@ internal sealed class GrpcChannelOptions
     /// <summary>What sends the requests; null for a handler of the channel's own.</summary>
     public HttpMessageHandler? HttpHandler { get; set; }
 
+    /// <summary>HTTP's version; null for 2.</summary>
+    public Version? HttpVersion { get; set; }
+
     public int? MaxReceiveMessageSize { get; set; } = 4 << 20;
 
     public int? MaxSendMessageSize { get; set; }
@@ -21,6 +24,7 @@ internal sealed class GrpcChannel : ChannelBase, IDisposable
         : base(address.Authority)
     {
         Address = address;
+        HttpVersion = options.HttpVersion ?? System.Net.HttpVersion.Version20;
         MaxReceive = options.MaxReceiveMessageSize ?? int.MaxValue;
         MaxSend = options.MaxSendMessageSize ?? int.MaxValue;
         _ownsHandler = options.HttpHandler is null;
@@ -28,6 +32,8 @@ internal sealed class GrpcChannel : ChannelBase, IDisposable
     }
 
     internal Uri Address { get; }
+
+    internal Version HttpVersion { get; }
 
     internal int MaxReceive { get; }
 

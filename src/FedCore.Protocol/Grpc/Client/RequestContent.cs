@@ -50,7 +50,7 @@ internal sealed class StreamedRequest<TRequest>(Marshaller<TRequest> marshaller,
             await _writer.WriteAsync(stream, marshaller, message, over).ConfigureAwait(false);
             await stream.FlushAsync(over).ConfigureAwait(false);
         }
-        catch (Exception fault) when (fault is OperationCanceledException or IOException or HttpRequestException)
+        catch (Exception fault) when (fault is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
         {
             throw await translate(fault).ConfigureAwait(false);
         }

@@ -12,8 +12,8 @@ internal enum GrpcWebMode
 }
 
 /// <summary>
-/// Sends calls as gRPC-Web over HTTP/1.1, for networks whose proxies speak nothing newer: unary and server-streaming calls (PROTOCOL-WEB.md). The trailers
-/// come as a last frame of the body.
+/// Sends calls as gRPC-Web, which also goes over HTTP/1.1 for networks whose proxies speak nothing newer: unary and server-streaming calls (PROTOCOL-WEB.md).
+/// The trailers come as a last frame of the body.
 /// </summary>
 internal sealed class GrpcWebHandler(GrpcWebMode mode, HttpMessageHandler innerHandler) : DelegatingHandler(innerHandler)
 {
@@ -21,13 +21,10 @@ internal sealed class GrpcWebHandler(GrpcWebMode mode, HttpMessageHandler innerH
 
     public GrpcWebMode GrpcWebMode => mode;
 
-    public Version HttpVersion { get; set; } = System.Net.HttpVersion.Version11;
-
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         request.Content!.Headers.ContentType = Web;
         request.Headers.Remove("te");
-        (request.Version, request.VersionPolicy) = (HttpVersion, HttpVersionPolicy.RequestVersionOrLower);
         HttpResponseMessage response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.OK && Wire.IsOfType(response.Content.Headers.ContentType?.MediaType, Wire.WebContentType))
         {
