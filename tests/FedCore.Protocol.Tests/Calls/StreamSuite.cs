@@ -36,6 +36,9 @@ public abstract class StreamSuite(ProbeHost host) : CallSuite(host)
     [Fact]
     public async Task A_writer_learns_why_the_server_ended_the_stream()
     {
+#if GRPC_DOTNET
+        Assert.SkipUnless(Host is OwnHost, "The packages' writer may tell of the broken stream instead, or wait on.");
+#endif
         using AsyncClientStreamingCall<Ask, Answer> call = Client.ClientStream(Within.Options());
         RpcException failure = await Assert.ThrowsAsync<RpcException>(async () =>
         {
@@ -49,6 +52,9 @@ public abstract class StreamSuite(ProbeHost host) : CallSuite(host)
     [Fact]
     public async Task A_server_may_answer_before_the_last_question()
     {
+#if GRPC_DOTNET
+        Assert.SkipUnless(Host is OwnHost, "The packages' writer may tell of the broken stream instead, or wait on.");
+#endif
         using AsyncClientStreamingCall<Ask, Answer> call = Client.ClientStream(Within.Options());
         await call.RequestStream.WriteAsync(Ask.For("", "one"));
 

@@ -35,8 +35,6 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
 
     public TResponse Current => _current ?? throw new InvalidOperationException("There is no current message.");
 
-    private bool HasSingleAnswer => method.Type is MethodType.Unary or MethodType.ClientStreaming;
-
     /// <param name="message">The request's message; null where they are streamed.</param>
     public void Start(TRequest? message)
     {
@@ -75,7 +73,7 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
             {
                 _messages ??= await OpenAsync(response).ConfigureAwait(false);
                 _current = await _messages.ReadAsync(_over.Token).ConfigureAwait(false);
-                if (_current is not null && !HasSingleAnswer) return true;
+                if (_current is not null && !method.HasSingleAnswer) return true;
                 End(response.TrailingHeaders);
             }
         }
@@ -147,13 +145,13 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
     {
         Stream body = await response.Content.ReadAsStreamAsync(_over.Token).ConfigureAwait(false);
         PipeReader pipe = PipeReader.Create(body, new StreamPipeReaderOptions(bufferSize: ReadBufferBytes, useZeroByteReads: true));
-        return new MessageReader<TResponse>(pipe, method.ResponseMarshaller, channel.MaxReceive, HasSingleAnswer, canKeep: !HasSingleAnswer);
+        return new MessageReader<TResponse>(pipe, method.ResponseMarshaller, channel.MaxReceive, method.HasSingleAnswer, canKeep: !method.HasSingleAnswer);
     }
 
     private void End(HttpResponseHeaders fields)
     {
         Status status = Wire.ReadStatus(First(fields, Wire.StatusField), First(fields, Wire.MessageField));
-        bool isEmpty = status.StatusCode == StatusCode.OK && HasSingleAnswer && _current is null;
+        bool isEmpty = status.StatusCode == StatusCode.OK && method.HasSingleAnswer && _current is null;
         End(isEmpty ? new Status(StatusCode.Internal, "The answer has no message.") : status, MetadataIn(fields));
     }
 

@@ -51,15 +51,11 @@ internal sealed class Metadata : IEnumerable<Metadata.Entry>
             return;
         }
 
-        foreach (string part in value.Split(',', StringSplitOptions.TrimEntries)) Add(key, FromBase64(part));
-    }
-
-    private static byte[] FromBase64(string text)
-    {
-        byte[] bytes = new byte[text.Length];
-        return Convert.TryFromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '='), bytes, out int count)
-            ? bytes[..count]
-            : throw new RpcException(new Status(StatusCode.Internal, "A binary header field is not in base64."));
+        foreach (string part in value.Split(',', StringSplitOptions.TrimEntries))
+        {
+            byte[] bytes = new byte[part.Length];
+            if (Convert.TryFromBase64String(part.PadRight((part.Length + 3) / 4 * 4, '='), bytes, out int count)) Add(key, bytes[..count]);
+        }
     }
 
     internal sealed class Entry

@@ -12,7 +12,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
     where TRequest : class where TResponse : class
 {
     private readonly MessageReader<TRequest> _reader = new(
-        http.Request.BodyReader, method.RequestMarshaller, options.MaxReceiveMessageSize ?? int.MaxValue, method.Type is MethodType.Unary or MethodType.ServerStreaming, canKeep: true);
+        http.Request.BodyReader, method.RequestMarshaller, options.MaxReceiveMessageSize ?? int.MaxValue, method.HasSingleRequest, canKeep: true);
     private readonly PipeMessageWriter _writer = new(http.Response.BodyWriter, options.MaxSendMessageSize ?? int.MaxValue);
     private CancellationToken _ct = http.RequestAborted;
     private CancellationTokenSource? _deadline;
@@ -117,7 +117,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
         _writer.Write(method.ResponseMarshaller, message);
 
         // The only message of an answer goes out with the trailers.
-        if (method.Type is MethodType.Unary or MethodType.ClientStreaming) return;
+        if (method.HasSingleAnswer) return;
         using CancellationTokenSource? either = Either(cancellationToken);
         await http.Response.BodyWriter.FlushAsync(either?.Token ?? _ct).ConfigureAwait(false);
     }
@@ -130,11 +130,12 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
 
     private CancellationTokenSource? Either(CancellationToken other) => other.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(_ct, other) : null;
 
-    // Streams last as long as they last; what a message may take is checked by its reader.
+    // Streams of requests last as long as they last; what a message may take is checked by its reader.
     private void LiftLimits()
     {
+        if (method.HasSingleRequest) return;
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size) size.MaxRequestBodySize = null;
-        if (method.Type is MethodType.ClientStreaming or MethodType.DuplexStreaming && http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate) rate.MinDataRate = null;
+        if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate) rate.MinDataRate = null;
     }
 
     // What is no timeout is none, as in other servers.
