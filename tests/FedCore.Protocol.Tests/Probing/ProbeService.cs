@@ -12,6 +12,9 @@ internal sealed class ProbeService : Probe.ProbeBase
 
     private readonly ConcurrentDictionary<string, TaskCompletionSource> _signals = new();
 
+    /// <summary>What the last conversation was held with.</summary>
+    public (IAsyncStreamReader<Ask> Reader, IServerStreamWriter<Answer> Writer, ServerCallContext Context)? LastDuplex { get; private set; }
+
     public override async Task<Answer> Unary(Ask request, ServerCallContext context)
     {
         await ObeyAsync(request, context);
@@ -39,6 +42,7 @@ internal sealed class ProbeService : Probe.ProbeBase
 
     public override async Task Duplex(IAsyncStreamReader<Ask> requestStream, IServerStreamWriter<Answer> responseStream, ServerCallContext context)
     {
+        LastDuplex = (requestStream, responseStream, context);
         while (await requestStream.MoveNext())
         {
             if (await ObeyAsync(requestStream.Current, context)) return;
