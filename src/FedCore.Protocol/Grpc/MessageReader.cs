@@ -6,12 +6,10 @@ using Grpc.Core;
 
 namespace Grpc;
 
-/// <summary>Takes messages from a pipe.</summary>
-/// <param name="pipe">Where the bytes come from.</param>
-/// <param name="marshaller">Makes messages of them.</param>
-/// <param name="maxLength">The most bytes of a message.</param>
-/// <param name="isSingle">There must be one message at most; it is read when the stream has ended.</param>
-/// <param name="canKeep">Messages may keep their payload: its bytes go back to the pipe when the next message is wanted, or at the end.</param>
+/// <summary>
+/// Takes messages from a pipe: where isSingle, one at most, and when the stream has ended. A message may keep its payload where canKeep: the bytes go back to the
+/// pipe when the next message is wanted, or at the end.
+/// </summary>
 internal sealed class MessageReader<T>(PipeReader pipe, Marshaller<T> marshaller, int maxLength, bool isSingle, bool canKeep) : DeserializationContext, ILeasedPayload
     where T : class
 {

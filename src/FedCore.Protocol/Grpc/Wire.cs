@@ -9,20 +9,19 @@ namespace Grpc;
 internal static class Wire
 {
     public const string ContentType = "application/grpc", WebContentType = "application/grpc-web";
-    public const string StatusField = "grpc-status", MessageField = "grpc-message", TimeoutField = "grpc-timeout", EncodingField = "grpc-encoding";
-    public const string AcceptEncodingField = "grpc-accept-encoding", Identity = "identity";
+    public const string StatusField = "grpc-status", MessageField = "grpc-message", TimeoutField = "grpc-timeout";
 
     /// <summary>Bytes before each message: a flag for compression, and the length.</summary>
     public const int PrefixLength = 5;
 
     private const long MaxTimeout = 99_999_999;
 
+    /// <summary>Timers count no further; a deadline behind that is none.</summary>
+    public static readonly TimeSpan MaxTimer = TimeSpan.FromDays(49);
+
     // Ticks per unit, the finest first: the value has at most eight digits.
     private static readonly (char Unit, long Ticks)[] Units =
         [('u', TimeSpan.TicksPerMicrosecond), ('m', TimeSpan.TicksPerMillisecond), ('S', TimeSpan.TicksPerSecond), ('M', TimeSpan.TicksPerMinute), ('H', TimeSpan.TicksPerHour)];
-
-    /// <summary>Timers count no further; a deadline behind that is none.</summary>
-    public static readonly TimeSpan MaxTimer = TimeSpan.FromDays(49);
 
     public static bool IsOfType(string? contentType, string expected) => contentType is not null && contentType.StartsWith(expected, StringComparison.OrdinalIgnoreCase)
         && (contentType.Length == expected.Length || contentType[expected.Length] is '+' or ';');

@@ -38,7 +38,7 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
     /// <param name="message">The request's message; null where they are streamed.</param>
     public void Start(TRequest? message)
     {
-        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(channel.Address, method.FullName))
+        var request = new HttpRequestMessage(HttpMethod.Post, channel.UriOf(method.FullName))
         {
             Version = channel.HttpVersion,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
@@ -48,7 +48,6 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
         };
         request.Content.Headers.ContentType = ContentType;
         request.Headers.TryAddWithoutValidation("te", "trailers");
-        request.Headers.TryAddWithoutValidation(Wire.AcceptEncodingField, Wire.Identity);
         foreach (Metadata.Entry entry in options.Headers ?? Metadata.Empty) request.Headers.TryAddWithoutValidation(entry.Key, entry.OnWire);
         if (options.Deadline is { } deadline && deadline != DateTime.MaxValue) StartDeadline(deadline, request.Headers);
         _link = options.CancellationToken.UnsafeRegister(static call => ((GrpcCall<TRequest, TResponse>)call!).Cancel(), this);
@@ -144,7 +143,7 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
     private async ValueTask<MessageReader<TResponse>> OpenAsync(HttpResponseMessage response)
     {
         Stream body = await response.Content.ReadAsStreamAsync(_over.Token).ConfigureAwait(false);
-        PipeReader pipe = PipeReader.Create(body, new StreamPipeReaderOptions(bufferSize: ReadBufferBytes, useZeroByteReads: true));
+        PipeReader pipe = PipeReader.Create(body, new StreamPipeReaderOptions(bufferSize: ReadBufferBytes, useZeroByteReads: !method.HasSingleAnswer));
         return new MessageReader<TResponse>(pipe, method.ResponseMarshaller, channel.MaxReceive, method.HasSingleAnswer, canKeep: !method.HasSingleAnswer);
     }
 

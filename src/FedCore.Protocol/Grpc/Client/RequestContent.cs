@@ -20,12 +20,10 @@ internal sealed class SingleRequest<TRequest>(Marshaller<TRequest> marshaller, T
     }
 }
 
-/// <summary>The body of a request whose messages come one by one.</summary>
-/// <param name="marshaller">Makes bytes of messages.</param>
-/// <param name="maxLength">The most bytes of a message.</param>
-/// <param name="translate">Says what a fault in writing means.</param>
-/// <param name="cancel">Ends the call: a message that was written in part cannot be followed by another.</param>
-/// <param name="over">Tells that the call has ended.</param>
+/// <summary>
+/// The body of a request whose messages come one by one, until the call is over. What a fault in writing means says translate; cancel ends the call, since a
+/// message that was written in part cannot be followed by another.
+/// </summary>
 internal sealed class StreamedRequest<TRequest>(Marshaller<TRequest> marshaller, int maxLength, Func<Exception, Task<RpcException>> translate, Action cancel, CancellationToken over)
     : HttpContent, IClientStreamWriter<TRequest>
     where TRequest : class

@@ -8,7 +8,7 @@ namespace Grpc.AspNetCore.Server;
 
 /// <summary>A call at its server: the messages of a request, the answer's, and the status in its trailers.</summary>
 internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, Method<TRequest, TResponse> method, GrpcServiceOptions options, ILogger logger)
-    : ServerCallContext, IHttpCall, IAsyncStreamReader<TRequest>, IServerStreamWriter<TResponse>
+    : ServerCallContext, IAsyncStreamReader<TRequest>, IServerStreamWriter<TResponse>
     where TRequest : class where TResponse : class
 {
     private readonly MessageReader<TRequest> _reader = new(
@@ -43,7 +43,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
 
     public TRequest Current => _current ?? throw new InvalidOperationException("There is no current message.");
 
-    public HttpContext HttpContext => http;
+    internal override HttpContext HttpContext => http;
 
     public async Task RunAsync(Func<ServerCall<TRequest, TResponse>, Task> handle)
     {
@@ -128,7 +128,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
         return http.Response.BodyWriter.FlushAsync(_ct).AsTask();
     }
 
-    private CancellationTokenSource? Either(CancellationToken other) => other.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(_ct, other) : null;
+    private CancellationTokenSource? Either(CancellationToken other) => other.CanBeCanceled && other != _ct ? CancellationTokenSource.CreateLinkedTokenSource(_ct, other) : null;
 
     // Streams of requests last as long as they last; what a message may take is checked by its reader.
     private void LiftLimits()
@@ -161,9 +161,4 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
 
     [LoggerMessage(1, LogLevel.Error, "{Method} failed")]
     private static partial void LogDefect(ILogger logger, string method, Exception fault);
-}
-
-internal interface IHttpCall
-{
-    HttpContext HttpContext { get; }
 }

@@ -17,13 +17,11 @@ internal enum GrpcWebMode
 /// </summary>
 internal sealed class GrpcWebHandler(GrpcWebMode mode, HttpMessageHandler innerHandler) : DelegatingHandler(innerHandler)
 {
-    private static readonly MediaTypeHeaderValue Web = new(Wire.WebContentType + "+proto");
-
     public GrpcWebMode GrpcWebMode => mode;
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        request.Content!.Headers.ContentType = Web;
+        request.Content!.Headers.ContentType = new MediaTypeHeaderValue(Wire.WebContentType + "+proto");
         request.Headers.Remove("te");
         HttpResponseMessage response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.OK && Wire.IsOfType(response.Content.Headers.ContentType?.MediaType, Wire.WebContentType))

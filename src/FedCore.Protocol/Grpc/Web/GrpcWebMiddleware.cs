@@ -26,7 +26,6 @@ internal static class GrpcWebMiddleware
         }
 
         var trailers = new KeptTrailers();
-        IHttpResponseTrailersFeature? before = context.Features.Get<IHttpResponseTrailersFeature>();
         context.Features.Set<IHttpResponseTrailersFeature>(trailers);
         (context.Request.ContentType, context.Request.Protocol) = (Wire.ContentType, HttpProtocol.Http2);
         context.Response.OnStarting(() =>
@@ -35,7 +34,6 @@ internal static class GrpcWebMiddleware
             return Task.CompletedTask;
         });
         await next(context).ConfigureAwait(false);
-        context.Features.Set(before);
         if (trailers.Trailers.Count > 0 && !context.RequestAborted.IsCancellationRequested) WriteFrame(context.Response, trailers.Trailers);
     });
 
