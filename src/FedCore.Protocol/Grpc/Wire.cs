@@ -9,17 +9,22 @@ namespace Grpc;
 internal static class Wire
 {
     public const string ContentType = "application/grpc", WebContentType = "application/grpc-web";
-    public const string StatusField = "grpc-status", MessageField = "grpc-message", TimeoutField = "grpc-timeout", EncodingField = "grpc-encoding";
-    public const string AcceptEncodingField = "grpc-accept-encoding", Identity = "identity";
+    public const string StatusField = "grpc-status", MessageField = "grpc-message", TimeoutField = "grpc-timeout";
 
     /// <summary>Bytes before each message: a flag for compression, and the length.</summary>
     public const int PrefixLength = 5;
 
     private const long MaxTimeout = 99_999_999;
 
+    /// <summary>Timers count no further; a deadline behind that is none.</summary>
+    public static readonly TimeSpan MaxTimer = TimeSpan.FromDays(49);
+
     // Ticks per unit, the finest first: the value has at most eight digits.
     private static readonly (char Unit, long Ticks)[] Units =
         [('u', TimeSpan.TicksPerMicrosecond), ('m', TimeSpan.TicksPerMillisecond), ('S', TimeSpan.TicksPerSecond), ('M', TimeSpan.TicksPerMinute), ('H', TimeSpan.TicksPerHour)];
+
+    public static bool IsOfType(string? contentType, string expected) => contentType is not null && contentType.StartsWith(expected, StringComparison.OrdinalIgnoreCase)
+        && (contentType.Length == expected.Length || contentType[expected.Length] is '+' or ';');
 
     public static void WritePrefix(Span<byte> target, int length)
     {
@@ -69,6 +74,16 @@ internal static class Wire
         404 => StatusCode.Unimplemented,
         429 or 502 or 503 or 504 => StatusCode.Unavailable,
         _ => StatusCode.Unknown,
+    };
+
+    /// <summary>What an error code of HTTP/2 that breaks a stream off stands for (PROTOCOL-HTTP2.md, Errors).</summary>
+    public static StatusCode StatusOfReset(long errorCode) => errorCode switch
+    {
+        0x7 => StatusCode.Unavailable,
+        0x8 => StatusCode.Cancelled,
+        0xb => StatusCode.ResourceExhausted,
+        0xc => StatusCode.PermissionDenied,
+        _ => StatusCode.Internal,
     };
 
     public static Status ReadStatus(string? code, string? message) => int.TryParse(code, NumberStyles.None, CultureInfo.InvariantCulture, out int number)

@@ -9,8 +9,9 @@ internal interface IPayloadSink
     void Append(ReadOnlySequence<byte> data);
 }
 
-/// <summary>A deserialization context whose payload stays readable until the call that received the message has ended or reads its next one.</summary>
+/// <summary>A deserialization context whose payload a message may keep instead of copying it.</summary>
 internal interface ILeasedPayload
 {
-    ReadOnlySequence<byte> PayloadAsReadOnlySequence();
+    /// <summary>Whether the payload stays readable until the call reads its next message or ends. Where it does not, what is wanted of it must be copied.</summary>
+    bool TryKeep();
 }

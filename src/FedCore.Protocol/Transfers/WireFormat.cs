@@ -22,9 +22,9 @@ internal static class WireFormat
 
     public static (uint Field, int Type) ReadTag(ref SequenceReader<byte> reader)
     {
-        ulong tag = ReadNumber(ref reader);
-        if (tag is 0 or > uint.MaxValue) throw Fault();
-        return ((uint)tag >> 3, (int)tag & 7);
+        // As in generated messages, what is above 32 bits does not count.
+        uint tag = (uint)ReadNumber(ref reader);
+        return tag >> 3 == 0 ? throw Fault() : (tag >> 3, (int)tag & 7);
     }
 
     public static ulong ReadNumber(ref SequenceReader<byte> reader)
@@ -42,10 +42,10 @@ internal static class WireFormat
 
     public static ReadOnlySequence<byte> ReadBytes(ref SequenceReader<byte> reader)
     {
-        ulong length = ReadNumber(ref reader);
-        if (length > (ulong)reader.Remaining) throw Fault();
-        ReadOnlySequence<byte> bytes = reader.UnreadSequence.Slice(0, (long)length);
-        reader.Advance((long)length);
+        uint length = (uint)ReadNumber(ref reader);
+        if (length > reader.Remaining) throw Fault();
+        ReadOnlySequence<byte> bytes = reader.UnreadSequence.Slice(0, length);
+        reader.Advance(length);
         return bytes;
     }
 
@@ -63,6 +63,8 @@ internal static class WireFormat
         reader.Advance(length);
     }
 
+    public static InvalidDataException Fault(Exception? cause = null) => new("The message is not in the encoding of Protocol Buffers.", cause);
+
     private static int NumberLength(ulong value)
     {
         int length = 1;
@@ -77,6 +79,4 @@ internal static class WireFormat
         target[used++] = (byte)value;
         return used;
     }
-
-    private static InvalidDataException Fault() => new("The message is not in the encoding of Protocol Buffers.");
 }

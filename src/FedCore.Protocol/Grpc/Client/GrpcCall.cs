@@ -5,25 +5,28 @@ using Grpc.Core;
 
 namespace Grpc.Net.Client;
 
-/// <summary>A call under way: one HTTP request whose answer holds messages and, in its trailers, the status.</summary>
+/// <summary>
+/// A call under way: one HTTP request whose answer holds messages and, in its trailers, the status. It ends once, with the status of whatever ended it first: the
+/// answer, a fault, the deadline, or the caller.
+/// </summary>
 internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<TRequest, TResponse> method, CallOptions options) : ICall, IAsyncStreamReader<TResponse>
     where TRequest : class where TResponse : class
 {
     private const int ReadBufferBytes = 64 << 10;
 
-    private static readonly Version Http2 = HttpVersion.Version20;
+    private static readonly MediaTypeHeaderValue ContentType = new(Wire.ContentType);
 
-    private readonly CancellationTokenSource _cancelled = CancellationTokenSource.CreateLinkedTokenSource(options.CancellationToken);
-    private readonly CancellationTokenSource _deadline = new();
+    // Never disposed of, but always cancelled: a cancellation that comes late finds nothing that is gone.
+    private readonly CancellationTokenSource _over = new();
     private readonly TaskCompletionSource<Metadata> _headers = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private CancellationToken _ct;
-    private Task<HttpResponseMessage> _response = null!;
+    private Task<HttpResponseMessage?> _response = null!;
+    private HttpResponseMessage? _answer;
+    private CancellationTokenRegistration _link;
+    private Timer? _deadline;
     private Task<TResponse>? _single;
     private MessageReader<TResponse>? _messages;
     private TResponse? _current;
-    private Metadata _trailers = Metadata.Empty;
-    private Status? _status;
-    private int _hasEnded;
+    private Ending? _end;
 
     /// <summary>Takes the messages of a call that streams them.</summary>
     public StreamedRequest<TRequest>? Requests { get; private set; }
@@ -35,141 +38,160 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
     /// <param name="message">The request's message; null where they are streamed.</param>
     public void Start(TRequest? message)
     {
-        _ct = _cancelled.Token;
-        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(channel.Address, method.FullName)) { Version = Http2, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
-        request.Headers.TE.Add(new TransferCodingWithQualityHeaderValue("trailers"));
-        request.Headers.TryAddWithoutValidation(Wire.AcceptEncodingField, Wire.Identity);
-        foreach (Metadata.Entry entry in options.Headers ?? Metadata.Empty) request.Headers.TryAddWithoutValidation(entry.Key, entry.OnWire);
-        if (options.Deadline is { } deadline)
+        var request = new HttpRequestMessage(HttpMethod.Post, channel.UriOf(method.FullName))
         {
-            TimeSpan left = deadline.ToUniversalTime() - TimeProvider.System.GetUtcNow().UtcDateTime;
-            request.Headers.TryAddWithoutValidation(Wire.TimeoutField, Wire.FormatTimeout(left));
-            _deadline.Token.UnsafeRegister(static state => ((GrpcCall<TRequest, TResponse>)state!).Cancel(), this);
-            if (left <= TimeSpan.Zero) _deadline.Cancel();
-            else _deadline.CancelAfter(left);
-        }
-
-        request.Content = message is not null
-            ? new SingleRequest<TRequest>(method.RequestMarshaller, message, channel.MaxSend)
-            : Requests = new StreamedRequest<TRequest>(method.RequestMarshaller, channel.MaxSend, TranslateWriteAsync, _ct);
+            Version = channel.HttpVersion,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = message is not null
+                ? new SingleRequest<TRequest>(method.RequestMarshaller, message, channel.MaxSend)
+                : Requests = new StreamedRequest<TRequest>(method.RequestMarshaller, channel.MaxSend, WriteFaultAsync, Cancel, _over.Token),
+        };
+        request.Content.Headers.ContentType = ContentType;
+        request.Headers.TryAddWithoutValidation("te", "trailers");
+        foreach (Metadata.Entry entry in options.Headers ?? Metadata.Empty) request.Headers.TryAddWithoutValidation(entry.Key, entry.OnWire);
+        if (options.Deadline is { } deadline && deadline != DateTime.MaxValue) StartDeadline(deadline, request.Headers);
+        _link = options.CancellationToken.UnsafeRegister(static call => ((GrpcCall<TRequest, TResponse>)call!).Cancel(), this);
         _response = SendAsync(request);
+        if (_end is not null) Unlink();
     }
 
     /// <summary>The only message of an answer that is not a stream.</summary>
-    public Task<TResponse> ReadSingleAsync() => _single = ReadAsync();
+    public Task<TResponse> ReadSingleAsync()
+    {
+        _single = ReadAsync();
+        _single.ContinueWith(static task => task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return _single;
+    }
 
     public async Task<bool> MoveNext(CancellationToken cancellationToken)
     {
-        await using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(static state => ((GrpcCall<TRequest, TResponse>)state!).Cancel(), this);
+        using CancellationTokenRegistration link = cancellationToken.UnsafeRegister(static call => ((GrpcCall<TRequest, TResponse>)call!).Cancel(), this);
         try
         {
-            HttpResponseMessage response = await _response.ConfigureAwait(false);
-            _messages ??= new MessageReader<TResponse>(await OpenAsync(response).ConfigureAwait(false), method.ResponseMarshaller, channel.MaxReceive);
-            _current = await _messages.ReadAsync(_ct).ConfigureAwait(false);
-            if (_current is not null) return true;
-            Status status = StatusIn(response.TrailingHeaders);
-            if (status.StatusCode != StatusCode.OK) throw End(status);
-            End(status);
-            return false;
+            if (_end is null && await _response.ConfigureAwait(false) is { } response && _end is null)
+            {
+                _messages ??= await OpenAsync(response).ConfigureAwait(false);
+                _current = await _messages.ReadAsync(_over.Token).ConfigureAwait(false);
+                if (_current is not null && !method.HasSingleAnswer) return true;
+                End(response.TrailingHeaders);
+            }
         }
-        catch (Exception fault) when (fault is not RpcException || _status is null)
+        catch (Exception fault)
         {
-            throw End(fault is RpcException rpc ? rpc.Status : StatusOf(fault));
+            End(StatusOf(fault));
         }
+
+        _messages?.Complete();
+        _messages = null;
+        return _end!.Status.StatusCode == StatusCode.OK ? false : throw Failure();
     }
 
-    public Status GetStatus() => _status ?? throw new InvalidOperationException("The call has not ended.");
+    public Status GetStatus() => Ended().Status;
 
-    public Metadata GetTrailers() => _status is null ? throw new InvalidOperationException("The call has not ended.") : _trailers;
+    public Metadata GetTrailers() => Ended().Trailers;
 
     /// <summary>Ends the call, which is cancelled where it has not ended by itself.</summary>
     public void Dispose() => End(new Status(StatusCode.Cancelled, "The call was disposed of."));
 
+    private Ending Ended() => _end ?? throw new InvalidOperationException("The call has not ended.");
+
+    private void Cancel() => End(new Status(StatusCode.Cancelled, "The call was cancelled."));
+
+    private RpcException Failure() => new(_end!.Status, _end.Trailers);
+
     private async Task<TResponse> ReadAsync()
     {
-        if (!await MoveNext(CancellationToken.None).ConfigureAwait(false)) throw new RpcException(new Status(StatusCode.Internal, "The answer has no message."));
-        TResponse message = Current;
-        if (await MoveNext(CancellationToken.None).ConfigureAwait(false)) throw End(new Status(StatusCode.Internal, "The answer has several messages."));
-        return message;
+        await MoveNext(CancellationToken.None).ConfigureAwait(false);
+        return Current;
     }
 
-    private void Cancel()
+    private void StartDeadline(DateTime deadline, HttpRequestHeaders headers)
     {
-        if (Volatile.Read(ref _hasEnded) == 0) _cancelled.Cancel();
+        if (deadline.Kind != DateTimeKind.Utc) throw new InvalidOperationException($"A deadline must be in UTC, not {deadline.Kind}.");
+        TimeSpan left = deadline - TimeProvider.System.GetUtcNow().UtcDateTime;
+        headers.TryAddWithoutValidation(Wire.TimeoutField, Wire.FormatTimeout(left));
+        if (left <= TimeSpan.Zero) DeadlineExceeded();
+        else if (left < Wire.MaxTimer) _deadline = new Timer(static call => ((GrpcCall<TRequest, TResponse>)call!).DeadlineExceeded(), this, left, Timeout.InfiniteTimeSpan);
     }
 
-    // The first end counts.
-    private RpcException End(Status status)
+    private void DeadlineExceeded() => End(new Status(StatusCode.DeadlineExceeded, "The deadline passed."));
+
+    private async Task<HttpResponseMessage?> SendAsync(HttpRequestMessage request)
     {
-        if (Interlocked.Exchange(ref _hasEnded, 1) == 0)
+        try
         {
-            _status = status;
-            _cancelled.Cancel();
-            _cancelled.Dispose();
-            _deadline.Dispose();
-            if (_response.IsCompletedSuccessfully) _response.Result.Dispose();
-            _headers.TrySetResult(Metadata.Empty);
+            HttpResponseMessage response = await channel.Http.SendAsync(request, _over.Token).ConfigureAwait(false);
+            Interlocked.Exchange(ref _answer, response);
+            if (_end is not null) response.Dispose();
+            _headers.TrySetResult(MetadataIn(response.Headers));
+
+            // An answer without messages may have its trailers in place of header fields.
+            if (response.Headers.Contains(Wire.StatusField)) End(response.Headers);
+            else if (response.StatusCode != HttpStatusCode.OK)
+                End(new Status(Wire.StatusOf((int)response.StatusCode), $"The server answered with HTTP status {(int)response.StatusCode}."));
+            else if (!Wire.IsOfType(response.Content.Headers.ContentType?.MediaType, Wire.ContentType))
+                End(new Status(StatusCode.Unknown, $"The answer's content type is '{response.Content.Headers.ContentType}', not {Wire.ContentType}."));
+            return response;
         }
-
-        return new RpcException(_status ?? status, _trailers);
+        catch (Exception fault)
+        {
+            End(StatusOf(fault));
+            return null;
+        }
     }
 
-    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request)
+    private async ValueTask<MessageReader<TResponse>> OpenAsync(HttpResponseMessage response)
     {
-        HttpResponseMessage response = await channel.Http.SendAsync(request, _ct).ConfigureAwait(false);
-        _headers.TrySetResult(MetadataIn(response.Headers));
-        return response;
+        Stream body = await response.Content.ReadAsStreamAsync(_over.Token).ConfigureAwait(false);
+        PipeReader pipe = PipeReader.Create(body, new StreamPipeReaderOptions(bufferSize: ReadBufferBytes, useZeroByteReads: !method.HasSingleAnswer));
+        return new MessageReader<TResponse>(pipe, method.ResponseMarshaller, channel.MaxReceive, method.HasSingleAnswer, canKeep: !method.HasSingleAnswer);
     }
 
-    private async ValueTask<PipeReader> OpenAsync(HttpResponseMessage response)
+    private void End(HttpResponseHeaders fields)
     {
-        if (response.StatusCode != HttpStatusCode.OK)
-            throw End(new Status(Wire.StatusOf((int)response.StatusCode), $"The server answered with HTTP status {(int)response.StatusCode}."));
-        if (response.Content.Headers.ContentType?.MediaType is not { } type || !type.StartsWith(Wire.ContentType, StringComparison.Ordinal))
-            throw End(new Status(StatusCode.Unknown, $"The answer's content type is '{response.Content.Headers.ContentType}', not {Wire.ContentType}."));
-
-        // An answer without messages may have its trailers in place of header fields.
-        if (response.Headers.Contains(Wire.StatusField) && StatusIn(response.Headers) is { StatusCode: not StatusCode.OK } status) throw End(status);
-        Stream body = await response.Content.ReadAsStreamAsync(_ct).ConfigureAwait(false);
-        return PipeReader.Create(body, new StreamPipeReaderOptions(bufferSize: ReadBufferBytes));
+        Status status = Wire.ReadStatus(First(fields, Wire.StatusField), First(fields, Wire.MessageField));
+        bool isEmpty = status.StatusCode == StatusCode.OK && method.HasSingleAnswer && _current is null;
+        End(isEmpty ? new Status(StatusCode.Internal, "The answer has no message.") : status, MetadataIn(fields));
     }
 
-    private Status StatusIn(HttpResponseHeaders fields)
+    private void End(Status status, Metadata? trailers = null)
     {
-        _trailers = MetadataIn(fields);
-        return Wire.ReadStatus(First(fields, Wire.StatusField), First(fields, Wire.MessageField));
+        if (Interlocked.CompareExchange(ref _end, new Ending(status, trailers ?? Metadata.Empty), null) is not null) return;
+        Unlink();
+        _over.Cancel();
+        _answer?.Dispose();
+        if (_headers.TrySetException(Failure())) _ = _headers.Task.Exception;
     }
 
-    // The server may have ended the call while it was being written to: then its status says more than the fault.
-    private async Task<RpcException> TranslateWriteAsync(Exception fault)
+    private void Unlink()
     {
-        if (_single is { } single && !_ct.IsCancellationRequested) await Task.WhenAny(single).ConfigureAwait(false);
-        Status status = _status ?? StatusOf(fault);
-        return new RpcException(status.StatusCode == StatusCode.OK ? new Status(StatusCode.Cancelled, "The call has ended.", fault) : status, _trailers);
+        _link.Unregister();
+        _deadline?.Dispose();
+    }
+
+    // What a fault in writing means: the server may have ended the call while it was being written to, and then its status says more.
+    private async Task<RpcException> WriteFaultAsync(Exception fault)
+    {
+        if (_single is not null) await Task.WhenAny(_single).ConfigureAwait(false);
+        else await _response.ConfigureAwait(false);
+        return _end is null ? new RpcException(StatusOf(fault)) : Failure();
     }
 
     private Status StatusOf(Exception fault)
     {
-        if (_deadline.IsCancellationRequested) return new Status(StatusCode.DeadlineExceeded, "The deadline passed.", fault);
-        if (_ct.IsCancellationRequested) return _status ?? new Status(StatusCode.Cancelled, "The call was cancelled.", fault);
+        if (fault is RpcException rpc) return rpc.Status;
         for (Exception? cause = fault; cause is not null; cause = cause.InnerException)
-        {
-            if (cause is not HttpProtocolException protocol) continue;
-            StatusCode? code = protocol.ErrorCode switch
-            {
-                0x7 => StatusCode.Unavailable,
-                0x8 => StatusCode.Cancelled,
-                0xb => StatusCode.ResourceExhausted,
-                0xc => StatusCode.PermissionDenied,
-                _ => null,
-            };
-            if (code is not null) return new Status(code.Value, $"The server broke the call off: {protocol.Message}", fault);
-        }
-
-        return fault is HttpRequestException or IOException
+            if (cause is HttpProtocolException protocol) return StatusOf(protocol);
+        return fault is HttpRequestException or IOException or OperationCanceledException
             ? new Status(StatusCode.Unavailable, $"The server at {channel.Target} cannot be reached: {fault.Message}", fault)
             : new Status(StatusCode.Internal, $"The call failed: {fault.Message}", fault);
     }
+
+    // A server that sees the deadline pass first breaks the call off.
+    private Status StatusOf(HttpProtocolException fault) =>
+        Wire.StatusOfReset(fault.ErrorCode) is not StatusCode.Cancelled and var code ? new Status(code, $"The server broke the call off: {fault.Message}", fault)
+        : options.Deadline <= TimeProvider.System.GetUtcNow().UtcDateTime ? new Status(StatusCode.DeadlineExceeded, "The deadline passed at the server.", fault)
+        : new Status(StatusCode.Cancelled, "The server cancelled the call.", fault);
 
     private static string? First(HttpHeaders fields, string name) => fields.NonValidated.TryGetValues(name, out HeaderStringValues values) ? values.ToString() : null;
 
@@ -180,4 +202,6 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
             if (Metadata.IsMetadata(name)) foreach (string value in values) metadata.AddFromWire(name, value);
         return metadata;
     }
+
+    private sealed record Ending(Status Status, Metadata Trailers);
 }

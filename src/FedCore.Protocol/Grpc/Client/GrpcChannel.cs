@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Grpc.Core;
 
 namespace Grpc.Net.Client;
@@ -7,6 +8,9 @@ internal sealed class GrpcChannelOptions
     /// <summary>What sends the requests; null for a handler of the channel's own.</summary>
     public HttpMessageHandler? HttpHandler { get; set; }
 
+    /// <summary>HTTP's version; null for 2.</summary>
+    public Version? HttpVersion { get; set; }
+
     public int? MaxReceiveMessageSize { get; set; } = 4 << 20;
 
     public int? MaxSendMessageSize { get; set; }
@@ -15,19 +19,20 @@ internal sealed class GrpcChannelOptions
 /// <summary>Where calls go: an address, and the connections to it.</summary>
 internal sealed class GrpcChannel : ChannelBase, IDisposable
 {
-    private readonly bool _ownsHandler;
+    private readonly Uri _address;
+    private readonly ConcurrentDictionary<string, Uri> _methods = new();
 
     private GrpcChannel(Uri address, GrpcChannelOptions options)
         : base(address.Authority)
     {
-        Address = address;
+        _address = address;
+        HttpVersion = options.HttpVersion ?? System.Net.HttpVersion.Version20;
         MaxReceive = options.MaxReceiveMessageSize ?? int.MaxValue;
         MaxSend = options.MaxSendMessageSize ?? int.MaxValue;
-        _ownsHandler = options.HttpHandler is null;
-        Http = new HttpMessageInvoker(options.HttpHandler ?? new SocketsHttpHandler { EnableMultipleHttp2Connections = true }, _ownsHandler);
+        Http = new HttpMessageInvoker(options.HttpHandler ?? new SocketsHttpHandler { EnableMultipleHttp2Connections = true }, disposeHandler: options.HttpHandler is null);
     }
 
-    internal Uri Address { get; }
+    internal Version HttpVersion { get; }
 
     internal int MaxReceive { get; }
 
@@ -41,10 +46,9 @@ internal sealed class GrpcChannel : ChannelBase, IDisposable
 
     public override CallInvoker CreateCallInvoker() => new ChannelInvoker(this);
 
-    public void Dispose()
-    {
-        if (_ownsHandler) Http.Dispose();
-    }
+    internal Uri UriOf(string method) => _methods.GetOrAdd(method, static (name, address) => new Uri(address, name), _address);
+
+    public void Dispose() => Http.Dispose();
 
     private sealed class ChannelInvoker(GrpcChannel channel) : CallInvoker
     {

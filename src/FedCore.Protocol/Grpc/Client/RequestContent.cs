@@ -1,28 +1,17 @@
 using System.Buffers;
 using System.Net;
-using System.Net.Http.Headers;
 using Grpc.Core;
 
 namespace Grpc.Net.Client;
 
 /// <summary>The body of a request: one message.</summary>
-internal sealed class SingleRequest<TRequest> : HttpContent
+internal sealed class SingleRequest<TRequest>(Marshaller<TRequest> marshaller, TRequest message, int maxLength) : HttpContent
     where TRequest : class
 {
-    private readonly Marshaller<TRequest> _marshaller;
-    private readonly TRequest _message;
-    private readonly int _maxLength;
-
-    public SingleRequest(Marshaller<TRequest> marshaller, TRequest message, int maxLength)
-    {
-        (_marshaller, _message, _maxLength) = (marshaller, message, maxLength);
-        Headers.ContentType = new MediaTypeHeaderValue(Wire.ContentType);
-    }
-
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken) =>
-        new StreamMessageWriter(new ArrayBufferWriter<byte>(), _maxLength).WriteAsync(stream, _marshaller, _message, cancellationToken).AsTask();
+        new StreamMessageWriter(new ArrayBufferWriter<byte>(), maxLength).WriteAsync(stream, marshaller, message, cancellationToken).AsTask();
 
     protected override bool TryComputeLength(out long length)
     {
@@ -31,44 +20,47 @@ internal sealed class SingleRequest<TRequest> : HttpContent
     }
 }
 
-/// <summary>The body of a request whose messages come one by one.</summary>
-internal sealed class StreamedRequest<TRequest> : HttpContent, IClientStreamWriter<TRequest>
+/// <summary>
+/// The body of a request whose messages come one by one, until the call is over. What a fault in writing means says translate; cancel ends the call, since a
+/// message that was written in part cannot be followed by another.
+/// </summary>
+internal sealed class StreamedRequest<TRequest>(Marshaller<TRequest> marshaller, int maxLength, Func<Exception, Task<RpcException>> translate, Action cancel, CancellationToken over)
+    : HttpContent, IClientStreamWriter<TRequest>
     where TRequest : class
 {
-    private readonly Marshaller<TRequest> _marshaller;
-    private readonly StreamMessageWriter _writer;
-    private readonly Func<Exception, Task<RpcException>> _translate;
-    private readonly CancellationToken _ended;
+    private readonly StreamMessageWriter _writer = new(new ArrayBufferWriter<byte>(), maxLength);
     private readonly TaskCompletionSource<Stream> _stream = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource _complete = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    // What a fault in writing means says translate: the call may have ended meanwhile.
-    public StreamedRequest(Marshaller<TRequest> marshaller, int maxLength, Func<Exception, Task<RpcException>> translate, CancellationToken ended)
-    {
-        (_marshaller, _writer, _translate, _ended) = (marshaller, new StreamMessageWriter(new ArrayBufferWriter<byte>(), maxLength), translate, ended);
-        Headers.ContentType = new MediaTypeHeaderValue(Wire.ContentType);
-        _ended.Register(static state => ((StreamedRequest<TRequest>)state!).Abort(), this);
-    }
+    // The end of the stream is on its way when CompleteAsync returns, so that a call which is disposed of then is not broken off.
+    private readonly TaskCompletionSource _complete = new();
+    private int _isWriting;
 
     public Task WriteAsync(TRequest message) => WriteAsync(message, CancellationToken.None);
 
     public async Task WriteAsync(TRequest message, CancellationToken cancellationToken)
     {
+        if (_complete.Task.IsCompletedSuccessfully) throw new InvalidOperationException("The stream of requests has been completed.");
+        if (Interlocked.Exchange(ref _isWriting, 1) != 0) throw new InvalidOperationException("The previous message is still being written.");
+        using CancellationTokenRegistration link = cancellationToken.UnsafeRegister(static cancel => ((Action)cancel!)(), cancel);
         try
         {
-            Stream stream = await _stream.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(_ended, cancellationToken);
-            await _writer.WriteAsync(stream, _marshaller, message, either.Token).ConfigureAwait(false);
-            await stream.FlushAsync(either.Token).ConfigureAwait(false);
+            Stream stream = await _stream.Task.WaitAsync(over).ConfigureAwait(false);
+            await _writer.WriteAsync(stream, marshaller, message, over).ConfigureAwait(false);
+            await stream.FlushAsync(over).ConfigureAwait(false);
         }
-        catch (Exception fault) when (fault is not RpcException)
+        catch (Exception fault) when (fault is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
         {
-            throw await _translate(fault).ConfigureAwait(false);
+            throw await translate(fault).ConfigureAwait(false);
+        }
+        finally
+        {
+            _isWriting = 0;
         }
     }
 
     public Task CompleteAsync()
     {
+        if (_isWriting != 0) throw new InvalidOperationException("The previous message is still being written.");
         _complete.TrySetResult();
         return Task.CompletedTask;
     }
@@ -76,20 +68,14 @@ internal sealed class StreamedRequest<TRequest> : HttpContent, IClientStreamWrit
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
     {
         // So that the header fields go out before the first message.
-        await stream.FlushAsync(_ended).ConfigureAwait(false);
+        await stream.FlushAsync(over).ConfigureAwait(false);
         _stream.TrySetResult(stream);
-        await _complete.Task.ConfigureAwait(false);
+        await _complete.Task.WaitAsync(over).ConfigureAwait(false);
     }
 
     protected override bool TryComputeLength(out long length)
     {
         length = -1;
         return false;
-    }
-
-    private void Abort()
-    {
-        _stream.TrySetCanceled(_ended);
-        _complete.TrySetCanceled(_ended);
     }
 }

@@ -2,7 +2,14 @@ using System.Runtime.CompilerServices;
 
 namespace Grpc.Core;
 
-internal readonly record struct CallOptions(Metadata? Headers = null, DateTime? Deadline = null, CancellationToken CancellationToken = default);
+internal readonly struct CallOptions(Metadata? headers = null, DateTime? deadline = null, CancellationToken cancellationToken = default)
+{
+    public Metadata? Headers => headers;
+
+    public DateTime? Deadline => deadline;
+
+    public CancellationToken CancellationToken => cancellationToken;
+}
 
 internal interface IAsyncStreamReader<out T>
 {

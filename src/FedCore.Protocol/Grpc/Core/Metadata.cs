@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections;
 using System.Text;
 
@@ -14,7 +15,11 @@ internal sealed class Metadata : IEnumerable<Metadata.Entry>
 
     public int Count => _entries.Count;
 
-    public void Add(Entry item) => _entries.Add(item);
+    public void Add(Entry item)
+    {
+        if (ReferenceEquals(this, Empty)) throw new InvalidOperationException("The empty metadata cannot be added to.");
+        _entries.Add(item);
+    }
 
     public void Add(string key, string value) => Add(new Entry(key, value));
 
@@ -34,38 +39,43 @@ internal sealed class Metadata : IEnumerable<Metadata.Entry>
     internal static bool IsMetadata(string name) => !name.StartsWith(':') && name.ToLowerInvariant() is not ("content-type" or "te" or "grpc-timeout" or "grpc-encoding"
         or "grpc-accept-encoding" or "grpc-status" or "grpc-message" or "content-length" or "transfer-encoding" or "date" or "server" or "host");
 
+    // What is no metadata by gRPC's rules is dropped, so that every entry can be sent on. Several values of one name may come joined by commas, which base64 has
+    // none of.
     internal void AddFromWire(string name, string? value)
     {
-        // Several values of one name may come joined by commas, which base64 has none of.
-        if (value is null) return;
         string key = name.ToLowerInvariant();
-        if (!key.EndsWith(BinaryHeaderSuffix, StringComparison.Ordinal)) Add(key, value);
-        else foreach (string part in value.Split(',', StringSplitOptions.TrimEntries)) Add(key, FromBase64(part));
-    }
+        if (value is null || !Entry.IsKey(key)) return;
+        if (!key.EndsWith(BinaryHeaderSuffix, StringComparison.Ordinal))
+        {
+            if (Entry.IsText(value)) Add(key, value);
+            return;
+        }
 
-    private static byte[] FromBase64(string text)
-    {
-        byte[] bytes = new byte[text.Length];
-        return Convert.TryFromBase64String(text.PadRight((text.Length + 3) / 4 * 4, '='), bytes, out int count)
-            ? bytes[..count]
-            : throw new RpcException(new Status(StatusCode.Internal, "A binary header field is not in base64."));
+        foreach (string part in value.Split(',', StringSplitOptions.TrimEntries))
+        {
+            byte[] bytes = new byte[part.Length];
+            if (Convert.TryFromBase64String(part.PadRight((part.Length + 3) / 4 * 4, '='), bytes, out int count)) Add(key, bytes[..count]);
+        }
     }
 
     internal sealed class Entry
     {
+        private static readonly SearchValues<char> KeyCharacters = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789_-.");
+
         private readonly string? _text;
         private readonly byte[]? _bytes;
 
         public Entry(string key, string value)
         {
-            Key = key.ToLowerInvariant();
+            Key = Normalize(key);
             if (IsBinary) throw new ArgumentException($"The value of '{key}' must be bytes.", nameof(value));
+            if (!IsText(value)) throw new ArgumentException($"The value of '{key}' must be printable ASCII; anything else goes into a name that ends with {BinaryHeaderSuffix}.", nameof(value));
             _text = value;
         }
 
         public Entry(string key, byte[] valueBytes)
         {
-            Key = key.ToLowerInvariant();
+            Key = Normalize(key);
             if (!IsBinary) throw new ArgumentException($"Only names that end with {BinaryHeaderSuffix} have bytes for values.", nameof(valueBytes));
             _bytes = valueBytes;
         }
@@ -79,5 +89,13 @@ internal sealed class Metadata : IEnumerable<Metadata.Entry>
         public byte[] ValueBytes => _bytes ?? Encoding.ASCII.GetBytes(_text!);
 
         internal string OnWire => _text ?? Convert.ToBase64String(_bytes!).TrimEnd('=');
+
+        internal static bool IsKey(string key) => key.Length > 0 && !key.AsSpan().ContainsAnyExcept(KeyCharacters);
+
+        internal static bool IsText(string value) => !value.AsSpan().ContainsAnyExceptInRange(' ', '~');
+
+        private static string Normalize(string key) => key.ToLowerInvariant() is var lower && IsKey(lower)
+            ? lower
+            : throw new ArgumentException($"'{key}' is no name for metadata: letters, digits, '_', '-' and '.' make one.", nameof(key));
     }
 }

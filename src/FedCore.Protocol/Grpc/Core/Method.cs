@@ -21,6 +21,10 @@ internal sealed class Method<TRequest, TResponse>(
 
     public string FullName { get; } = $"/{serviceName}/{name}";
 
+    internal bool HasSingleRequest => type is MethodType.Unary or MethodType.ServerStreaming;
+
+    internal bool HasSingleAnswer => type is MethodType.Unary or MethodType.ClientStreaming;
+
     public Marshaller<TRequest> RequestMarshaller => requestMarshaller;
 
     public Marshaller<TResponse> ResponseMarshaller => responseMarshaller;

@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http;
+
 namespace Grpc.Core;
 
 internal delegate Task<TResponse> UnaryServerMethod<TRequest, TResponse>(TRequest request, ServerCallContext context);
@@ -35,15 +37,13 @@ internal abstract class ServiceBinderBase
 /// <summary>Generated code can make one; services are mapped by their binder instead.</summary>
 internal sealed class ServerServiceDefinition
 {
-    public static Builder CreateBuilder() => new();
+    public static Builder CreateBuilder() => throw new NotSupportedException("Map the service with MapGrpcService.");
 
-    internal sealed class Builder
+    internal abstract class Builder
     {
-        public Builder AddMethod<TRequest, TResponse>(Method<TRequest, TResponse> method, Delegate handler) => throw NotHere();
+        public abstract Builder AddMethod<TRequest, TResponse>(Method<TRequest, TResponse> method, Delegate handler);
 
-        public ServerServiceDefinition Build() => throw NotHere();
-
-        private static NotSupportedException NotHere() => new("Map the service with MapGrpcService.");
+        public abstract ServerServiceDefinition Build();
     }
 }
 
@@ -58,6 +58,8 @@ internal abstract class ServerCallContext
     public abstract Metadata RequestHeaders { get; }
 
     public abstract CancellationToken CancellationToken { get; }
+
+    internal virtual HttpContext HttpContext => throw new NotSupportedException("The call did not come over HTTP.");
 
     public Metadata ResponseTrailers { get; } = [];
 

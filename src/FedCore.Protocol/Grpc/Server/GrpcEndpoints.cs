@@ -12,9 +12,6 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>Services behind ASP.NET Core's endpoints. A service is registered as a singleton.</summary>
 internal static class GrpcEndpoints
 {
-    public static IServiceCollection AddGrpc(this IServiceCollection services, Action<GrpcServiceOptions>? configureOptions = null) =>
-        services.Configure(configureOptions ?? (_ => { }));
-
     public static IEndpointConventionBuilder MapGrpcService<TService>(this IEndpointRouteBuilder builder)
         where TService : class
     {
@@ -27,19 +24,12 @@ internal static class GrpcEndpoints
         return binder.Group;
     }
 
-    private sealed class EndpointBinder : ServiceBinderBase
+    private sealed class EndpointBinder(IEndpointRouteBuilder builder) : ServiceBinderBase
     {
-        private readonly GrpcServiceOptions _options;
-        private readonly ILogger _logger;
+        private readonly GrpcServiceOptions _options = builder.ServiceProvider.GetRequiredService<IOptions<GrpcServiceOptions>>().Value;
+        private readonly ILogger _logger = builder.ServiceProvider.GetRequiredService<ILoggerFactory>().CreateLogger("Grpc");
 
-        public EndpointBinder(IEndpointRouteBuilder builder)
-        {
-            _options = builder.ServiceProvider.GetRequiredService<IOptions<GrpcServiceOptions>>().Value;
-            _logger = builder.ServiceProvider.GetRequiredService<ILoggerFactory>().CreateLogger("Grpc");
-            Group = builder.MapGroup("");
-        }
-
-        public RouteGroupBuilder Group { get; }
+        public RouteGroupBuilder Group { get; } = builder.MapGroup("");
 
         public override void AddMethod<TRequest, TResponse>(Method<TRequest, TResponse> method, UnaryServerMethod<TRequest, TResponse>? handler) =>
             Map(method, async call => await call.WriteAsync(await handler!(await call.ReadSingleAsync().ConfigureAwait(false), call).ConfigureAwait(false)).ConfigureAwait(false));

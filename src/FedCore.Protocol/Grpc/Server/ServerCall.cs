@@ -8,16 +8,18 @@ namespace Grpc.AspNetCore.Server;
 
 /// <summary>A call at its server: the messages of a request, the answer's, and the status in its trailers.</summary>
 internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, Method<TRequest, TResponse> method, GrpcServiceOptions options, ILogger logger)
-    : ServerCallContext, IHttpCall, IAsyncStreamReader<TRequest>, IServerStreamWriter<TResponse>
+    : ServerCallContext, IAsyncStreamReader<TRequest>, IServerStreamWriter<TResponse>
     where TRequest : class where TResponse : class
 {
-    private readonly MessageReader<TRequest> _reader = new(http.Request.BodyReader, method.RequestMarshaller, options.MaxReceiveMessageSize ?? int.MaxValue);
+    private readonly MessageReader<TRequest> _reader = new(
+        http.Request.BodyReader, method.RequestMarshaller, options.MaxReceiveMessageSize ?? int.MaxValue, method.HasSingleRequest, canKeep: true);
     private readonly PipeMessageWriter _writer = new(http.Response.BodyWriter, options.MaxSendMessageSize ?? int.MaxValue);
+    private CancellationToken _ct = http.RequestAborted;
     private CancellationTokenSource? _deadline;
     private TRequest? _current;
     private Metadata? _headers;
     private DateTime? _due;
-    private bool _hasWritten;
+    private bool _hasWritten, _hasEnded;
 
     public override string Method => method.FullName;
 
@@ -25,7 +27,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
 
     public override DateTime Deadline => _due ?? DateTime.MaxValue;
 
-    public override CancellationToken CancellationToken => _deadline?.Token ?? http.RequestAborted;
+    public override CancellationToken CancellationToken => _ct;
 
     public override Metadata RequestHeaders
     {
@@ -41,11 +43,11 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
 
     public TRequest Current => _current ?? throw new InvalidOperationException("There is no current message.");
 
-    public HttpContext HttpContext => http;
+    internal override HttpContext HttpContext => http;
 
     public async Task RunAsync(Func<ServerCall<TRequest, TResponse>, Task> handle)
     {
-        if (http.Request.ContentType is not { } type || !type.StartsWith(Wire.ContentType, StringComparison.Ordinal))
+        if (!Wire.IsOfType(http.Request.ContentType, Wire.ContentType))
         {
             http.Response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
             return;
@@ -59,10 +61,9 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
 
         http.Response.ContentType = Wire.ContentType;
         LiftLimits();
+        StartDeadline();
         try
         {
-            if (http.Request.Headers[Wire.TimeoutField] is [{ } timeout])
-                StartDeadline(Wire.ParseTimeout(timeout) ?? throw new RpcException(new Status(StatusCode.Internal, $"'{timeout}' is no timeout.")));
             await handle(this).ConfigureAwait(false);
         }
         catch (RpcException fault)
@@ -70,69 +71,81 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
             Status = fault.Status;
             foreach (Metadata.Entry entry in fault.Trailers) ResponseTrailers.Add(entry);
         }
+        catch (OperationCanceledException) when (_ct.IsCancellationRequested)
+        {
+            Status = new Status(StatusCode.Cancelled, "The call was cancelled.");
+        }
         catch (Exception fault)
         {
-            Status = fault is OperationCanceledException or IOException && CancellationToken.IsCancellationRequested
-                ? new Status(StatusCode.Cancelled, "The call was cancelled.")
-                : new Status(StatusCode.Unknown, "The server failed at this call; its log says why.");
-            if (Status.StatusCode == StatusCode.Unknown) LogDefect(logger, method.FullName, fault);
-        }
-        finally
-        {
-            if (_deadline is { IsCancellationRequested: true } && !http.RequestAborted.IsCancellationRequested && Status.StatusCode == StatusCode.Cancelled)
-                Status = new Status(StatusCode.DeadlineExceeded, "The deadline passed.");
-            _deadline?.Dispose();
+            Status = new Status(StatusCode.Unknown, "The server failed at this call; its log says why.");
+            LogDefect(logger, method.FullName, fault);
         }
 
+        _hasEnded = true;
+        if (_deadline is { IsCancellationRequested: true } && Status.StatusCode == StatusCode.Cancelled) Status = new Status(StatusCode.DeadlineExceeded, "The deadline passed.");
+        _deadline?.Dispose();
         if (http.RequestAborted.IsCancellationRequested) return;
         _reader.Release();
         WriteTrailers();
     }
 
-    public async Task<TRequest> ReadSingleAsync()
-    {
-        TRequest request = await _reader.ReadAsync(CancellationToken).ConfigureAwait(false)
-            ?? throw new RpcException(new Status(StatusCode.Internal, "The request has no message."));
-        return request;
-    }
+    public async Task<TRequest> ReadSingleAsync() =>
+        await MoveNext(CancellationToken.None).ConfigureAwait(false) ? Current : throw new RpcException(new Status(StatusCode.Internal, "The request has no message."));
 
     public async Task<bool> MoveNext(CancellationToken cancellationToken)
     {
-        using CancellationTokenSource? either = cancellationToken.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(CancellationToken, cancellationToken) : null;
-        _current = await _reader.ReadAsync(either?.Token ?? CancellationToken).ConfigureAwait(false);
-        return _current is not null;
+        if (_hasEnded) throw new InvalidOperationException("The call has ended.");
+        using CancellationTokenSource? either = Either(cancellationToken);
+        try
+        {
+            _current = await _reader.ReadAsync(either?.Token ?? _ct).ConfigureAwait(false);
+            return _current is not null;
+        }
+        catch (IOException fault)
+        {
+            throw new RpcException(new Status(StatusCode.Cancelled, "The client broke the call off.", fault));
+        }
     }
 
     public Task WriteAsync(TResponse message) => WriteAsync(message, CancellationToken.None);
 
     public async Task WriteAsync(TResponse message, CancellationToken cancellationToken)
     {
-        CancellationToken.ThrowIfCancellationRequested();
+        if (_hasEnded) throw new InvalidOperationException("The call has ended.");
+        _ct.ThrowIfCancellationRequested();
         _hasWritten = true;
         _writer.Write(method.ResponseMarshaller, message);
 
         // The only message of an answer goes out with the trailers.
-        if (method.Type is MethodType.ServerStreaming or MethodType.DuplexStreaming) await http.Response.BodyWriter.FlushAsync(cancellationToken).ConfigureAwait(false);
+        if (method.HasSingleAnswer) return;
+        using CancellationTokenSource? either = Either(cancellationToken);
+        await http.Response.BodyWriter.FlushAsync(either?.Token ?? _ct).ConfigureAwait(false);
     }
 
     public override Task WriteResponseHeadersAsync(Metadata responseHeaders)
     {
         foreach (Metadata.Entry entry in responseHeaders) http.Response.Headers.Append(entry.Key, entry.OnWire);
-        return http.Response.StartAsync(CancellationToken);
+        return http.Response.BodyWriter.FlushAsync(_ct).AsTask();
     }
 
-    // Streams last as long as they last; what a message may take is checked by its reader.
+    private CancellationTokenSource? Either(CancellationToken other) => other.CanBeCanceled && other != _ct ? CancellationTokenSource.CreateLinkedTokenSource(_ct, other) : null;
+
+    // Streams of requests last as long as they last; what a message may take is checked by its reader.
     private void LiftLimits()
     {
+        if (method.HasSingleRequest) return;
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size) size.MaxRequestBodySize = null;
-        if (method.Type is MethodType.ClientStreaming or MethodType.DuplexStreaming && http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate) rate.MinDataRate = null;
+        if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate) rate.MinDataRate = null;
     }
 
-    private void StartDeadline(TimeSpan left)
+    // What is no timeout is none, as in other servers.
+    private void StartDeadline()
     {
+        if (http.Request.Headers[Wire.TimeoutField] is not [{ } text] || Wire.ParseTimeout(text) is not { } left || left >= Wire.MaxTimer) return;
         _due = TimeProvider.System.GetUtcNow().UtcDateTime + left;
-        _deadline = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
+        _deadline = CancellationTokenSource.CreateLinkedTokenSource(_ct);
         _deadline.CancelAfter(left);
+        _ct = _deadline.Token;
     }
 
     // An answer without messages has its status in the header fields, and no trailers.
@@ -148,9 +161,4 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
 
     [LoggerMessage(1, LogLevel.Error, "{Method} failed")]
     private static partial void LogDefect(ILogger logger, string method, Exception fault);
-}
-
-internal interface IHttpCall
-{
-    HttpContext HttpContext { get; }
 }

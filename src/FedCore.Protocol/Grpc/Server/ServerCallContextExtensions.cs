@@ -1,9 +1,8 @@
-using Grpc.AspNetCore.Server;
 using Microsoft.AspNetCore.Http;
 
 namespace Grpc.Core;
 
 internal static class ServerCallContextExtensions
 {
-    public static HttpContext GetHttpContext(this ServerCallContext context) => ((IHttpCall)context).HttpContext;
+    public static HttpContext GetHttpContext(this ServerCallContext context) => context.HttpContext;
 }

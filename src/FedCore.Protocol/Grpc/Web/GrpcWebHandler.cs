@@ -12,24 +12,19 @@ internal enum GrpcWebMode
 }
 
 /// <summary>
-/// Sends calls as gRPC-Web over HTTP/1.1, for networks whose proxies speak nothing newer: unary and server-streaming calls (PROTOCOL-WEB.md). The trailers
-/// come as a last frame of the body.
+/// Sends calls as gRPC-Web, which also goes over HTTP/1.1 for networks whose proxies speak nothing newer: unary and server-streaming calls (PROTOCOL-WEB.md).
+/// The trailers come as a last frame of the body.
 /// </summary>
 internal sealed class GrpcWebHandler(GrpcWebMode mode, HttpMessageHandler innerHandler) : DelegatingHandler(innerHandler)
 {
-    private static readonly MediaTypeHeaderValue Web = new(Wire.WebContentType + "+proto");
-
     public GrpcWebMode GrpcWebMode => mode;
-
-    public Version HttpVersion { get; set; } = System.Net.HttpVersion.Version11;
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
-        request.Content!.Headers.ContentType = Web;
-        request.Headers.TE.Clear();
-        (request.Version, request.VersionPolicy) = (HttpVersion, HttpVersionPolicy.RequestVersionOrLower);
+        request.Content!.Headers.ContentType = new MediaTypeHeaderValue(Wire.WebContentType + "+proto");
+        request.Headers.Remove("te");
         HttpResponseMessage response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
-        if (response.StatusCode == HttpStatusCode.OK && response.Content.Headers.ContentType?.MediaType?.StartsWith(Wire.WebContentType, StringComparison.Ordinal) == true)
+        if (response.StatusCode == HttpStatusCode.OK && Wire.IsOfType(response.Content.Headers.ContentType?.MediaType, Wire.WebContentType))
         {
             var content = new StreamContent(new WebBody(await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), response.TrailingHeaders));
             content.Headers.ContentType = new MediaTypeHeaderValue(Wire.ContentType);

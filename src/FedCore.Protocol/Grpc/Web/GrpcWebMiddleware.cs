@@ -19,14 +19,13 @@ internal static class GrpcWebMiddleware
 
     public static IApplicationBuilder UseGrpcWeb(this IApplicationBuilder app, GrpcWebOptions options) => !options.DefaultEnabled ? app : app.Use(async (context, next) =>
     {
-        if (context.Request.ContentType is not { } type || !IsWeb(type))
+        if (!Wire.IsOfType(context.Request.ContentType, Wire.WebContentType))
         {
             await next(context).ConfigureAwait(false);
             return;
         }
 
         var trailers = new KeptTrailers();
-        IHttpResponseTrailersFeature? before = context.Features.Get<IHttpResponseTrailersFeature>();
         context.Features.Set<IHttpResponseTrailersFeature>(trailers);
         (context.Request.ContentType, context.Request.Protocol) = (Wire.ContentType, HttpProtocol.Http2);
         context.Response.OnStarting(() =>
@@ -35,11 +34,8 @@ internal static class GrpcWebMiddleware
             return Task.CompletedTask;
         });
         await next(context).ConfigureAwait(false);
-        context.Features.Set(before);
         if (trailers.Trailers.Count > 0 && !context.RequestAborted.IsCancellationRequested) WriteFrame(context.Response, trailers.Trailers);
     });
-
-    private static bool IsWeb(string type) => type is Wire.WebContentType or Wire.WebContentType + "+proto";
 
     private static void WriteFrame(HttpResponse response, IHeaderDictionary trailers)
     {

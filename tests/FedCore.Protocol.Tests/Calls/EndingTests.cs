@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+using FedCore.Protocol.Tests.Probing;
+using Grpc.Core;
+using Grpc.Net.Client;
+
+namespace FedCore.Protocol.Tests.Calls;
+
+[CollectionDefinition(nameof(EndingTests), DisableParallelization = true)]
+public class EndingCollection;
+
+/// <summary>What calls leave behind, however they end. Alone, since exceptions that nobody observed belong to the whole process.</summary>
+[Collection(nameof(EndingTests))]
+public class EndingTests
+{
+    public static TheoryData<string> Endings { get; } = ["answered", "failed", "cancelled", "deadline", "disposed", "refused", "write", "unread"];
+
+    [Theory]
+    [MemberData(nameof(Endings))]
+    public async Task Nothing_stays_on_a_token_that_outlives_its_calls_and_no_exception_goes_unobserved(string ending)
+    {
+#if GRPC_DOTNET
+        Assert.SkipWhen(ending is "refused" or "write", "The packages leave the answer's exception to the caller who has the write's.");
+#endif
+        List<Exception> unobserved = [];
+        void Keep(object? sender, UnobservedTaskExceptionEventArgs e) => unobserved.Add(e.Exception);
+        TaskScheduler.UnobservedTaskException += Keep;
+        try
+        {
+            await using ProbeServer server = await ProbeServer.StartAsync();
+            using GrpcChannel channel = ending == "refused" ? GrpcChannel.ForAddress("http://127.0.0.1:1") : server.Channel();
+            using var longLived = new CancellationTokenSource();
+            var calls = new List<WeakReference>();
+            for (int i = 0; i < 10; i++) calls.Add(await EndAsync(ending, $"{i}", server, channel, longLived.Token));
+            using var patience = new CancellationTokenSource(Within.Patience);
+            while (calls.Any(call => call.IsAlive))
+            {
+                Assert.False(patience.IsCancellationRequested, "The token still holds the calls.");
+                await Task.Yield();
+                Collect();
+            }
+
+            Assert.False(longLived.IsCancellationRequested);
+            Assert.Empty(server.Log.Errors);
+        }
+        finally
+        {
+            Collect();
+            TaskScheduler.UnobservedTaskException -= Keep;
+        }
+
+        Assert.Empty(unobserved);
+    }
+
+    // The call is out of reach when this returns.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static async Task<WeakReference> EndAsync(string ending, string name, ProbeServer server, GrpcChannel channel, CancellationToken longLived)
+    {
+        var client = new Probe.ProbeClient(channel);
+        CallOptions options = Within.Options(ct: longLived);
+        switch (ending)
+        {
+            case "answered":
+                AsyncUnaryCall<Answer> answered = client.UnaryAsync(new Ask(), options);
+                await answered;
+                return new WeakReference(answered);
+            case "failed":
+                AsyncUnaryCall<Answer> failed = client.UnaryAsync(Ask.For("fail"), options);
+                await Assert.ThrowsAsync<RpcException>(async () => await failed);
+                return new WeakReference(failed);
+            case "cancelled":
+                using (var cancel = CancellationTokenSource.CreateLinkedTokenSource(longLived))
+                {
+                    AsyncServerStreamingCall<Answer> cancelled = client.ServerStream(Ask.For("wait", name, 1), Within.Options(ct: cancel.Token));
+                    await cancelled.ResponseStream.MoveNext();
+                    await cancel.CancelAsync();
+                    await server.Service.SignalAsync(name + " cancelled");
+                    return new WeakReference(cancelled);
+                }
+
+            case "deadline":
+                AsyncUnaryCall<Answer> late = client.UnaryAsync(Ask.For("wait", name), new CallOptions(null, DateTime.UtcNow.AddMilliseconds(100), longLived));
+                await Assert.ThrowsAsync<RpcException>(async () => await late);
+                return new WeakReference(late);
+            case "disposed":
+                AsyncUnaryCall<Answer> disposed = client.UnaryAsync(Ask.For("wait", name), options);
+                await server.Service.SignalAsync(name + " begun");
+                disposed.Dispose();
+                await server.Service.SignalAsync(name + " cancelled");
+                return new WeakReference(disposed);
+            case "refused":
+                AsyncClientStreamingCall<Ask, Answer> refused = client.ClientStream(options);
+                await Assert.ThrowsAsync<RpcException>(() => refused.RequestStream.WriteAsync(new Ask()));
+                return new WeakReference(refused);
+            case "write":
+                AsyncClientStreamingCall<Ask, Answer> write = client.ClientStream(options);
+                await Assert.ThrowsAsync<RpcException>(async () =>
+                {
+                    await write.RequestStream.WriteAsync(Ask.For("fail"));
+                    while (true) await write.RequestStream.WriteAsync(new Ask());
+                });
+                return new WeakReference(write);
+            default:
+                AsyncServerStreamingCall<Answer> unread = client.ServerStream(Ask.For("fail", count: 1), options);
+                await unread.ResponseHeadersAsync;
+                unread.Dispose();
+                return new WeakReference(unread);
+        }
+    }
+
+    private static void Collect()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+    }
+}
