@@ -38,8 +38,8 @@ internal sealed class EdgeConnection : IDisposable
         };
         if (settings.TrustedCertificate is { } certificate) sockets.SslOptions = TrustIn(settings.PathOf(certificate));
         _handler = new IdentityHandler(Token, identity.OnWire, sockets);
-        if (settings.Web) _handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, _handler) { HttpVersion = System.Net.HttpVersion.Version11 };
-        _channel = GrpcChannel.ForAddress(settings.Aggregator, new GrpcChannelOptions { HttpHandler = _handler, MaxReceiveMessageSize = MaxMessageBytes });
+        if (settings.Web) _handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, _handler);
+        _channel = GrpcChannel.ForAddress(settings.Aggregator, new GrpcChannelOptions { HttpHandler = _handler, HttpVersion = settings.Web ? System.Net.HttpVersion.Version11 : null, MaxReceiveMessageSize = MaxMessageBytes });
         CallInvoker invoker = _channel.CreateCallInvoker();
         (_edge, _uploads, Blobs) = (new Edge.EdgeClient(invoker), new UploadsClient(invoker), new BlobsClient(invoker));
     }
