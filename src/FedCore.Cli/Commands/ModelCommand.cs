@@ -66,7 +66,7 @@ internal static class ModelCommand
         {
             await connection.CallAsync(async c =>
             {
-                using AsyncServerStreamingCall<Chunk> call = c.Blobs.Download(new DownloadRequest { Digest = blob.Digest }, new CallOptions(CancellationToken: ct));
+                using AsyncServerStreamingCall<Chunk> call = c.Blobs.Download(new DownloadRequest { Digest = blob.Digest }, new CallOptions(cancellationToken: ct));
                 while (await call.ResponseStream.MoveNext(ct))
                 {
                     foreach (ReadOnlyMemory<byte> part in call.ResponseStream.Current.Data)

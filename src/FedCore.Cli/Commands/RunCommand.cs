@@ -152,7 +152,7 @@ internal static class RunCommand
     private static async Task<Blob> PutAsync(AdminConnection connection, string path, CancellationToken ct)
     {
         byte[] buffer = new byte[ChunkBytes];
-        using AsyncClientStreamingCall<Chunk, Blob> call = connection.Blobs.Put(new CallOptions(CancellationToken: ct));
+        using AsyncClientStreamingCall<Chunk, Blob> call = connection.Blobs.Put(new CallOptions(cancellationToken: ct));
         await using FileStream file = File.OpenRead(path);
         int count;
         while ((count = await file.ReadAsync(buffer, ct)) > 0) await call.RequestStream.WriteAsync(new Chunk { Data = new ReadOnlySequence<byte>(buffer, 0, count) }, ct);

@@ -50,6 +50,9 @@ public sealed class PostgresSource : IDataSource
             await using (connection.ConfigureAwait(false))
             {
                 await connection.OpenAsync(ct).ConfigureAwait(false);
+
+                // Types that were made since somebody last connected are known by their names.
+                await connection.ReloadTypesAsync(ct).ConfigureAwait(false);
                 await ReadAsync(connection, table, QueryRows.Origin(faults.Name), $"{request.Key}.query", ct).ConfigureAwait(false);
             }
 
