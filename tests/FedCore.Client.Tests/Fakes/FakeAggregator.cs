@@ -140,14 +140,15 @@ internal sealed class FakeAggregator : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until something is so.</summary>
+    /// <summary>Waits until something is so: at once where a call brings it about, and otherwise soon. What is not so after a minute never will be.</summary>
     public async Task WaitAsync(Func<bool> isSo)
     {
-        while (true)
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromMinutes(1));
+        for (Task changed = Changed; !isSo(); changed = Changed)
         {
-            Task changed = Changed;
-            if (isSo()) return;
-            await changed.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+            if (limit.IsCancellationRequested) throw new TimeoutException("What a test waits for did not happen within a minute.");
+            await Task.WhenAny(changed, Task.Delay(TimeSpan.FromMilliseconds(50), TestContext.Current.CancellationToken));
         }
     }
 

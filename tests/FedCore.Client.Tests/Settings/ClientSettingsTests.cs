@@ -55,8 +55,14 @@ public sealed class ClientSettingsTests : IDisposable
             $"{{ \"client\": {{ {Needed}, \"cacheMb\": 1 }} }}",
             new()
             {
-                ["FEDCORE_CLIENT__TOKEN"] = "12345", ["fedcore_client__cachemb"] = "2", ["FEDCORE_CLIENT__STOPSECONDS"] = "3", ["FEDCORE_CLIENT__DATA__FILES"] = "[\"b.csv\"]",
-                ["FEDCORE_CLIENT__DATA__DELIMITER"] = "1", ["FEDCORE_CLIENT__LIMITS__MEMORYMB"] = "500", ["FEDCORE_CLIENT"] = "not one", ["OTHER"] = "x",
+                ["FEDCORE_CLIENT__TOKEN"] = "12345",
+                ["fedcore_client__cachemb"] = "2",
+                ["FEDCORE_CLIENT__STOPSECONDS"] = "3",
+                ["FEDCORE_CLIENT__DATA__FILES"] = "[\"b.csv\"]",
+                ["FEDCORE_CLIENT__DATA__DELIMITER"] = "1",
+                ["FEDCORE_CLIENT__LIMITS__MEMORYMB"] = "500",
+                ["FEDCORE_CLIENT"] = "not one",
+                ["OTHER"] = "x",
             },
             "stopSeconds=4", "data.files[0]=c.csv");
         Assert.Equal(("12345", 2, 4, 500), (settings.Token, settings.CacheMb, settings.StopSeconds, settings.Limits.MemoryMb));
@@ -71,7 +77,10 @@ public sealed class ClientSettingsTests : IDisposable
             null,
             new Dictionary<string, string>
             {
-                ["FEDCORE_CLIENT__AGGREGATOR"] = "https://a.example", ["FEDCORE_CLIENT__TOKEN"] = "true", ["FEDCORE_CLIENT__DATA__TYPE"] = "csv", ["FEDCORE_CLIENT__DATA__FILES"] = "[\"a.csv\"]",
+                ["FEDCORE_CLIENT__AGGREGATOR"] = "https://a.example",
+                ["FEDCORE_CLIENT__TOKEN"] = "true",
+                ["FEDCORE_CLIENT__DATA__TYPE"] = "csv",
+                ["FEDCORE_CLIENT__DATA__FILES"] = "[\"a.csv\"]",
             },
             []).Settings;
         Assert.Equal("true", settings.Token);
