@@ -51,6 +51,48 @@ public class EndingTests
         Assert.Empty(unobserved);
     }
 
+    [Fact]
+    public async Task Ends_that_race_are_won_by_one_and_lost_by_nobody_else()
+    {
+        await using ProbeServer server = await ProbeServer.StartAsync();
+        using GrpcChannel channel = server.Channel();
+        var client = new Probe.ProbeClient(channel);
+        var random = new Random(2026);
+        var ends = Enumerable.Range(0, 3000).Select(_ => (Deadline: random.Next(1, 4000), Cancel: random.Next(4000), Dispose: random.Next(4000), Kind: random.Next(3))).ToArray();
+        await Parallel.ForEachAsync(ends, TestContext.Current.CancellationToken, async (end, ct) =>
+        {
+            using var cancel = new CancellationTokenSource(TimeSpan.FromMicroseconds(end.Cancel));
+            var options = new CallOptions(null, DateTime.UtcNow.AddMicroseconds(end.Deadline), cancel.Token);
+            using AsyncDuplexStreamingCall<Ask, Answer> call = client.Duplex(options);
+            Task dispose = end.Kind == 0 ? Task.Delay(TimeSpan.FromMicroseconds(end.Dispose), ct).ContinueWith(_ => call.Dispose(), TaskScheduler.Default) : Task.CompletedTask;
+            try
+            {
+                await call.RequestStream.WriteAsync(end.Kind == 1 ? Ask.For("early") : new Ask(), ct);
+                while (await call.ResponseStream.MoveNext(ct)) await call.RequestStream.WriteAsync(new Ask(), ct);
+            }
+            catch (RpcException failure)
+            {
+                // Kestrel breaks streams and connections off that are reset too often.
+                Assert.True(
+                    failure.StatusCode is StatusCode.Cancelled or StatusCode.DeadlineExceeded or StatusCode.OK or StatusCode.ResourceExhausted or StatusCode.Unavailable,
+                    $"{failure.Status}");
+            }
+#if GRPC_DOTNET
+            catch (Exception gone) when (gone is ObjectDisposedException or IOException)
+            {
+                // The packages' writer tells of a call that was disposed of, and of a broken stream, as it is.
+            }
+#endif
+
+            await dispose;
+        });
+        using GrpcChannel another = server.Channel();
+        Assert.Equal(new Answer(), await new Probe.ProbeClient(another).UnaryAsync(new Ask(), Within.Options()));
+#if !GRPC_DOTNET
+        Assert.Empty(server.Log.Errors);
+#endif
+    }
+
     // The call is out of reach when this returns.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static async Task<WeakReference> EndAsync(string ending, string name, ProbeServer server, GrpcChannel channel, CancellationToken longLived)
