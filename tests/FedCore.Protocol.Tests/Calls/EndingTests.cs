@@ -93,46 +93,47 @@ public class EndingTests
 #endif
     }
 
-    // The call is out of reach when this returns.
+    // The call is out of reach when this returns. What holds it holds its metadata.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static async Task<WeakReference> EndAsync(string ending, string name, ProbeServer server, GrpcChannel channel, CancellationToken longLived)
     {
         var client = new Probe.ProbeClient(channel);
-        CallOptions options = Within.Options(ct: longLived);
+        Metadata headers = new() { { "x-name", name } };
+        CallOptions options = Within.Options(headers, longLived);
         switch (ending)
         {
             case "answered":
                 AsyncUnaryCall<Answer> answered = client.UnaryAsync(new Ask(), options);
                 await answered;
-                return new WeakReference(answered);
+                return new WeakReference(headers);
             case "failed":
                 AsyncUnaryCall<Answer> failed = client.UnaryAsync(Ask.For("fail"), options);
                 await Assert.ThrowsAsync<RpcException>(async () => await failed);
-                return new WeakReference(failed);
+                return new WeakReference(headers);
             case "cancelled":
                 using (var cancel = CancellationTokenSource.CreateLinkedTokenSource(longLived))
                 {
-                    AsyncServerStreamingCall<Answer> cancelled = client.ServerStream(Ask.For("wait", name, 1), Within.Options(ct: cancel.Token));
+                    AsyncServerStreamingCall<Answer> cancelled = client.ServerStream(Ask.For("wait", name, 1), Within.Options(headers, cancel.Token));
                     await cancelled.ResponseStream.MoveNext();
                     await cancel.CancelAsync();
                     await server.Service.SignalAsync(name + " cancelled");
-                    return new WeakReference(cancelled);
+                    return new WeakReference(headers);
                 }
 
             case "deadline":
-                AsyncUnaryCall<Answer> late = client.UnaryAsync(Ask.For("wait", name), new CallOptions(null, DateTime.UtcNow.AddMilliseconds(100), longLived));
+                AsyncUnaryCall<Answer> late = client.UnaryAsync(Ask.For("wait", name), new CallOptions(headers, DateTime.UtcNow.AddMilliseconds(100), longLived));
                 await Assert.ThrowsAsync<RpcException>(async () => await late);
-                return new WeakReference(late);
+                return new WeakReference(headers);
             case "disposed":
                 AsyncUnaryCall<Answer> disposed = client.UnaryAsync(Ask.For("wait", name), options);
                 await server.Service.SignalAsync(name + " begun");
                 disposed.Dispose();
                 await server.Service.SignalAsync(name + " cancelled");
-                return new WeakReference(disposed);
+                return new WeakReference(headers);
             case "refused":
                 AsyncClientStreamingCall<Ask, Answer> refused = client.ClientStream(options);
                 await Assert.ThrowsAsync<RpcException>(() => refused.RequestStream.WriteAsync(new Ask()));
-                return new WeakReference(refused);
+                return new WeakReference(headers);
             case "write":
                 AsyncClientStreamingCall<Ask, Answer> write = client.ClientStream(options);
                 await Assert.ThrowsAsync<RpcException>(async () =>
@@ -140,12 +141,12 @@ public class EndingTests
                     await write.RequestStream.WriteAsync(Ask.For("fail"));
                     while (true) await write.RequestStream.WriteAsync(new Ask());
                 });
-                return new WeakReference(write);
+                return new WeakReference(headers);
             default:
                 AsyncServerStreamingCall<Answer> unread = client.ServerStream(Ask.For("fail", count: 1), options);
                 await unread.ResponseHeadersAsync;
                 unread.Dispose();
-                return new WeakReference(unread);
+                return new WeakReference(headers);
         }
     }
 
