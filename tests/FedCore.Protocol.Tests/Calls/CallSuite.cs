@@ -1,7 +1,7 @@
 using System.Text;
+using FedCore.Protocol.Tests.Probing;
 using Google.Protobuf;
 using Grpc.Core;
-using FedCore.Protocol.Tests.Probing;
 
 namespace FedCore.Protocol.Tests.Calls;
 

@@ -68,6 +68,16 @@ public abstract class StreamSuite(ProbeHost host) : CallSuite(host)
     }
 
     [Fact]
+    public async Task Header_fields_come_before_there_is_an_answer()
+    {
+        using AsyncClientStreamingCall<Ask, Answer> call = Client.ClientStream(Within.Options(new Metadata { { "x-early", "yes" } }));
+        await call.RequestStream.WriteAsync(Ask.For("metadata"));
+        Assert.Equal("yes", (await call.ResponseHeadersAsync).GetValue("x-early"));
+        await call.RequestStream.CompleteAsync();
+        Assert.Equal(1, (await call).Messages);
+    }
+
+    [Fact]
     public async Task A_conversation_goes_back_and_forth()
     {
         using AsyncDuplexStreamingCall<Ask, Answer> call = Client.Duplex(Within.Options());

@@ -18,42 +18,32 @@ internal sealed record Peer(string[] Client, string[] Server, string? Absence = 
     private static async Task<Peer> FindPythonAsync()
     {
         const string Python = "/usr/bin/python3";
-        string? fault = await FaultOfAsync(".", Python, "-c", "import grpc");
+        string? fault = await FaultOfAsync(Python, "-c", "import grpc");
         return new Peer([Python, Script("python", "client.py")], [Python, Script("python", "server.py")], fault is null ? null : $"grpcio is not here (apt-get install python3-grpcio): {fault}");
     }
 
-    // The packages are kept between runs, as long as the lock file stays what it is.
+    // The packages are kept between runs.
     private static async Task<Peer> FindNodeAsync()
     {
         string packages = Path.Combine(Folder, "obj", "peers");
-        string source = Path.Combine(Folder, "Peers", "node"), kept = Path.Combine(packages, "kept.json");
-        string locked = await File.ReadAllTextAsync(Path.Combine(source, "package-lock.json"));
-        string? fault = null;
-        if (!File.Exists(kept) || locked != await File.ReadAllTextAsync(kept))
-        {
-            Directory.CreateDirectory(packages);
-            foreach (string name in (string[])["package.json", "package-lock.json"]) File.Copy(Path.Combine(source, name), Path.Combine(packages, name), overwrite: true);
-            fault = await FaultOfAsync(packages, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund");
-            if (fault is null) await File.WriteAllTextAsync(kept, locked);
-        }
-
-        return new Peer(["node", Script("node", "client.js"), packages], ["node", Script("node", "server.js"), packages], fault is null ? null : $"@grpc/grpc-js is not here: {fault}");
+        string? fault = await FaultOfAsync(Script("node", "install"), packages);
+        return new Peer(["node", Script("node", "client.js"), packages], ["node", Script("node", "server.js"), packages], fault is null ? null : $"@grpc/grpc-js is not here (npm): {fault}");
     }
 
     private static string Script(string language, string name) => Path.Combine(Folder, "Peers", language, name);
 
-    private static async Task<string?> FaultOfAsync(string folder, params string[] command)
+    private static async Task<string?> FaultOfAsync(params string[] command)
     {
         try
         {
-            using Process process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { WorkingDirectory = folder, RedirectStandardError = true, RedirectStandardOutput = true })!;
+            using Process process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
             Task<string> output = process.StandardOutput.ReadToEndAsync();
             string errors = await process.StandardError.ReadToEndAsync();
             await output;
             await process.WaitForExitAsync();
             return process.ExitCode == 0 ? null : errors;
         }
-        catch (Exception fault) when (fault is System.ComponentModel.Win32Exception)
+        catch (System.ComponentModel.Win32Exception fault)
         {
             return fault.Message;
         }

@@ -15,8 +15,12 @@ internal sealed class ProbeService : Probe.ProbeBase
     /// <summary>What the last conversation was held with.</summary>
     public (IAsyncStreamReader<Ask> Reader, IServerStreamWriter<Answer> Writer, ServerCallContext Context)? LastDuplex { get; private set; }
 
+    /// <summary>What the last question's call knew of itself.</summary>
+    public (string Method, string Peer, DateTime Deadline) LastUnary { get; private set; }
+
     public override async Task<Answer> Unary(Ask request, ServerCallContext context)
     {
+        LastUnary = (context.Method, context.Peer, context.Deadline);
         await ObeyAsync(request, context);
         return AnswerTo(request);
     }

@@ -23,7 +23,9 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
 
     public override string Method => method.FullName;
 
-    public override string Peer => $"{http.Connection.RemoteIpAddress}:{http.Connection.RemotePort}";
+    public override string Peer => http.Connection.RemoteIpAddress is { AddressFamily: System.Net.Sockets.AddressFamily.InterNetworkV6 } address
+        ? $"ipv6:[{address}]:{http.Connection.RemotePort}"
+        : $"ipv4:{http.Connection.RemoteIpAddress}:{http.Connection.RemotePort}";
 
     public override DateTime Deadline => _due ?? DateTime.MaxValue;
 
