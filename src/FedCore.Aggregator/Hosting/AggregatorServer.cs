@@ -80,12 +80,13 @@ public sealed class AggregatorServer : IAsyncDisposable
     private async Task OpenAsync(AggregatorSettings settings, Registry registry, Action<ILoggingBuilder>? logging, AggregatorSeams seams, CancellationToken ct)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddLogging(log => logging?.Invoke(log));
+        ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
+        builder.Services.AddLogging().AddSingleton(loggers);
         IReadOnlyList<string> insecure = [];
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => insecure = Endpoints.Configure(kestrel, settings));
         builder.Services.AddRoutingCore();
 
-        ILogger logger = builder.Services.BuildServiceProvider().GetRequiredService<ILoggerFactory>().CreateLogger("FedCore.Aggregator");
+        ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         string folder = Path.GetFullPath(settings.DataFolder);
         var disk = new Disk();
         disk.CreateFolder(folder);

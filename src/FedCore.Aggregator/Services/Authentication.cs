@@ -44,7 +44,7 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
             string spoken = context.Request.Headers[ProtocolVersion.Field].ToString();
             return (StatusCode.FailedPrecondition,
                 $"The client speaks version {(spoken.Length == 0 ? "none" : $"'{Shown.Of(spoken)}'")} of the protocol; this aggregator serves version {ProtocolVersion.Current}. Install a version of FedCore that fits.",
-                new Fault { Code = "protocol.version", Field = ProtocolVersion.Field, ServedVersions = { int.Parse(ProtocolVersion.Current, CultureInfo.InvariantCulture) } });
+                new Fault { Code = "protocol.version", Field = ProtocolVersion.Field, ServedVersions = { ProtocolVersion.Number } });
         }
 
         if (context.Request.Headers.Authorization is not [{ } authorization] || !authorization.StartsWith(Bearer, StringComparison.Ordinal))

@@ -101,8 +101,10 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
     private NextTaskReply Standing(Site site, NextTaskRequest request)
     {
         var reply = new NextTaskReply();
+
+        // Of an answered task the client may not know that its answer came: it sends it again, and is told.
         foreach (string id in request.TasksAtHand)
-            if (parts.Board.Find(id, site) is not { IsOpen: true }) reply.UnwantedTasks.Add(id);
+            if (parts.Board.Find(id, site) is not { } task || (!task.IsOpen && task.Update is null)) reply.UnwantedTasks.Add(id);
         foreach (UnsettledTask task in request.UnsettledTasks)
         {
             bool? counts = runs.Find(task.RunId) is { } run ? run.SettlementOf(site.Name, task.Round, task.Position) : false;

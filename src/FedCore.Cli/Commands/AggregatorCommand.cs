@@ -2,9 +2,10 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using FedCore.Aggregator.Hosting;
 using FedCore.Aggregator.Settings;
-using FedCore.Cli.Service;
+using FedCore.Client.Telemetry;
 using FedCore.Json;
 using FedCore.Naming;
+using Microsoft.Extensions.Logging;
 
 namespace FedCore.Cli.Commands;
 
@@ -14,7 +15,7 @@ internal static class AggregatorCommand
     public static Command Create(TextWriter output, TextWriter error)
     {
         var settings = new Option<string?>("--settings") { Description = "A JSON file with a section \"aggregator\".", HelpName = "FILE" };
-        var set = new Option<string[]>("--set") { Description = "Change a setting, such as --set listen[0]=http://127.0.0.1:9000. May be given several times.", HelpName = "path=value" };
+        var set = new Option<string[]>("--set") { Description = "Change a setting, such as --set dataFolder=/var/lib/fedcore, or a list as JSON. May be given several times.", HelpName = "path=value" };
         var command = new ExampleCommand(
             "aggregator", "Runs an aggregator until it is stopped. It goes on with the runs that it held before.", "fedcore aggregator --settings appsettings.json") { settings, set };
         command.SetAction((parsed, ct) => RunAsync(parsed.GetValue(settings), parsed.GetValue(set) ?? [], output, error, ct));
@@ -25,7 +26,7 @@ internal static class AggregatorCommand
     {
         Registry registry = Registry.CreateDefault();
         AggregatorSettings settings = Read(file, assignments, registry);
-        await using AggregatorServer server = await AggregatorServer.StartAsync(settings, registry, log => log.AddLines(error), ct);
+        await using AggregatorServer server = await AggregatorServer.StartAsync(settings, registry, log => log.AddProvider(new LineLogger(error, TimeProvider.System)).SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning), ct);
         await output.WriteLineAsync($"fedcore aggregator: serving {string.Join(", ", server.Addresses)}. Stop it with Ctrl+C.");
         await output.FlushAsync(ct);
         try

@@ -20,7 +20,8 @@ internal sealed class AdminConnection : IDisposable
     {
         _address = address;
         var sockets = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), KeepAlivePingDelay = TimeSpan.FromSeconds(30), KeepAlivePingTimeout = TimeSpan.FromSeconds(15) };
-        if (certificate is not null) sockets.SslOptions = PrivateAuthority.TrustIn(certificate);
+        if (certificate is not null) sockets.SslOptions = PrivateAuthority.TrustIn(certificate, (what, cause) => FedCoreException.Configuration(
+            "admin.certificate", $"--certificate is {Shown.Of(certificate, 400)}, which {Shown.Of(what, 400)}. Name a PEM file with the certificate of the authority that has signed the aggregator's.", cause));
         _channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions { HttpHandler = new CoordinatorHandler(token, sockets), MaxReceiveMessageSize = MaxMessageBytes });
         CallInvoker invoker = _channel.CreateCallInvoker();
         (Admin, Blobs) = (new Admin.AdminClient(invoker), new BlobsClient(invoker));
@@ -82,6 +83,12 @@ internal sealed class AdminConnection : IDisposable
     /// <summary>A call's fault as the command's.</summary>
     public FedCoreException Translate(RpcException fault)
     {
+        if (PrivateAuthority.DistrustIn(fault) is { } distrust)
+        {
+            return FedCoreException.Configuration(
+                "admin.certificate", $"The certificate of {_address} is not to be trusted: {Shown.Of(distrust.TrimEnd('.'), 400)}. Where a private authority has signed it, name that authority's certificate with --certificate.", fault);
+        }
+
         FaultKind kind = fault.StatusCode switch
         {
             StatusCode.Unavailable or StatusCode.DeadlineExceeded => FaultKind.Unreachable,

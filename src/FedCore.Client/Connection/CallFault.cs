@@ -1,6 +1,5 @@
-using System.Security.Authentication;
+using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
-using Google.Protobuf;
 using Grpc.Core;
 
 namespace FedCore.Client.Connection;
@@ -8,8 +7,6 @@ namespace FedCore.Client.Connection;
 /// <summary>A call that failed, with what the aggregator says of it to programs.</summary>
 internal sealed class CallFault : Exception
 {
-    private const string DetailsTrailer = "grpc-status-details-bin";
-
     private CallFault(StatusCode status, string message, Fault details, Exception? cause)
         : base(message, cause) => (Status, Code, ServedVersions) = (status, details.Code, details.ServedVersions);
 
@@ -36,15 +33,7 @@ internal sealed class CallFault : Exception
     public bool IsUnwanted => Status == StatusCode.FailedPrecondition && Code == "task.unwanted";
 
     /// <summary>What is wrong with the aggregator's certificate; null where nothing is known to be.</summary>
-    public string? Distrust
-    {
-        get
-        {
-            for (Exception? cause = InnerException; cause is not null; cause = cause.InnerException ?? (cause as RpcException)?.Status.DebugException)
-                if (cause is AuthenticationException) return cause.Message;
-            return null;
-        }
-    }
+    public string? Distrust => PrivateAuthority.DistrustIn(InnerException);
 
     /// <summary>Makes a fault of the RPC layer's.</summary>
     /// <param name="fault">The fault.</param>
@@ -52,21 +41,6 @@ internal sealed class CallFault : Exception
     public static CallFault From(RpcException fault, string? reason = null)
     {
         string message = reason ?? (fault.Status.Detail.Length > 0 ? Shown.Of(fault.Status.Detail.TrimEnd('.'), 1000) : $"the aggregator answered {fault.StatusCode}");
-        return new CallFault(reason is null ? fault.StatusCode : StatusCode.DeadlineExceeded, message, DetailsOf(fault), fault);
-    }
-
-    private static Fault DetailsOf(RpcException fault)
-    {
-        try
-        {
-            if (fault.Trailers.GetValueBytes(DetailsTrailer) is { } bytes
-                && StatusDetails.Parser.ParseFrom(bytes).Details.FirstOrDefault(detail => detail.Is(Fault.Descriptor)) is { } details) return details.Unpack<Fault>();
-        }
-        catch (InvalidProtocolBufferException)
-        {
-            // The status says enough.
-        }
-
-        return new Fault();
+        return new CallFault(reason is null ? fault.StatusCode : StatusCode.DeadlineExceeded, message, RpcDetails.FaultIn(fault) ?? new Fault(), fault);
     }
 }

@@ -1,7 +1,7 @@
 using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
 using FedCore.Client.Settings;
 using FedCore.Client.Storage;
+using FedCore.Protocol.Connections;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using Grpc.Core;
@@ -116,22 +116,7 @@ internal sealed class EdgeConnection : IDisposable
         return reply;
     }
 
-    // In place of what the machine trusts.
-    private static SslClientAuthenticationOptions TrustIn(string path)
-    {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        try
-        {
-            policy.CustomTrustStore.ImportFromPemFile(path);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
-        {
-            throw Fault($"cannot be read ({Shown.Of(fault.Message.TrimEnd('.'), 400)})", fault);
-        }
-
-        return policy.CustomTrustStore.Count > 0 ? new SslClientAuthenticationOptions { CertificateChainPolicy = policy } : throw Fault("holds no certificate", null);
-
-        FedCoreException Fault(string what, Exception? cause) => FedCoreException.Configuration(
-            "client.certificate", $"client.trustedCertificate is {Shown.Of(path, 400)}, which {what}. Name a PEM file with the certificate of the authority that has signed the aggregator's.", cause);
-    }
+    private static SslClientAuthenticationOptions TrustIn(string path) => PrivateAuthority.TrustIn(path, (what, cause) => FedCoreException.Configuration(
+        "client.certificate",
+        $"client.trustedCertificate is {Shown.Of(path, 400)}, which {Shown.Of(what, 400)}. Name a PEM file with the certificate of the authority that has signed the aggregator's.", cause));
 }

@@ -1,4 +1,5 @@
 using FedCore.Client.Telemetry;
+using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
@@ -92,9 +93,9 @@ internal sealed class Session(EdgeConnection connection, JoinRequest machine, Fu
         if (fault.Code == "protocol.version")
         {
             string served = fault.ServedVersions.Count > 0 ? $"version {string.Join(", ", fault.ServedVersions)}" : "another version";
-            string older = fault.ServedVersions.All(version => version > IdentityHandler.ProtocolVersion) ? "client" : "aggregator";
+            string older = fault.ServedVersions.All(version => version > ProtocolVersion.Number) ? "client" : "aggregator";
             return FedCoreException.Configuration(
-                fault.Code, $"The aggregator at {aggregator} speaks {served} of the protocol, this client speaks version {IdentityHandler.ProtocolVersion}. Update the {older}.", fault);
+                fault.Code, $"The aggregator at {aggregator} speaks {served} of the protocol, this client speaks version {ProtocolVersion.Number}. Update the {older}.", fault);
         }
 
         return fault.Status switch

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace FedCore.Client.Telemetry;
 
-/// <summary>Writes each message on a line: time, level, message.</summary>
+/// <summary>Writes each message on a line: time, level, number of the event, message.</summary>
 internal sealed class LineLogger(TextWriter output, TimeProvider clock) : ILogger, ILoggerProvider
 {
     private readonly Lock _lock = new();
@@ -25,7 +25,7 @@ internal sealed class LineLogger(TextWriter output, TimeProvider clock) : ILogge
             LogLevel.Information => "info",
             _ => "debug",
         };
-        string line = string.Create(CultureInfo.InvariantCulture, $"{clock.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'} {level,-7} {formatter(state, exception)}");
+        string line = string.Create(CultureInfo.InvariantCulture, $"{clock.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.fff'Z'} {level,-7} [{eventId.Id}] {formatter(state, exception)}");
         lock (_lock)
         {
             output.WriteLine(line);

@@ -9,6 +9,9 @@ internal static class ProtocolVersion
     /// <summary>The version that is spoken.</summary>
     public const string Current = "1";
 
+    /// <summary>The version that is spoken, as a number.</summary>
+    public const int Number = 1;
+
     /// <summary>The metadata field that tells a site's clients apart.</summary>
     public const string ClientField = "fedcore-client";
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using FedCore.Aggregator.Journal;
+using FedCore.Tests;
 
 namespace FedCore.Aggregator.Tests.Journal;
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Storage;
+using FedCore.Tests;
 using FedCore.Updates;
 using static FedCore.Aggregator.Tests.Spooling.SpoolFolder;
 

@@ -1,5 +1,5 @@
 using FedCore.Client.Connection;
-using FedCore.Client.Tests.Fakes;
+using FedCore.Tests;
 
 namespace FedCore.Client.Tests.Connection;
 

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using FedCore.Client.Models;
-using FedCore.Client.Tests.Fakes;
 using FedCore.Protocol.V1;
 using FedCore.Tests;
 using Google.Protobuf;

@@ -1,4 +1,4 @@
-namespace FedCore.Aggregator.Tests;
+namespace FedCore.Tests;
 
 /// <summary>A clock that a test moves, for code of many threads. Its timers ring once.</summary>
 internal sealed class HandClock : TimeProvider
@@ -6,6 +6,19 @@ internal sealed class HandClock : TimeProvider
     private readonly Lock _lock = new();
     private readonly List<Alarm> _alarms = [];
     private DateTimeOffset _now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    public override long GetTimestamp() => GetUtcNow().Ticks;
+
+    /// <summary>How many timers wait.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_lock) return _alarms.Count;
+        }
+    }
 
     public override DateTimeOffset GetUtcNow()
     {
@@ -30,6 +43,13 @@ internal sealed class HandClock : TimeProvider
         }
 
         foreach (Alarm alarm in due) alarm.Ring();
+    }
+
+    /// <summary>Lets time pass, faster than it does, until something has happened.</summary>
+    public async Task MoveUntilAsync(Task task)
+    {
+        while (await Task.WhenAny(task, Task.Delay(10, TestContext.Current.CancellationToken)) != task) Move(TimeSpan.FromMilliseconds(100));
+        await task;
     }
 
     private sealed class Alarm(HandClock clock, Action ring) : ITimer
