@@ -1,0 +1,2 @@
+// Each test has many processes already.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
