@@ -17,6 +17,7 @@ internal static class CommandLine
     {
         var root = new RootCommand("FedCore trains one model on data that never leaves its owners.")
         {
+            DemoCommand.Create(output, error),
             SimulateCommand.Create(output, error),
             DataCommand.Create(output, error),
             SchemaCommand.Create(output),

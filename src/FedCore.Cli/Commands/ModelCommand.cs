@@ -54,11 +54,8 @@ internal static class ModelCommand
     /// <summary>A blob's digest as text.</summary>
     public static string DigestOf(Blob blob) => "sha256:" + Convert.ToHexStringLower(blob.Digest.Span);
 
-    private static async Task<IReadOnlyList<StoredModel>> ModelsAsync(AdminConnection connection, string run, CancellationToken ct) =>
-        (await connection.CallAsync(c => c.Admin.ListModelsAsync(new RunRequest { RunId = run }, cancellationToken: ct).ResponseAsync)).Models;
-
-    // Beside its place first, so that nobody takes half a model for a whole one.
-    private static async Task FetchAsync(AdminConnection connection, Blob blob, string path, CancellationToken ct)
+    /// <summary>Fetches a model into a file: beside its place first, so that nobody takes half a model for a whole one.</summary>
+    public static async Task FetchAsync(AdminConnection connection, Blob blob, string path, CancellationToken ct)
     {
         string partial = path + ".partial";
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -83,4 +80,7 @@ internal static class ModelCommand
         if (!ByteString.CopyFrom(hash.GetHashAndReset()).Equals(blob.Digest)) throw new FedCoreException(FaultKind.Unreachable, "model.digest", "What came is not the model of that digest. Fetch it again.");
         File.Move(partial, path, overwrite: true);
     }
+
+    private static async Task<IReadOnlyList<StoredModel>> ModelsAsync(AdminConnection connection, string run, CancellationToken ct) =>
+        (await connection.CallAsync(c => c.Admin.ListModelsAsync(new RunRequest { RunId = run }, cancellationToken: ct).ResponseAsync)).Models;
 }

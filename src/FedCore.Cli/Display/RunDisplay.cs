@@ -12,6 +12,9 @@ internal abstract class RunDisplay : IProgress<RunEvent>, IProgress<SiteTask>, I
     /// <summary>A display on a terminal; a silent one where the terminal could only append one picture to the other.</summary>
     public static RunDisplay On(IAnsiConsole console, RunPlan plan) => console.Profile.Capabilities.Ansi ? new Terminal(console, plan) : new Silent();
 
+    /// <summary>Whether it shows anything.</summary>
+    public bool IsLive => this is Terminal;
+
     /// <summary>Says what goes on before the first round.</summary>
     public abstract void Say(string what);
 

@@ -92,7 +92,7 @@ internal sealed class RunStatus(RunPlan plan, TimeProvider clock) : IProgress<Ru
         if (_round == 0) return Shown.Of(_status);
         string what = _status.Length > 0
             ? _evaluating > 0 ? $"{_evaluated} of {_evaluating} clients evaluated" : _status
-            : _isClosed ? $"{_trained} of {_reported} clients trained" : $"{_answered} of {_cohort} clients answered";
+            : _isClosed && _trained > 0 ? $"{_trained} of {_reported} clients trained" : $"{_answered} of {_cohort} clients answered";
         return $"round {_round} of {plan.Definition.Rounds.Count}: {what}{(_abandoned > 0 ? $" · {_abandoned} rounds abandoned" : "")}";
     }
 

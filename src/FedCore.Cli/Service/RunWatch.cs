@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using FedCore.Cli.Commands;
 using FedCore.Naming;
 using FedCore.Protocol.V1;
@@ -18,43 +19,57 @@ internal static class RunWatch
     /// <returns>0 where it ended well, otherwise the exit code of a run that failed.</returns>
     public static async Task<int> ToEndAsync(AdminConnection connection, string run, bool json, TextWriter output, CancellationToken ct)
     {
-        var facts = new RunEventJson(Registry.CreateDefault().AddTraining());
         RunEnded? end = null;
-        long sequence = 0;
-        for (int lost = 0; end is null;)
+        await foreach ((RunEvent fact, string text) in FactsAsync(connection, run, Registry.CreateDefault().AddTraining(), ct))
         {
-            try
-            {
-                using AsyncServerStreamingCall<RunFact> call = connection.Admin.WatchRun(new WatchRunRequest { RunId = run, AfterSequence = sequence }, cancellationToken: ct);
-                while (await call.ResponseStream.MoveNext(ct))
-                {
-                    RunFact fact = call.ResponseStream.Current;
-                    (sequence, lost) = (fact.Sequence, 0);
-                    RunEvent parsed = facts.Parse(fact.Json);
-                    end = parsed as RunEnded ?? (parsed is RunResumed ? null : end);
-                    if (json) await output.WriteLineAsync(fact.Json);
-                    else if (Line(parsed) is { } line) await output.WriteLineAsync(line);
-                    await output.FlushAsync(ct);
-                }
-            }
-            catch (RpcException fault) when (fault.StatusCode is StatusCode.Cancelled && ct.IsCancellationRequested)
-            {
-                throw new OperationCanceledException(ct);
-            }
-            catch (RpcException fault)
-            {
-                if (fault.StatusCode != StatusCode.Unavailable || ++lost > MostRetries || sequence == 0) throw connection.Translate(fault);
-                await Task.Delay(RetryAfter, ct);
-            }
+            end = fact as RunEnded;
+            if ((json ? text : Line(fact)) is { } line) await output.WriteLineAsync(line);
+            await output.FlushAsync(ct);
         }
 
         Run last = await connection.CallAsync(c => c.Admin.GetRunAsync(new RunRequest { RunId = run }, cancellationToken: ct).ResponseAsync);
         if (json) await output.WriteLineAsync(RunCommand.ToJson(last));
         else if (last.Model is { } model) await output.WriteLineAsync($"Its model: {ModelCommand.DigestOf(model)}. Fetch it with: fedcore model get {run}");
-        return end.IsSuccess ? 0 : (int)FaultKind.RunFailed;
+        return end!.IsSuccess ? 0 : (int)FaultKind.RunFailed;
     }
 
-    private static string? Line(RunEvent fact) => fact switch
+    /// <summary>The facts of a run from its beginning to its end, with what was written of them.</summary>
+    public static async IAsyncEnumerable<(RunEvent Fact, string Json)> FactsAsync(AdminConnection connection, string run, Registry registry, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var facts = new RunEventJson(registry);
+        RunEnded? end = null;
+        long sequence = 0;
+        for (int lost = 0; end is null;)
+        {
+            using AsyncServerStreamingCall<RunFact> call = connection.Admin.WatchRun(new WatchRunRequest { RunId = run, AfterSequence = sequence }, cancellationToken: ct);
+            while (true)
+            {
+                try
+                {
+                    if (!await call.ResponseStream.MoveNext(ct)) break;
+                }
+                catch (RpcException fault) when (fault.StatusCode is StatusCode.Cancelled && ct.IsCancellationRequested)
+                {
+                    throw new OperationCanceledException(ct);
+                }
+                catch (RpcException fault)
+                {
+                    if (fault.StatusCode != StatusCode.Unavailable || ++lost > MostRetries || sequence == 0) throw connection.Translate(fault);
+                    await Task.Delay(RetryAfter, ct);
+                    break;
+                }
+
+                RunFact fact = call.ResponseStream.Current;
+                (sequence, lost) = (fact.Sequence, 0);
+                RunEvent parsed = facts.Parse(fact.Json);
+                end = parsed as RunEnded ?? (parsed is RunResumed ? null : end);
+                yield return (parsed, fact.Json);
+            }
+        }
+    }
+
+    /// <summary>A fact as a line for a person; null where it says nothing to them.</summary>
+    public static string? Line(RunEvent fact) => fact switch
     {
         RoundEnded { Receipt: var receipt } => string.Create(
             CultureInfo.InvariantCulture, $"round {receipt.Round}: {(receipt.Committed ? $"{receipt.Contributors} of {receipt.Clients.Count} clients" : $"abandoned, {receipt.Reason}")}{Metrics(receipt.Metrics)}"),
