@@ -6,6 +6,7 @@ using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Telemetry;
 using FedCore.Naming;
+using FedCore.Numerics;
 using Microsoft.Extensions.Logging;
 
 namespace FedCore.Aggregator.Runs;
@@ -13,4 +14,4 @@ namespace FedCore.Aggregator.Runs;
 /// <summary>What all runs of an aggregator share.</summary>
 internal sealed record AggregatorParts(
     AggregatorSettings Settings, Registry Registry, IEventLog Log, Spool Spool, BlobReferences Blobs, SiteDirectory Sites, TaskBoard Board, AggregatorMetrics Metrics,
-    TimeProvider Clock, ILogger Logger);
+    VectorStorage Vectors, TimeProvider Clock, ILogger Logger);

@@ -235,7 +235,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             return;
         }
 
-        using var pool = new FlatVectorPool();
+        using var pool = new FlatVectorPool(_parts.Vectors);
         using ServerState server = await FirstStateAsync(ct).ConfigureAwait(false);
         var fleet = new RemoteFleet(Id, Plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _recovered, _parts.Clock);
         _recovered = [];
@@ -265,8 +265,8 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
     private async ValueTask<ServerState> FirstStateAsync(CancellationToken ct)
     {
-        if (Created.Start is not { } start) return new ServerState(ModelState.Initialize(Plan.Model, Plan.World.Stream("model")));
-        var model = new ModelState(Plan.Model.Schema);
+        if (Created.Start is not { } start) return new ServerState(ModelState.Initialize(Plan.Model, Plan.World.Stream("model"), _parts.Vectors));
+        var model = new ModelState(Plan.Model.Schema, _parts.Vectors);
         try
         {
             await using Stream stream = _parts.Blobs.OpenStream(start);
