@@ -115,12 +115,12 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app = builder.Build();
         var authentication = new Authentication(sites, CoordinatorToken.HashIn(folder, disk, logger), logger);
         _app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
-        _app.Use((context, next) => authentication.InvokeAsync(context, next));
         _app.UseRouting();
-        _app.MapGrpcService<EdgeService>();
-        _app.MapGrpcService<UploadsService>();
-        _app.MapGrpcService<BlobsService>();
-        _app.MapGrpcService<AdminService>();
+        _app.Use((context, next) => authentication.InvokeAsync(context, next));
+        _app.MapGrpcService<EdgeService>().WithMetadata(Access.Sites);
+        _app.MapGrpcService<UploadsService>().WithMetadata(Access.Sites);
+        _app.MapGrpcService<BlobsService>().WithMetadata(Access.Everybody);
+        _app.MapGrpcService<AdminService>().WithMetadata(Access.Coordinators);
         _app.MapGet("/healthz/live", () => "ok");
         _app.MapGet("/healthz/ready", () => runs.Settled.IsCompletedSuccessfully ? Results.Text("ok") : Results.Text("runs are being taken up", statusCode: StatusCodes.Status503ServiceUnavailable));
         await StartAsync(ct).ConfigureAwait(false);
