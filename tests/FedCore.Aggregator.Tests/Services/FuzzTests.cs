@@ -17,12 +17,23 @@ public class FuzzTests
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", new SmallRun());
+        await aggregator.AddSiteAsync("south");
+        await aggregator.CreateRunAsync("run", new SmallRun(), north);
         string task = (await north.TaskAsync()).TaskId;
         using var raw = new RawCalls(isWeb ? aggregator.WebAddress : aggregator.Address, isWeb);
-        var random = new RandomRequests(new Random(2026), ["run", "north", task]);
-        string?[] callers = ["Bearer " + north.Token, "Bearer " + aggregator.CoordinatorToken, null];
-        var requests = Enumerable.Range(0, Requests).Select(i => (Method: RawCalls.Methods[i % RawCalls.Methods.Count], Body: random.Next(RawCalls.Methods[i % RawCalls.Methods.Count].InputType), Caller: callers[i / RawCalls.Methods.Count % 3])).ToArray();
+        var random = new Random(2026);
+        var bodies = new RandomBodies(random, ["run", "south", task]);
+        string site = "Bearer " + north.Token, coordinator = "Bearer " + aggregator.CoordinatorToken;
+        var requests = Enumerable.Range(0, Requests).Select(i => RawCalls.Methods[i % RawCalls.Methods.Count]).Select(method => (
+            Method: method,
+            Body: bodies.Next(method.InputType),
+            Caller: random.Next(8) switch
+            {
+                0 => null,
+                1 => site,
+                2 => coordinator,
+                _ => method.Service.Name is "Admin" or "Blobs" ? coordinator : site,
+            })).ToArray();
         var statuses = new int[(int)StatusCode.Unauthenticated + 1];
         await Parallel.ForEachAsync(requests, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = TestContext.Current.CancellationToken }, async (request, _) =>
         {
@@ -47,7 +58,7 @@ public class FuzzTests
     /// <summary>Bodies of requests: noise, messages that are right but for what stands in them, and such of which something was changed.</summary>
     /// <param name="random">Where they come from.</param>
     /// <param name="names">Texts that mean something to the aggregator.</param>
-    private sealed class RandomRequests(Random random, string[] names)
+    private sealed class RandomBodies(Random random, string[] names)
     {
         public byte[] Next(MessageDescriptor type)
         {

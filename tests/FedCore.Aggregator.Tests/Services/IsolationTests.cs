@@ -1,6 +1,5 @@
 using FedCore.Naming;
 using FedCore.Protocol.V1;
-using FedCore.Rounds;
 using FedCore.Strategies;
 using FedCore.Updates;
 

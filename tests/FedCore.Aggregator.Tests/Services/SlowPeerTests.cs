@@ -18,7 +18,10 @@ public class SlowPeerTests
         TestSite north = await aggregator.AddSiteAsync("north");
         using var raw = new RawCalls(aggregator.Address);
         using var body = new UnendingContent(Half);
-        await Assert.ThrowsAsync<HttpRequestException>(() => SendAsync(raw, "/fedcore.v1.Edge/Join", body, north, TestContext.Current.CancellationToken));
+        Exception ended = await Assert.ThrowsAnyAsync<Exception>(() => SendAsync(raw, "/fedcore.v1.Edge/Join", body, north, TestContext.Current.CancellationToken));
+
+        // The connection is closed under the body that is being sent, long before the test's own patience is over.
+        Assert.True(ended is HttpRequestException or TaskCanceledException { InnerException: not TimeoutException }, ended.ToString());
         Assert.Equal("north", (await north.JoinAsync()).Site);
         Assert.Empty(aggregator.Log.Errors);
     }
