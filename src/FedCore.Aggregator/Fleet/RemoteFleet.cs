@@ -25,6 +25,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     private readonly TaskBoard _board;
     private readonly RunModels _models;
     private readonly RunGate _gate;
+    private readonly Spool _spool;
     private readonly TimeProvider _clock;
 
     /// <param name="run">The run, as its coordinator named it.</param>
@@ -35,13 +36,14 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     /// <param name="board">Where sites find their tasks.</param>
     /// <param name="models">The run's models, in the store.</param>
     /// <param name="gate">Holds rounds up.</param>
+    /// <param name="spool">Where updates lie.</param>
     /// <param name="recovered">Updates that came before the process was restarted.</param>
     /// <param name="clock">The clock.</param>
     public RemoteFleet(
-        string run, RunPlan plan, StoredBlob definition, IReadOnlyList<Site> sites, SiteDirectory directory, TaskBoard board, RunModels models, RunGate gate,
+        string run, RunPlan plan, StoredBlob definition, IReadOnlyList<Site> sites, SiteDirectory directory, TaskBoard board, RunModels models, RunGate gate, Spool spool,
         IEnumerable<(string TaskId, SpooledUpdate Update)> recovered, TimeProvider clock)
     {
-        (Run, Plan, Definition, _sites, _directory, _board, _models, _gate, _clock) = (run, plan, definition, sites, directory, board, models, gate, clock);
+        (Run, Plan, Definition, _sites, _directory, _board, _models, _gate, _spool, _clock) = (run, plan, definition, sites, directory, board, models, gate, spool, clock);
         _recovered = new ConcurrentDictionary<string, SpooledUpdate>(StringComparer.Ordinal);
         foreach ((string id, SpooledUpdate update) in recovered)
             if (!_recovered.TryAdd(id, update)) update.Release();
@@ -146,7 +148,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     /// <summary>Takes note that a task will not be answered.</summary>
     public void Fail(RemoteTask remote, ClientOutcome outcome, string reason)
     {
-        if (!remote.TryClose()) return;
+        if (!Close(remote)) return;
         remote.Site.Remove(remote);
         _board.Remove(remote);
         _replies.Writer.TryWrite(new FleetReply(remote.Task, outcome, Reason: reason));
@@ -196,7 +198,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     {
         TaskInputs inputs = _models.InputsOf(task);
         Site site = _sites[(int)to.Index];
-        var remote = new RemoteTask(TaskWire.IdOf(Run, task, site.Name, inputs.Model.Digest), this, site, task, inputs, _clock.GetTimestamp());
+        var remote = new RemoteTask(TaskWire.IdOf(Run, task, site.Name, inputs.Model.Digest), this, site, task, inputs, _clock);
         _tasks[task] = remote;
         _board.Add(remote);
         return remote;
@@ -204,11 +206,18 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
 
     private void Take(RemoteTask remote)
     {
-        remote.TryClose();
+        Close(remote);
         remote.Site.Remove(remote);
         _board.Remove(remote);
         if (_tasks.TryRemove(remote.Task, out _)) _models.Return(remote.Inputs);
         remote.Release();
+    }
+
+    private bool Close(RemoteTask remote)
+    {
+        if (!remote.TryClose()) return false;
+        _spool.Drop(Run, remote.Label.Span);
+        return true;
     }
 
     // An evaluation has no end that the fleet hears of; before a round none goes on.

@@ -1,6 +1,8 @@
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
+using FedCore.Protocol.V1;
 using FedCore.Rounds;
+using Google.Protobuf;
 
 namespace FedCore.Aggregator.Fleet;
 
@@ -10,11 +12,15 @@ namespace FedCore.Aggregator.Fleet;
 /// <param name="site">Who does it.</param>
 /// <param name="task">The task, as the round engine gave it.</param>
 /// <param name="inputs">What goes to the client.</param>
-/// <param name="heard">When something was last heard of it, as a time stamp.</param>
-internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTask task, TaskInputs inputs, long heard)
+/// <param name="clock">The clock.</param>
+internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTask task, TaskInputs inputs, TimeProvider clock)
 {
     private readonly Lock _lock = new();
-    private long _heard = heard;
+
+    // A wall clock may be set in mid-round; time stamps go on.
+    private readonly TimeSpan? _limit = task.Deadline - clock.GetUtcNow();
+    private readonly long _given = clock.GetTimestamp();
+    private long _heard = clock.GetTimestamp();
     private State _state;
 
     private enum State
@@ -41,6 +47,12 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
 
     /// <summary>The update that was accepted, or null.</summary>
     public SpooledUpdate? Update { get; private set; }
+
+    /// <summary>What its update, also an unfinished one, is found again by. A task has one answer, so a site has no more on the disk than it was asked for.</summary>
+    public ReadOnlyMemory<byte> Label { get; } = new UploadHead { TaskId = id }.ToByteArray();
+
+    /// <summary>How long an answer is still of use; null for no limit.</summary>
+    public TimeSpan? Left => _limit - clock.GetElapsedTime(_given);
 
     /// <summary>When something was last heard of it, as a time stamp.</summary>
     public long LastHeard => Volatile.Read(ref _heard);

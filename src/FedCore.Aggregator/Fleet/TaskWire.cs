@@ -44,8 +44,7 @@ internal static class TaskWire
     /// <summary>A task as it is offered.</summary>
     /// <param name="task">The task.</param>
     /// <param name="cached">The digests of models that the client has.</param>
-    /// <param name="now">The present.</param>
-    public static TaskOffer OfferOf(RemoteTask task, IReadOnlyCollection<ByteString> cached, DateTimeOffset now)
+    public static TaskOffer OfferOf(RemoteTask task, IReadOnlyCollection<ByteString> cached)
     {
         TaskInputs inputs = task.Inputs;
         var offer = new TaskOffer
@@ -57,7 +56,7 @@ internal static class TaskWire
             Position = task.Task.Position,
             CohortSize = task.Task.CohortSize,
             Model = inputs.Model.ToMessage(),
-            DeadlineMilliseconds = task.Task.Deadline is { } deadline ? Math.Max(1, (long)(deadline - now).TotalMilliseconds) : 0,
+            DeadlineMilliseconds = task.Left is { } left ? Math.Max(1, (long)left.TotalMilliseconds) : 0,
         };
         if (inputs.Model.Content is { } content && !cached.Contains(offer.Model.Digest)) offer.ModelContent = content;
         foreach ((string name, Models.StoredBlob values) in inputs.Broadcasts) offer.Broadcasts.Add(new Broadcast { Name = name, Values = values.ToMessage() });

@@ -89,7 +89,7 @@ public sealed class AggregatorServer : IAsyncDisposable
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         string folder = Path.GetFullPath(settings.DataFolder);
-        var disk = new Disk();
+        Disk disk = seams.Disk;
         disk.CreateFolder(folder);
         IEventLog log = Own(seams.Wrap(settings.Postgres is { } postgres
             ? await PostgresEventLog.OpenAsync(new PostgresPlace(postgres), seams.Clock, ct).ConfigureAwait(false)
@@ -112,18 +112,18 @@ public sealed class AggregatorServer : IAsyncDisposable
         metrics.Observe("fedcore.spool.size", "By", "Bytes of updates on the disk.", () => spool.BytesOnDisk);
         metrics.Observe("fedcore.disk.syncs", "{sync}", "How often something was made durable.", () => disk.Syncs);
 
-        var uploads = new UploadDesk(parts);
+        var uploads = new UploadDesk(parts, runs);
         builder.Services.AddGrpc(options => options.MaxReceiveMessageSize = EdgeService.MaxMessageBytes);
-        builder.Services.AddSingleton(new EdgeService(parts, runs, uploads)).AddSingleton(new UploadsService(runs, uploads)).AddSingleton(new BlobsService(parts)).AddSingleton(new AdminService(parts, runs));
+        builder.Services.AddSingleton(new EdgeService(parts, runs, uploads)).AddSingleton(new UploadsService(parts, uploads)).AddSingleton(new BlobsService(parts)).AddSingleton(new AdminService(parts, runs));
         _app = builder.Build();
         var authentication = new Authentication(sites, CoordinatorToken.HashIn(folder, disk, logger), logger);
         _app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
-        _app.Use((context, next) => authentication.InvokeAsync(context, next));
         _app.UseRouting();
-        _app.MapGrpcService<EdgeService>();
-        _app.MapGrpcService<UploadsService>();
-        _app.MapGrpcService<BlobsService>();
-        _app.MapGrpcService<AdminService>();
+        _app.Use((context, next) => authentication.InvokeAsync(context, next));
+        _app.MapGrpcService<EdgeService>().WithMetadata(Access.Sites);
+        _app.MapGrpcService<UploadsService>().WithMetadata(Access.Sites);
+        _app.MapGrpcService<BlobsService>().WithMetadata(Access.Everybody);
+        _app.MapGrpcService<AdminService>().WithMetadata(Access.Coordinators);
         _app.MapGet("/healthz/live", () => "ok");
         _app.MapGet("/healthz/ready", () => runs.Settled.IsCompletedSuccessfully ? Results.Text("ok") : Results.Text("runs are being taken up", statusCode: StatusCodes.Status503ServiceUnavailable));
         await StartAsync(ct).ConfigureAwait(false);

@@ -10,6 +10,8 @@ namespace FedCore.Aggregator.Hosting;
 /// <summary>Where an aggregator listens. Without TLS it does so on loopback only, unless its settings say otherwise.</summary>
 internal static class Endpoints
 {
+    private const int LeastBytesPerSecond = 100, ShortestGraceSeconds = 2;
+
     /// <summary>Checks the addresses and lets Kestrel listen on them.</summary>
     /// <returns>The addresses that other machines reach without TLS.</returns>
     /// <exception cref="FedCoreException">An address or the certificate is not as it must be (<c>aggregator.listen</c>, <c>aggregator.certificate</c>).</exception>
@@ -20,8 +22,8 @@ internal static class Endpoints
         for (int i = 0; i < settings.Listen.Count; i++) Listen(kestrel, settings, $"listen[{i}]", settings.Listen[i], certificate, HttpProtocols.Http2, insecure);
         if (settings.ListenWeb is { } web) Listen(kestrel, settings, "listenWeb", web, certificate, HttpProtocols.Http1, insecure);
 
-        // A slow line is no attack: what is dead is found by pings.
-        kestrel.Limits.MinRequestBodyDataRate = null;
+        // A slow line is no attack, and what is dead is found by pings; but who stops within a message is not waited for.
+        kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(LeastBytesPerSecond, TimeSpan.FromSeconds(Math.Max(settings.LivenessSeconds, ShortestGraceSeconds)));
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
         kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(30);

@@ -34,7 +34,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     /// <param name="ct">Cancels the reading.</param>
     public async Task LoadAsync(IEnumerable<SpooledUpdate> recovered, CancellationToken ct)
     {
-        var created = new List<RunCreated>();
+        var created = new OrderedDictionary<string, RunCreated>();
         var held = new HashSet<string>();
         var cancelled = new HashSet<string>();
         await foreach (LoggedEvent logged in parts.Log.ReadAsync(RunFact.Stream, 0, ct).ConfigureAwait(false))
@@ -42,7 +42,8 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
             switch (JsonSerializer.Deserialize<RunFact>(logged.Json, RunFact.Json))
             {
                 case RunCreated fact:
-                    created.Add(fact);
+                    // A fact that was taken for lost may have been kept, and another have come in its place.
+                    created[fact.Run] = fact;
                     break;
                 case RunHeld fact:
                     if (fact.Paused) held.Add(fact.Run);
@@ -55,7 +56,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         }
 
         ILookup<string, (string, SpooledUpdate)> updates = recovered.ToLookup(update => update.Run, update => (UploadHead.Parser.ParseFrom(update.Label.Span).TaskId, update));
-        foreach (RunCreated fact in created)
+        foreach (RunCreated fact in created.Values)
         {
             RunPlan plan = PlanOf(await ReadAsync(fact.Definition, ct).ConfigureAwait(false));
             StoredBlob definition = new(fact.Definition, plan.CanonicalBytes.Length);
@@ -83,11 +84,12 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         if (sites.Distinct().Count() != sites.Count) throw FedCoreException.Configuration("run.sites", "sites names one twice. Name each once.");
         plan.CheckPopulation(sites.Count);
         string? start = StartOf(request, plan);
+        RequireNew(request.RunId);
         StoredBlob definition = await parts.Blobs.PutAsync(stream => stream.Write(plan.CanonicalBytes.Span), ct).ConfigureAwait(false);
         await _writing.WaitAsync(ct).ConfigureAwait(false);
         try
         {
-            if (_runs.ContainsKey(request.RunId)) throw FedCoreException.Configuration("run.exists", $"There is a run '{request.RunId}' already. Choose another name.");
+            RequireNew(request.RunId);
             var created = new RunCreated(request.RunId, parts.Clock.GetUtcNow(), definition.Digest, [.. sites.Select(site => site.Name)], start);
             await RecordAsync(created, ct).ConfigureAwait(false);
             if (start is not null) parts.Blobs.Acquire(start);
@@ -106,17 +108,35 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     /// <summary>Holds a run before its next round, or lets it go on.</summary>
     public async Task HoldAsync(RunHost run, bool paused, CancellationToken ct)
     {
-        RequireOpen(run);
-        await RecordAsync(new RunHeld(run.Id, paused), ct).ConfigureAwait(false);
-        run.Gate.Set(paused);
+        await _writing.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            RequireOpen(run);
+            await RecordAsync(new RunHeld(run.Id, paused), ct).ConfigureAwait(false);
+            run.Gate.Set(paused);
+        }
+        finally
+        {
+            _writing.Release();
+        }
     }
 
     /// <summary>Ends a run for good.</summary>
     public async Task CancelAsync(RunHost run, CancellationToken ct)
     {
-        RequireOpen(run);
-        await RecordAsync(new RunCancelled(run.Id), ct).ConfigureAwait(false);
-        await run.CancelAsync(ct).ConfigureAwait(false);
+        await _writing.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            RequireOpen(run);
+            await RecordAsync(new RunCancelled(run.Id), ct).ConfigureAwait(false);
+
+            // Whoever asked may hang up: what is recorded is done.
+            await run.CancelAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        finally
+        {
+            _writing.Release();
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -128,6 +148,11 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     private static void RequireOpen(RunHost run)
     {
         if (run.HasEnded) throw FedCoreException.RunFailed("run.ended", $"The run '{run.Id}' has ended.");
+    }
+
+    private void RequireNew(string run)
+    {
+        if (_runs.ContainsKey(run)) throw FedCoreException.Configuration("run.exists", $"There is a run '{run}' already. Choose another name.");
     }
 
     private void Add(RunHost run)
@@ -175,7 +200,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     }
 
     private ValueTask RecordAsync(RunFact fact, CancellationToken ct) =>
-        parts.Log.AppendAsync(RunFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, RunFact.Json), Durability.Now, ct);
+        parts.Log.AppendSoundAsync(RunFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, RunFact.Json), ct);
 
     [GeneratedRegex(@"^[a-z][a-z0-9-]{0,62}\z")]
     private static partial Regex RunName();

@@ -203,6 +203,9 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
                 Log.RunHeldUp(_parts.Logger, Id, pause.TotalSeconds, fault);
                 lock (_lock) _trouble = fault.Message;
                 RaiseChanged();
+
+                // The sites of other runs do not wait for it.
+                _settled.TrySetResult();
             }
 
             try
@@ -237,7 +240,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
         using var pool = new FlatVectorPool(_parts.Vectors);
         using ServerState server = await FirstStateAsync(ct).ConfigureAwait(false);
-        var fleet = new RemoteFleet(Id, Plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _recovered, _parts.Clock);
+        var fleet = new RemoteFleet(Id, Plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _parts.Spool, _recovered, _parts.Clock);
         _recovered = [];
         var engine = new RoundEngine(Plan, fleet, _journal, new RoundEngineOptions
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Journal;
 using FedCore.Aggregator.Runs;
 using FedCore.Aggregator.Telemetry;
@@ -33,22 +34,7 @@ internal sealed class AdminService(AggregatorParts parts, RunDirectory runs) : A
     {
         RunHost run = Find(request.RunId);
         if (request.AfterSequence < 0) throw RpcFault.Invalid("after_sequence", $"is {request.AfterSequence}, below 0.");
-        long sent = request.AfterSequence;
-        while (true)
-        {
-            // Asked before the reading: what is written while it is read is found the next time.
-            Task changed = run.Changed;
-            bool hasEnded = run.HasEnded;
-            await foreach (LoggedEvent fact in parts.Log.ReadAsync(Runs.RunFact.StreamOf(run.Id), sent, context.CancellationToken).ConfigureAwait(false))
-            {
-                sent = fact.Sequence;
-                var message = new Protocol.V1.RunFact { Sequence = fact.Sequence, UnixMilliseconds = fact.At.ToUnixTimeMilliseconds(), Kind = fact.Kind, Json = fact.Json };
-                await responseStream.WriteAsync(message, context.CancellationToken).ConfigureAwait(false);
-            }
-
-            if (hasEnded) return;
-            await changed.WaitAsync(context.CancellationToken).ConfigureAwait(false);
-        }
+        await Faulting(() => WatchAsync(run, request.AfterSequence, responseStream, context.CancellationToken)).ConfigureAwait(false);
     }
 
     public override Task<Run> PauseRun(RunRequest request, ServerCallContext context) => HoldAsync(request, true, context);
@@ -107,8 +93,29 @@ internal sealed class AdminService(AggregatorParts parts, RunDirectory runs) : A
     public override async Task<ReplaceTokenReply> ReplaceToken(ReplaceTokenRequest request, ServerCallContext context)
     {
         string? token = await Faulting(() => parts.Sites.ReplaceTokenAsync(request.Name, request.Revoke, context.CancellationToken), "name").ConfigureAwait(false);
+        if (token is null)
+            foreach (RemoteTask task in parts.Sites.Find(request.Name)!.Tasks) task.Fleet.Fail(task, ClientOutcome.Lost, "client.revoked");
         Log.SiteChanged(parts.Logger, request.Name);
         return new ReplaceTokenReply { Token = token ?? "" };
+    }
+
+    private async Task<long> WatchAsync(RunHost run, long sent, IServerStreamWriter<Protocol.V1.RunFact> responseStream, CancellationToken ct)
+    {
+        while (true)
+        {
+            // Asked before the reading: what is written while it is read is found the next time.
+            Task changed = run.Changed;
+            bool hasEnded = run.HasEnded;
+            await foreach (LoggedEvent fact in parts.Log.ReadAsync(Runs.RunFact.StreamOf(run.Id), sent, ct).ConfigureAwait(false))
+            {
+                sent = fact.Sequence;
+                var message = new Protocol.V1.RunFact { Sequence = fact.Sequence, UnixMilliseconds = fact.At.ToUnixTimeMilliseconds(), Kind = fact.Kind, Json = fact.Json };
+                await responseStream.WriteAsync(message, ct).ConfigureAwait(false);
+            }
+
+            if (hasEnded) return sent;
+            await changed.WaitAsync(ct).ConfigureAwait(false);
+        }
     }
 
     private async Task<Run> HoldAsync(RunRequest request, bool paused, ServerCallContext context)

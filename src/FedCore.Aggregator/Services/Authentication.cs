@@ -16,20 +16,14 @@ namespace FedCore.Aggregator.Services;
 /// <param name="logger">Hears of who was refused.</param>
 internal sealed partial class Authentication(SiteDirectory sites, string coordinatorHash, ILogger logger)
 {
-    private const string Bearer = "Bearer ", Edge = "/fedcore.v1.Edge/", Uploads = "/fedcore.v1.Uploads/", Admin = "/fedcore.v1.Admin/", All = "/fedcore.v1.";
+    private const string Bearer = "Bearer ";
 
+    /// <summary>Goes behind the routing, which alone knows what a path leads to. No call is a GET.</summary>
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        string path = context.Request.Path.Value ?? "";
-        if (!path.StartsWith(All, StringComparison.Ordinal))
+        if (!HttpMethods.IsGet(context.Request.Method) && Check(context) is { } refused)
         {
-            await next(context).ConfigureAwait(false);
-            return;
-        }
-
-        if (Check(context, path) is { } refused)
-        {
-            Log.CallRefused(logger, Shown.Of(path), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
+            Log.CallRefused(logger, Shown.Of(context.Request.Path.Value ?? ""), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
             Refuse(context.Response, refused.Status, refused.Message, refused.Fault);
             return;
         }
@@ -37,7 +31,7 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
         await next(context).ConfigureAwait(false);
     }
 
-    private (StatusCode Status, string Message, Fault Fault)? Check(HttpContext context, string path)
+    private (StatusCode Status, string Message, Fault Fault)? Check(HttpContext context)
     {
         if (context.Request.Headers[ProtocolVersion.Field] is not [{ } version] || version != ProtocolVersion.Current)
         {
@@ -50,15 +44,16 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
         if (context.Request.Headers.Authorization is not [{ } authorization] || !authorization.StartsWith(Bearer, StringComparison.Ordinal))
             return Unknown("The call has no token. Send it as \"authorization: Bearer TOKEN\".");
         string token = authorization[Bearer.Length..];
+        Access access = context.GetEndpoint()?.Metadata.GetMetadata<Access>() ?? Access.Coordinators;
         if (JoinToken.Matches(JoinToken.Hash(token), coordinatorHash))
         {
-            if (path.StartsWith(Edge, StringComparison.Ordinal) || path.StartsWith(Uploads, StringComparison.Ordinal)) return Denied("This call is for sites; the token is a coordinator's.");
+            if (!access.ForCoordinators) return Denied("This call is for sites; the token is a coordinator's.");
             context.Features.Set(new Caller(null));
             return null;
         }
 
         if (sites.FindByToken(token) is not { } site) return Unknown("The token is not known, or was replaced. Ask the coordinator for the site's token.");
-        if (path.StartsWith(Admin, StringComparison.Ordinal)) return Denied("This call is for coordinators; the token is a site's.");
+        if (!access.ForSites) return Denied("This call is for coordinators; the token is a site's.");
         if (context.Request.Headers[ProtocolVersion.ClientField] is not [{ } client] || ClientPattern().Match(client) is not { Success: true } match)
             return (StatusCode.InvalidArgument, $"{ProtocolVersion.ClientField} must be 32 hexadecimal digits, a dot and the number of the client's start.", new Fault { Code = "request.invalid", Field = ProtocolVersion.ClientField });
         if (site.Admit(match.Groups[1].Value, long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture)) is { } reason)

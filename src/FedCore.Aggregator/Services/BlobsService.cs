@@ -23,7 +23,7 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
         RemoteTask[] tasks = Caller.Of(context).Site is { } site ? [.. site.Tasks.Where(task => Names(task, digest))] : [];
         if ((Caller.Of(context).Site is not null && tasks.Length == 0) || !parts.Blobs.Contains(digest))
             throw RpcFault.Of(StatusCode.NotFound, "blob.unknown", $"There is no {digest}, or no task of the site that needs it.", "digest");
-        await using Stream blob = parts.Blobs.OpenStream(digest);
+        await using Stream blob = Open(digest);
         if (request.Offset < 0 || request.Offset > blob.Length) throw RpcFault.Invalid("offset", $"is {request.Offset}; the blob has {blob.Length} bytes.");
         blob.Position = request.Offset;
         byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(blob.Length - request.Offset, 1, ChunkBytes));
@@ -46,10 +46,29 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
     public override async Task<Blob> Put(IAsyncStreamReader<Chunk> requestStream, ServerCallContext context)
     {
         if (Caller.Of(context).Site is not null) throw RpcFault.Of(StatusCode.PermissionDenied, "auth.role", "This call is for coordinators; the token is a site's.");
-        await using BlobWriter writer = parts.Blobs.Create();
-        while (await requestStream.MoveNext(context.CancellationToken).ConfigureAwait(false))
-            foreach (ReadOnlyMemory<byte> part in requestStream.Current.Data) writer.Write(part.Span);
-        return parts.Blobs.Commit(writer).ToMessage();
+        try
+        {
+            await using BlobWriter writer = parts.Blobs.Create();
+            while (await requestStream.MoveNext(context.CancellationToken).ConfigureAwait(false))
+                foreach (ReadOnlyMemory<byte> part in requestStream.Current.Data) writer.Write(part.Span);
+            return parts.Blobs.Commit(writer).ToMessage();
+        }
+        catch (FedCoreException fault)
+        {
+            throw RpcFault.From(fault);
+        }
+    }
+
+    private Stream Open(string digest)
+    {
+        try
+        {
+            return parts.Blobs.OpenStream(digest);
+        }
+        catch (FedCoreException fault)
+        {
+            throw RpcFault.From(fault, "digest");
+        }
     }
 
     private static bool Names(RemoteTask task, string digest) =>

@@ -54,7 +54,7 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         RemoteTask? task = await site.NextAsync(request.TasksAtHand, hasNews ? TimeSpan.Zero : PollTime(), context.CancellationToken).ConfigureAwait(false);
         if (task is null) return hasNews ? reply : Standing(site, request);
         task.Hear(parts.Clock.GetTimestamp());
-        reply.Task = TaskWire.OfferOf(task, request.CachedDigests, parts.Clock.GetUtcNow());
+        reply.Task = TaskWire.OfferOf(task, request.CachedDigests);
         Log.TaskOffered(parts.Logger, site.Name, task.Id, task.Fleet.Run, task.Task.Round);
         return reply;
     }
@@ -78,11 +78,7 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         return Task.FromResult(new DeclineReply());
     }
 
-    public override async Task<UploadState> FindUpload(UploadHead request, ServerCallContext context)
-    {
-        await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
-        return await uploads.FindAsync(Caller.SiteOf(context), request, context.CancellationToken).ConfigureAwait(false);
-    }
+    public override Task<UploadState> FindUpload(UploadHead request, ServerCallContext context) => uploads.FindAsync(Caller.SiteOf(context), request, context.CancellationToken);
 
     /// <summary>Refuses what is not a task's name.</summary>
     public static void RequireTaskId(string id, string field)

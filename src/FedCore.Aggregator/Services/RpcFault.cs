@@ -1,3 +1,6 @@
+using FedCore.Aggregator.Journal;
+using FedCore.Aggregator.Models;
+using FedCore.Aggregator.Spooling;
 using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Grpc.Core;
@@ -28,8 +31,10 @@ internal static class RpcFault
     public static RpcException From(FedCoreException fault, string field = "") => Of(
         fault.Code switch
         {
-            "spool.full" => StatusCode.ResourceExhausted,
-            "journal.lost" or "journal.broken" => StatusCode.Unavailable,
+            SpoolFaults.Full or BlobStore.Full => StatusCode.ResourceExhausted,
+            SpoolFaults.Write or SpoolFaults.Sync or "spool.read" or BlobStore.Unwritten or "blob.raced" or EventLog.Lost or EventLog.Broken or "journal.read" => StatusCode.Unavailable,
+            BlobStore.Missing or "site.unknown" => StatusCode.NotFound,
+            "run.exists" or "site.exists" => StatusCode.AlreadyExists,
             _ => fault.Kind switch
             {
                 FaultKind.Configuration or FaultKind.Usage => StatusCode.InvalidArgument,

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Security.Cryptography;
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Runs;
 using FedCore.Aggregator.Sites;
@@ -8,7 +9,6 @@ using FedCore.Compression;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 using FedCore.Updates;
-using Google.Protobuf;
 using Grpc.Core;
 
 namespace FedCore.Aggregator.Services;
@@ -17,14 +17,14 @@ namespace FedCore.Aggregator.Services;
 /// Takes updates in: what does not fit its task is refused before a byte of it is kept, what is kept is durable before it is acknowledged, and what was
 /// acknowledged once is acknowledged again.
 /// </summary>
-internal sealed class UploadDesk(AggregatorParts parts)
+internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
 {
     private const int DigestBytes = 32;
 
     /// <summary>How much of an upload is there.</summary>
     public async Task<UploadState> FindAsync(Site site, UploadHead head, CancellationToken ct)
     {
-        RemoteTask task = Check(site, head);
+        RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
         if (Known(task, head) is { } known) return known;
         using StagedUpload upload = await StageAsync(task, head, ct).ConfigureAwait(false);
         return new UploadState { Offset = upload.Offset };
@@ -33,7 +33,7 @@ internal sealed class UploadDesk(AggregatorParts parts)
     /// <summary>Takes an update that came whole, in one call.</summary>
     public async Task<UploadState> TakeWholeAsync(Site site, UploadHead head, ReadOnlySequence<byte> data, CancellationToken ct)
     {
-        RemoteTask task = Check(site, head);
+        RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
         if (Known(task, head) is { } known) return known;
         task.Hear(parts.Clock.GetTimestamp());
         byte[]? copy = data.IsSingleSegment ? null : ArrayPool<byte>.Shared.Rent((int)data.Length);
@@ -41,8 +41,16 @@ internal sealed class UploadDesk(AggregatorParts parts)
         {
             if (copy is not null) data.CopyTo(copy);
             ReadOnlyMemory<byte> bytes = copy is null ? data.First : copy.AsMemory(0, (int)data.Length);
-            CheckContent(task, codec => codec.Check(bytes, task.Task.Round));
-            SpooledUpdate update = await parts.Spool.AppendAsync(task.Fleet.Run, head.ToByteArray(), new ReadOnlySequence<byte>(bytes), head.Digest.Memory, ct).ConfigureAwait(false);
+            try
+            {
+                CheckContent(task, codec => codec.Check(bytes, task.Task.Round));
+            }
+            catch (UpdateRefusedException) when (!SHA256.HashData(bytes.Span).AsSpan().SequenceEqual(head.Digest.Span))
+            {
+                // What is not what the site has made says nothing of it; the spool refuses it for its digest.
+            }
+
+            SpooledUpdate update = await parts.Spool.AppendAsync(task.Fleet.Run, task.Label, new ReadOnlySequence<byte>(bytes), head.Digest.Memory, ct).ConfigureAwait(false);
             return Accept(task, head, update);
         }
         catch (FedCoreException fault)
@@ -59,7 +67,7 @@ internal sealed class UploadDesk(AggregatorParts parts)
     /// <returns>The upload; or what is to be answered at once.</returns>
     public async Task<(RemoteTask Task, StagedUpload? Upload, UploadState? Answer)> BeginAsync(Site site, UploadHead head, CancellationToken ct)
     {
-        RemoteTask task = Check(site, head);
+        RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
         if (Known(task, head) is { } known) return (task, null, known);
         return (task, await StageAsync(task, head, ct).ConfigureAwait(false), null);
     }
@@ -103,14 +111,16 @@ internal sealed class UploadDesk(AggregatorParts parts)
     }
 
     // Sizes before anything else: they decide how much room is made.
-    private RemoteTask Check(Site site, UploadHead? head)
+    private async ValueTask<RemoteTask> CheckAsync(Site site, UploadHead? head, CancellationToken ct)
     {
         if (head is null) throw RpcFault.Invalid("head", "is missing.");
         EdgeService.RequireTaskId(head.TaskId, "head.task_id");
         if (head.Digest.Length != DigestBytes) throw RpcFault.Invalid("head.digest", $"has {head.Digest.Length} bytes; a SHA-256 has {DigestBytes}.");
         if (head.AgeSeconds < 0) throw RpcFault.Invalid("head.age_seconds", $"is {head.AgeSeconds}, below 0.");
-        if (parts.Board.Find(head.TaskId, site) is not { } task || (!task.IsOpen && task.Update is null))
-            throw RpcFault.Of(StatusCode.FailedPrecondition, "task.unwanted", "Nobody waits for this task: its round has ended, or it was never the site's. Drop the update.", "head.task_id");
+
+        // Until the runs of an earlier process are taken up, nobody can say what is not wanted.
+        if (parts.Board.Find(head.TaskId, site) is null) await runs.Settled.WaitAsync(ct).ConfigureAwait(false);
+        if (parts.Board.Find(head.TaskId, site) is not { } task || (!task.IsOpen && task.Update is null)) throw Unwanted();
         UpdateCodec codec = task.Fleet.CodecOf(task.Task);
         if (head.Length < 1 || head.Length > codec.MaxByteLength)
             throw RpcFault.Invalid("head.length", $"is {head.Length}; an update of this task has at most {codec.MaxByteLength} bytes.", "update.length");
@@ -129,9 +139,10 @@ internal sealed class UploadDesk(AggregatorParts parts)
         task.Hear(parts.Clock.GetTimestamp());
         try
         {
-            // The label is what finds an unfinished upload again, so it has nothing in it that changes from try to try.
-            var label = new UploadHead { TaskId = head.TaskId, Digest = head.Digest, Length = head.Length };
-            return await parts.Spool.StageAsync(task.Fleet.Run, label.ToByteArray(), head.Length, head.Digest.Memory, ct).ConfigureAwait(false);
+            StagedUpload upload = await parts.Spool.StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, ct).ConfigureAwait(false);
+            if (task.IsOpen) return upload;
+            upload.Discard();
+            throw Unwanted();
         }
         catch (FedCoreException fault)
         {
@@ -139,13 +150,16 @@ internal sealed class UploadDesk(AggregatorParts parts)
         }
     }
 
+    private static RpcException Unwanted() =>
+        RpcFault.Of(StatusCode.FailedPrecondition, "task.unwanted", "Nobody waits for this task: its round has ended, or it was never the site's. Drop the update.", "head.task_id");
+
     private static void CheckContent(RemoteTask task, Action<UpdateCodec> check) => check(task.Fleet.CodecOf(task.Task));
 
     private UploadState Accept(RemoteTask task, UploadHead head, SpooledUpdate update)
     {
         bool showsTiming = task.Fleet.Plan.Discloses(Disclosure.Timing);
         if (!task.Fleet.Answer(task, update, showsTiming && head.HasSteps ? head.Steps : null, showsTiming && head.HasPlannedSteps ? head.PlannedSteps : null))
-            return Known(task, head) ?? throw RpcFault.Of(StatusCode.FailedPrecondition, "task.unwanted", "Nobody waits for this task any more. Drop the update.", "head.task_id");
+            return Known(task, head) ?? throw Unwanted();
         Log.UpdateAccepted(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, head.Length);
         parts.Metrics.UpdateAccepted(task.Fleet.Run, head.Length);
         return new UploadState { Offset = head.Length, IsAccepted = true };

@@ -9,14 +9,13 @@ using Grpc.Core;
 namespace FedCore.Aggregator.Services;
 
 /// <summary>How updates come: <c>fedcore.v1.Uploads</c>.</summary>
-internal sealed class UploadsService(RunDirectory runs, UploadDesk desk) : UploadsBase
+internal sealed class UploadsService(AggregatorParts parts, UploadDesk desk) : UploadsBase
 {
     public override async Task<UploadState> SendPart(Chunk request, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
         if (request.Offset < 0) throw RpcFault.Invalid("offset", $"is {request.Offset}, below 0.");
         if (request.Head is not { } head) throw RpcFault.Invalid("head", "is missing.");
-        await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
         if (request.Offset == 0 && request.Data.Length == head.Length && head.Length <= Spool.MaxAppendLength)
             return await desk.TakeWholeAsync(site, head, request.Data, context.CancellationToken).ConfigureAwait(false);
         (RemoteTask task, StagedUpload? upload, UploadState? answer) = await desk.BeginAsync(site, head, context.CancellationToken).ConfigureAwait(false);
@@ -35,20 +34,35 @@ internal sealed class UploadsService(RunDirectory runs, UploadDesk desk) : Uploa
     public override async Task<UploadState> Send(IAsyncStreamReader<Chunk> requestStream, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
-        if (!await requestStream.MoveNext(context.CancellationToken).ConfigureAwait(false)) throw RpcFault.Invalid("head", "is missing: the stream is empty.");
+        using var silence = new CancellationTokenSource(Timeout.InfiniteTimeSpan, parts.Clock);
+        if (!await NextAsync(requestStream, silence, context).ConfigureAwait(false)) throw RpcFault.Invalid("head", "is missing: the stream is empty.");
         Chunk first = requestStream.Current;
         if (first.Head is not { } head) throw RpcFault.Invalid("head", "is missing in the stream's first message.");
-        await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
         (RemoteTask task, StagedUpload? upload, UploadState? answer) = await desk.BeginAsync(site, head, context.CancellationToken).ConfigureAwait(false);
         if (answer is not null) return answer;
         using (upload)
         {
             if (upload!.Offset != first.Offset) return new UploadState { Offset = upload.Offset };
             do desk.Write(task, upload, requestStream.Current.Data);
-            while (upload.Offset < head.Length && await requestStream.MoveNext(context.CancellationToken).ConfigureAwait(false));
+            while (upload.Offset < head.Length && await NextAsync(requestStream, silence, context).ConfigureAwait(false));
             return upload.Offset == head.Length
                 ? await desk.CompleteAsync(task, head, upload).ConfigureAwait(false)
                 : new UploadState { Offset = upload.Offset };
+        }
+    }
+
+    // Who falls silent within an upload has to begin the call anew, from where it stopped.
+    private async Task<bool> NextAsync(IAsyncStreamReader<Chunk> stream, CancellationTokenSource silence, ServerCallContext context)
+    {
+        int seconds = parts.Settings.LivenessSeconds;
+        silence.CancelAfter(TimeSpan.FromSeconds(seconds));
+        try
+        {
+            return await stream.MoveNext(silence.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (silence.IsCancellationRequested && !context.CancellationToken.IsCancellationRequested)
+        {
+            throw RpcFault.Of(StatusCode.DeadlineExceeded, "upload.silent", $"No message came for {seconds} s. Go on where the upload stopped.");
         }
     }
 }

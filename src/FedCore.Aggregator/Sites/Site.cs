@@ -109,7 +109,7 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
         {
             _tasks.Add(task);
             poll = _poll is { } waiting && !waiting.Has(task.Id) ? waiting : null;
-            if (poll is not null) _poll = null;
+            if (poll is not null) ForgetPoll();
         }
 
         poll?.End(task);
@@ -123,20 +123,21 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
 
     /// <summary>The task that the site does next: at once where there is one, otherwise when there is, or null when the poll is over.</summary>
     /// <param name="atHand">The tasks that the client has already.</param>
-    /// <param name="wait">How long it waits.</param>
+    /// <param name="wait">How long it waits; zero for not at all.</param>
     /// <param name="ct">The call was broken off.</param>
     public async Task<RemoteTask?> NextAsync(IReadOnlyCollection<string> atHand, TimeSpan wait, CancellationToken ct)
     {
-        Poll poll, old;
+        Poll? poll = null, old;
         lock (_lock)
         {
             foreach (RemoteTask task in _tasks)
                 if (!atHand.Contains(task.Id)) return task;
-            old = _poll!;
-            _poll = poll = new Poll(atHand, clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency));
+            if (wait > TimeSpan.Zero) poll = new Poll(atHand, clock.GetTimestamp() + (long)(wait.TotalSeconds * clock.TimestampFrequency));
+            (old, _poll) = (_poll, poll);
         }
 
         old?.End(null);
+        if (poll is null) return null;
         await using CancellationTokenRegistration broken = ct.UnsafeRegister(static state => ((Poll)state!).Break(), poll);
         try
         {
@@ -144,7 +145,7 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
         }
         finally
         {
-            Leave(poll, ct.IsCancellationRequested);
+            if (ct.IsCancellationRequested) Leave(poll);
         }
     }
 
@@ -156,22 +157,25 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
         lock (_lock)
         {
             due = _poll is { } poll && poll.Due <= now ? poll : null;
-            if (due is not null) (_poll, _lastHeard) = (null, now);
+            if (due is not null) ForgetPoll();
         }
 
         due?.End(null);
     }
 
-    private void Leave(Poll poll, bool isBroken)
+    // Under the lock.
+    private void ForgetPoll() => (_poll, _lastHeard, LastSeen) = (null, clock.GetTimestamp(), clock.GetUtcNow());
+
+    private void Leave(Poll poll)
     {
         lock (_lock)
         {
-            if (ReferenceEquals(_poll, poll)) _poll = null;
-            _lastHeard = clock.GetTimestamp();
-            LastSeen = clock.GetUtcNow();
+            // A call that was ended before it broke says nothing of the client: another may speak for the site already.
+            if (!ReferenceEquals(_poll, poll)) return;
+            ForgetPoll();
 
             // Who hangs up while it has nothing to do is gone.
-            if (!isBroken || _poll is not null || _tasks.Count > 0) return;
+            if (_tasks.Count > 0) return;
             _lastHeard = null;
             _client = null;
         }

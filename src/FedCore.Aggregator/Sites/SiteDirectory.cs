@@ -93,7 +93,7 @@ internal sealed partial class SiteDirectory(IEventLog log, TimeProvider clock, T
 
     private async Task RecordAsync(SiteFact fact, CancellationToken ct)
     {
-        await log.AppendAsync(SiteFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, SiteFact.Json), Durability.Now, ct).ConfigureAwait(false);
+        await log.AppendSoundAsync(SiteFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, SiteFact.Json), ct).ConfigureAwait(false);
         Apply(fact);
     }
 
@@ -101,6 +101,10 @@ internal sealed partial class SiteDirectory(IEventLog log, TimeProvider clock, T
     {
         switch (fact)
         {
+            // A fact that was taken for lost may have been kept, and another have come in its place.
+            case SiteAdded added when _byName.ContainsKey(added.Name):
+                Apply(new TokenReplaced(added.Name, added.TokenHash));
+                break;
             case SiteAdded added:
                 var site = new Site(added.Name, added.TokenHash, clock, liveness, RaiseChanged);
                 _byName[added.Name] = site;

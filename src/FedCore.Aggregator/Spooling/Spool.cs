@@ -135,6 +135,23 @@ internal sealed partial class Spool : IDisposable
         }
     }
 
+    /// <summary>Drops an unfinished upload that nobody waits for any more, if there is one. What is just being completed stays.</summary>
+    /// <param name="run">The run's name.</param>
+    /// <param name="label">What the caller wrote on it.</param>
+    public void Drop(string run, ReadOnlySpan<byte> label)
+    {
+        StagedUploads? uploads;
+        lock (_gate) uploads = _runs.GetValueOrDefault(run).Uploads;
+        try
+        {
+            uploads?.Drop(label);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // It is swept later.
+        }
+    }
+
     /// <summary>Drops uploads that nobody has added to for longer than the limit. It happens by itself, too.</summary>
     public void Sweep()
     {

@@ -43,6 +43,19 @@ internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> se
         }
     }
 
+    /// <summary>Drops an upload, if there is one that is not being completed.</summary>
+    /// <param name="label">What the caller wrote on it.</param>
+    public void Drop(ReadOnlySpan<byte> label)
+    {
+        string key = KeyOf(label);
+        lock (_gate)
+        {
+            if (!TryFind(key, out StagedFile? file) || file is null) return;
+            Drop(file);
+            _open.Remove(key);
+        }
+    }
+
     /// <summary>Drops uploads that nobody has added to for long.</summary>
     /// <param name="before">Since when.</param>
     public void Sweep(DateTime before)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using FedCore.Protocol.Tests.Probing;
+using FedCore.Tests;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -211,35 +212,5 @@ public class RawRequestTests
         string text = System.Text.Encoding.Latin1.GetString(body);
         string line = text[text.LastIndexOf(name + ":", StringComparison.Ordinal)..];
         return line[(name.Length + 1)..line.IndexOf('\r')].TrimStart();
-    }
-
-    /// <summary>A body that begins and never ends.</summary>
-    private sealed class UnendingContent(byte[] start) : HttpContent
-    {
-        private readonly TaskCompletionSource _begun = new(), _over = new();
-
-        public Task Begun => _begun.Task;
-
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, default);
-
-        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
-        {
-            await stream.WriteAsync(start, cancellationToken);
-            await stream.FlushAsync(cancellationToken);
-            _begun.TrySetResult();
-            await _over.Task.WaitAsync(cancellationToken);
-        }
-
-        protected override bool TryComputeLength(out long length)
-        {
-            length = -1;
-            return false;
-        }
-
-        protected override void Dispose(bool disposing)
-        {
-            _over.TrySetResult();
-            base.Dispose(disposing);
-        }
     }
 }

@@ -1,0 +1,59 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text.Json;
+using FedCore.Json;
+using FedCore.Naming;
+using FedCore.Protocol.V1;
+using FedCore.Rounds;
+using FedCore.Updates;
+using Google.Protobuf;
+
+namespace FedCore.Aggregator.Tests.Services;
+
+/// <summary>A run of a linear model, and the updates that its sites send. Nothing is trained.</summary>
+internal sealed class SmallRun
+{
+    /// <summary>So many inputs make a model, and an update, of several chunks.</summary>
+    public const int LargeInputs = 300_000;
+
+    /// <param name="rounds">How many rounds.</param>
+    /// <param name="inputs">Inputs of the model, which has two outputs.</param>
+    /// <param name="strategy">The strategy's name.</param>
+    /// <param name="deadline">Seconds that a round lasts at most; null for no limit.</param>
+    /// <param name="transforms">What happens to updates on their way.</param>
+    /// <param name="names">The names of strategies and other parts.</param>
+    public SmallRun(int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null)
+    {
+        Definition = JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            name = "small",
+            model = new { input = (int[])[inputs], layers = (object[])[new { type = "linear", outputs = 2 }], loss = new { type = "softmaxCrossEntropy" } },
+            strategy = new { type = strategy },
+            transforms = transforms ?? [],
+            training = new { epochs = 1, batchSize = 4, learningRate = 0.1 },
+            rounds = new { count = rounds, minimumReports = 1, deadlineSeconds = deadline },
+            evaluation = new { every = 0 },
+        });
+        Registry registry = names ?? Registry.CreateDefault();
+        Plan = RunPlan.Create(JsonDocuments.Read<RunDefinition>(JsonDocuments.Parse(System.Text.Encoding.UTF8.GetString(Definition), "run"), registry, "run"), registry);
+    }
+
+    /// <summary>The definition as a coordinator sends it.</summary>
+    public byte[] Definition { get; }
+
+    public RunPlan Plan { get; }
+
+    /// <summary>An update as it goes over the wire: the scalars, then all numbers of the model.</summary>
+    public byte[] Update(float value = 0.01f)
+    {
+        UpdateLayout layout = Plan.TrainLayout;
+        byte[] bytes = new byte[Plan.WireCodec.ByteLength];
+        BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan((int)layout.Find(Section.Weight).Offset * sizeof(double)), 1);
+        MemoryMarshal.Cast<byte, float>(bytes.AsSpan((int)layout.ScalarCount * sizeof(double))).Fill(value);
+        return bytes;
+    }
+
+    /// <summary>What announces an update.</summary>
+    public static UploadHead HeadOf(string task, byte[] update) => new() { TaskId = task, Digest = ByteString.CopyFrom(SHA256.HashData(update)), Length = update.Length };
+}
