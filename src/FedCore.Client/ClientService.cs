@@ -1,5 +1,6 @@
 using FedCore.Client.Settings;
 using FedCore.Client.Telemetry;
+using FedCore.Hosting.Settings;
 using FedCore.Naming.PlugIns;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -7,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace FedCore.Client;
 
 /// <summary>The client as a part of a host: it has joined when the host has started, and ends well when the host stops.</summary>
-internal sealed class ClientService(ReadSettings read, TimeProvider clock, ILogger<ClientService> log) : BackgroundService
+internal sealed class ClientService(ReadSettings<ClientSettings> read, TimeProvider clock, ILogger<ClientService> log) : BackgroundService
 {
     private readonly CancellationTokenSource _hurry = new();
     private SiteClient? _client;

@@ -87,7 +87,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         builder.Services.AddRoutingCore();
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
-        string folder = Path.GetFullPath(settings.DataFolder);
+        string folder = settings.PathOf(settings.DataFolder);
         var disk = new Disk();
         disk.CreateFolder(folder);
         IEventLog log = Own(seams.Wrap(settings.Postgres is { } postgres
