@@ -1,6 +1,7 @@
 using FedCore.Client.Settings;
 using FedCore.Client.Telemetry;
 using FedCore.Hosting.Settings;
+using FedCore.Hosting.Telemetry;
 using FedCore.Naming.PlugIns;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -12,6 +13,7 @@ internal sealed class ClientService(ReadSettings<ClientSettings> read, TimeProvi
 {
     private readonly CancellationTokenSource _hurry = new();
     private SiteClient? _client;
+    private TelemetryExport? _export;
 
     /// <summary>The client, once it has started.</summary>
     public SiteClient Client => _client ?? throw new InvalidOperationException("The client has not started.");
@@ -19,6 +21,7 @@ internal sealed class ClientService(ReadSettings<ClientSettings> read, TimeProvi
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         foreach (LoadedPlugIn plugIn in read.PlugIns) log.PlugInLoaded(plugIn.Assembly, plugIn.Version, plugIn.Path, plugIn.Sha256);
+        if (TelemetryExport.CollectorOf(read.Settings.Otlp, "client.otlp") is { } collector) _export = TelemetryExport.Start("fedcore-client", collector);
         _client = await SiteClient.StartAsync(read.Settings, read.Registry, clock, log, cancellationToken).ConfigureAwait(false);
         await base.StartAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -33,6 +36,7 @@ internal sealed class ClientService(ReadSettings<ClientSettings> read, TimeProvi
     {
         base.Dispose();
         _client?.Dispose();
+        _export?.Dispose();
         _hurry.Dispose();
     }
 

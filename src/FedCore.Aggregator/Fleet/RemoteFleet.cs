@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using FedCore.Aggregator.Models;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Telemetry;
 using FedCore.Compression;
 using FedCore.Rounds;
 using FedCore.Updates;
@@ -42,6 +43,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
         IEnumerable<(string TaskId, SpooledUpdate Update)> recovered, TimeProvider clock)
     {
         (Run, Plan, Definition, _sites, _directory, _board, _models, _gate, _clock) = (run, plan, definition, sites, directory, board, models, gate, clock);
+        Trace = new RunTrace(run);
         _recovered = new ConcurrentDictionary<string, SpooledUpdate>(StringComparer.Ordinal);
         foreach ((string id, SpooledUpdate update) in recovered)
             if (!_recovered.TryAdd(id, update)) update.Release();
@@ -49,6 +51,9 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
 
     /// <summary>The run, as its coordinator named it.</summary>
     public string Run { get; }
+
+    /// <summary>What is told of the run to who watches the time.</summary>
+    public RunTrace Trace { get; }
 
     /// <summary>The run.</summary>
     public RunPlan Plan { get; }
@@ -146,7 +151,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     /// <summary>Takes note that a task will not be answered.</summary>
     public void Fail(RemoteTask remote, ClientOutcome outcome, string reason)
     {
-        if (!remote.TryClose()) return;
+        if (!remote.TryClose(outcome.ToString().ToLowerInvariant())) return;
         remote.Site.Remove(remote);
         _board.Remove(remote);
         _replies.Writer.TryWrite(new FleetReply(remote.Task, outcome, Reason: reason));
@@ -180,6 +185,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
         }
 
         _recovered.Clear();
+        Trace.Close("interrupted");
         return kept;
     }
 

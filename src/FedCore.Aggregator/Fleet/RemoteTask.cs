@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
+using FedCore.Hosting.Telemetry;
 using FedCore.Rounds;
 
 namespace FedCore.Aggregator.Fleet;
@@ -16,6 +18,7 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
     private readonly Lock _lock = new();
     private long _heard = heard;
     private State _state;
+    private Activity? _activity;
 
     private enum State
     {
@@ -51,6 +54,17 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
     /// <summary>Takes note of a sign of life.</summary>
     public void Hear(long now) => Volatile.Write(ref _heard, now);
 
+    /// <summary>Takes note that the task goes to its site.</summary>
+    /// <returns>The activity that the site's work is a part of; null where nobody wants to know.</returns>
+    public string? Offer()
+    {
+        lock (_lock)
+        {
+            if (_state == State.Open) _activity ??= fleet.Trace.StartTask(this);
+            return _activity?.Id;
+        }
+    }
+
     /// <summary>Takes the update that answers the task.</summary>
     /// <returns>Whether it was waited for.</returns>
     public bool TryAnswer(SpooledUpdate update)
@@ -59,18 +73,21 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
         {
             if (_state != State.Open) return false;
             (_state, Update) = (State.Answered, update);
+            _activity?.End("answered");
             return true;
         }
     }
 
     /// <summary>Ends the waiting for an answer.</summary>
+    /// <param name="why">Why, in a word.</param>
     /// <returns>Whether an answer was waited for.</returns>
-    public bool TryClose()
+    public bool TryClose(string why = "withdrawn")
     {
         lock (_lock)
         {
             if (_state != State.Open) return false;
             _state = State.Closed;
+            _activity?.End(why);
             return true;
         }
     }

@@ -8,14 +8,15 @@ using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Storage;
 using FedCore.Aggregator.Telemetry;
+using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using OpenTelemetry.Metrics;
 
 namespace FedCore.Aggregator.Hosting;
 
@@ -90,9 +91,10 @@ public sealed class AggregatorServer : IAsyncDisposable
         string folder = settings.PathOf(settings.DataFolder);
         var disk = new Disk();
         disk.CreateFolder(folder);
-        IEventLog log = Own(seams.Wrap(settings.Postgres is { } postgres
+        EventLog journal = settings.Postgres is { } postgres
             ? await PostgresEventLog.OpenAsync(new PostgresPlace(postgres), seams.Clock, ct).ConfigureAwait(false)
-            : SqliteEventLog.Open(Path.Combine(folder, "journal.db"), seams.Clock, disk)));
+            : SqliteEventLog.Open(Path.Combine(folder, "journal.db"), seams.Clock, disk);
+        IEventLog log = Own(seams.Wrap(journal));
         Spool spool = Own(Spool.Open(
             new SpoolOptions(Path.Combine(folder, "spool")) { Report = damage => Log.SpoolDamaged(logger, damage.Path, damage.Offset, damage.Length) }, disk, seams.Clock,
             out IReadOnlyList<SpooledUpdate> recovered));
@@ -101,19 +103,20 @@ public sealed class AggregatorServer : IAsyncDisposable
         DateTimeOffset started = seams.Clock.GetUtcNow();
         var blobs = new BlobReferences(Own(BlobStore.Open(Path.Combine(folder, "blobs"), disk, seams.Clock)));
         AggregatorMetrics metrics = Own(new AggregatorMetrics());
+        TelemetryExport export = Own(TelemetryExport.Start("fedcore-aggregator", TelemetryExport.CollectorOf(settings.Otlp, "aggregator.otlp"), meters => meters
+            .AddView(instrument => instrument.Meter.Name != FedCoreTelemetry.Name || instrument.Meter == metrics.Meter ? null : MetricStreamConfiguration.Drop)
+            .AddPrometheusExporter(options => options.ScrapeResponseCacheDurationMilliseconds = 0)));
         var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, new TaskBoard(), metrics, seams.Clock, logger);
         RunDirectory runs = Own(new RunDirectory(parts));
         await runs.LoadAsync(recovered, ct).ConfigureAwait(false);
-        metrics.Observe("fedcore.sites.connected", "{site}", "Sites that are connected.", () => sites.All.Count(site => site.IsPresent));
-        metrics.Observe("fedcore.tasks", "{task}", "Tasks of open rounds.", () => parts.Board.Count);
-        metrics.Observe("fedcore.spool.size", "By", "Bytes of updates on the disk.", () => spool.BytesOnDisk);
-        metrics.Observe("fedcore.disk.syncs", "{sync}", "How often something was made durable.", () => disk.Syncs);
+        AggregatorGauges.Add(parts, runs, journal, disk, folder);
 
         var uploads = new UploadDesk(parts);
         builder.Services.AddGrpc(options => options.MaxReceiveMessageSize = EdgeService.MaxMessageBytes);
         builder.Services.AddSingleton(new EdgeService(parts, runs, uploads)).AddSingleton(new UploadsService(runs, uploads)).AddSingleton(new BlobsService(parts)).AddSingleton(new AdminService(parts, runs));
         _app = builder.Build();
-        var authentication = new Authentication(sites, CoordinatorToken.HashIn(folder, disk, logger), logger);
+        string coordinatorHash = CoordinatorToken.HashIn(folder, disk, logger);
+        var authentication = new Authentication(sites, coordinatorHash, logger);
         _app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
         _app.Use((context, next) => authentication.InvokeAsync(context, next));
         _app.UseRouting();
@@ -121,8 +124,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app.MapGrpcService<UploadsService>();
         _app.MapGrpcService<BlobsService>();
         _app.MapGrpcService<AdminService>();
-        _app.MapGet("/healthz/live", () => "ok");
-        _app.MapGet("/healthz/ready", () => runs.Settled.IsCompletedSuccessfully ? Results.Text("ok") : Results.Text("runs are being taken up", statusCode: StatusCodes.Status503ServiceUnavailable));
+        _app.MapOperator(runs.Settled, folder, export.Meters, coordinatorHash);
         await StartAsync(ct).ConfigureAwait(false);
         foreach (string address in insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);

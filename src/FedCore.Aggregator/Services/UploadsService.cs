@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Runs;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Telemetry;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using Grpc.Core;
@@ -14,6 +16,7 @@ internal sealed class UploadsService(RunDirectory runs, UploadDesk desk) : Uploa
     public override async Task<UploadState> SendPart(Chunk request, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
+        using Activity? activity = UploadTrace.Start(context);
         if (request.Offset < 0) throw RpcFault.Invalid("offset", $"is {request.Offset}, below 0.");
         if (request.Head is not { } head) throw RpcFault.Invalid("head", "is missing.");
         await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
@@ -35,6 +38,7 @@ internal sealed class UploadsService(RunDirectory runs, UploadDesk desk) : Uploa
     public override async Task<UploadState> Send(IAsyncStreamReader<Chunk> requestStream, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
+        using Activity? activity = UploadTrace.Start(context);
         if (!await requestStream.MoveNext(context.CancellationToken).ConfigureAwait(false)) throw RpcFault.Invalid("head", "is missing: the stream is empty.");
         Chunk first = requestStream.Current;
         if (first.Head is not { } head) throw RpcFault.Invalid("head", "is missing in the stream's first message.");

@@ -79,7 +79,7 @@ public sealed record AggregatorSettings
     internal static ReadSettings<AggregatorSettings> Read(string? file, IEnumerable<KeyValuePair<string, string>> environment, IReadOnlyList<string> assignments)
     {
         ReadSettings<AggregatorSettings> read = new SettingsReader(Section, Registry.CreateDefault()).Read<AggregatorSettings>(file, environment, assignments);
-        OtlpExport.CollectorOf(read.Settings.Otlp, $"{Section}.otlp");
+        TelemetryExport.CollectorOf(read.Settings.Otlp, $"{Section}.otlp");
         return read with { Settings = read.Settings with { Folder = read.Folder } };
     }
 

@@ -114,7 +114,7 @@ public sealed record ClientSettings
                 + "Use https. In a network of your own that nobody else reaches, client.allowInsecure can be set to true");
         }
 
-        OtlpExport.CollectorOf(Otlp, $"{Section}.otlp");
+        TelemetryExport.CollectorOf(Otlp, $"{Section}.otlp");
         if (Token is null == TokenFile is null) throw Fault("client needs either \"token\" or \"tokenFile\", by which the aggregator knows which site this is. Give one of the two");
     }
 
