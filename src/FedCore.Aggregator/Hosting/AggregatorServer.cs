@@ -105,7 +105,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         AggregatorMetrics metrics = Own(new AggregatorMetrics());
         TelemetryExport export = Own(TelemetryExport.Start("fedcore-aggregator", TelemetryExport.CollectorOf(settings.Otlp, "aggregator.otlp"), meters => meters
             .AddView(instrument => instrument.Meter.Name != FedCoreTelemetry.Name || instrument.Meter == metrics.Meter ? null : MetricStreamConfiguration.Drop)
-            .AddPrometheusExporter(options => options.ScrapeResponseCacheDurationMilliseconds = 0)));
+            .AddPrometheusExporter(options => (options.ScrapeResponseCacheDurationMilliseconds, options.ScopeInfoEnabled) = (0, false))));
         var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, new TaskBoard(), metrics, seams.Clock, logger);
         RunDirectory runs = Own(new RunDirectory(parts));
         await runs.LoadAsync(recovered, ct).ConfigureAwait(false);

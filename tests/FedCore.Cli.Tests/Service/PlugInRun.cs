@@ -1,10 +1,7 @@
 using System.Net.Http.Headers;
 using FedCore.Aggregator.Hosting;
-using FedCore.Cli.Tests.Service;
 using FedCore.Client;
 using FedCore.Tests;
-
-[assembly: AssemblyFixture(typeof(PlugInRun))]
 
 namespace FedCore.Cli.Tests.Service;
 

@@ -1,7 +1,7 @@
 namespace FedCore.Cli.Tests.Service;
 
 /// <summary>What operators see of a run that the service has held.</summary>
-public sealed class TelemetryTests(PlugInRun run)
+public sealed class TelemetryTests(PlugInRun run) : IClassFixture<PlugInRun>
 {
     [Fact]
     public void A_run_with_the_strategy_of_an_installed_plug_in_is_held_to_its_end()
@@ -47,8 +47,8 @@ public sealed class TelemetryTests(PlugInRun run)
     public void Metrics_reach_a_collector_from_aggregator_and_clients()
     {
         Assert.Empty(run.Collector.Faults);
-        Assert.Superset(new HashSet<string> { "fedcore-aggregator", "fedcore-client" }, [.. run.Collector.Services]);
-        Assert.Superset(new HashSet<string> { "fedcore.rounds", "fedcore.round.duration", "fedcore.sites.connected", "fedcore.client.task.duration", "fedcore.client.upload.size" }, [.. run.Collector.Metrics]);
+        Assert.Superset(new HashSet<string> { "fedcore-aggregator", "fedcore-client" }, run.Collector.Services.ToHashSet());
+        Assert.Superset(new HashSet<string> { "fedcore.rounds", "fedcore.round.duration", "fedcore.sites.connected", "fedcore.client.task.duration", "fedcore.client.upload.size" }, run.Collector.Metrics.ToHashSet());
     }
 
     // The listeners of one process hear of all its activities, so each comes more than once.
