@@ -43,7 +43,8 @@ internal static class CommandLine
 
         try
         {
-            var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false };
+            // How long a command may take to end when it is told to is its own business: a client's task may have a while yet.
+            var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Timeout.InfiniteTimeSpan };
             return await parsed.InvokeAsync(invocation);
         }
         catch (FedCoreException fault)

@@ -1,6 +1,7 @@
-using System.Collections;
 using FedCore.Client.Settings;
 using FedCore.Client.Telemetry;
+using FedCore.Hosting;
+using FedCore.Hosting.Settings;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -42,18 +43,11 @@ public static class ClientHost
     {
         ArgumentNullException.ThrowIfNull(assignments);
         ArgumentNullException.ThrowIfNull(output);
-        ReadSettings read = SettingsReader.Read(
-            file, Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(variable => new KeyValuePair<string, string>((string)variable.Key, (string?)variable.Value ?? "")), assignments);
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
-
-        // What keeps a host from starting is thrown, and need not be told twice.
-        builder.Logging.AddProvider(new LineLogger(output, TimeProvider.System)).SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.None);
+        ReadSettings<ClientSettings> read = ClientSettings.Read(file, SettingsReader.ProcessEnvironment, assignments);
+        HostApplicationBuilder builder = ServiceHost.CreateBuilder("FedCore client", output);
         builder.Services.AddClient(read);
         using IHost host = builder.Build();
         foreach (string warning in read.Settings.Limits.Apply()) host.Services.GetRequiredService<ILogger<ClientService>>().LimitNotApplied(warning);
-        await host.StartAsync(ct).ConfigureAwait(false);
-        await host.WaitForShutdownAsync(ct).ConfigureAwait(false);
-        if (host.Services.GetRequiredService<ClientService>().ExecuteTask is { } work) await work.ConfigureAwait(false);
-        return 0;
+        return await ServiceHost.RunAsync(host, ct).ConfigureAwait(false);
     }
 }

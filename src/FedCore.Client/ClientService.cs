@@ -1,5 +1,7 @@
 using FedCore.Client.Settings;
 using FedCore.Client.Telemetry;
+using FedCore.Hosting.Settings;
+using FedCore.Hosting.Telemetry;
 using FedCore.Naming.PlugIns;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -7,10 +9,11 @@ using Microsoft.Extensions.Logging;
 namespace FedCore.Client;
 
 /// <summary>The client as a part of a host: it has joined when the host has started, and ends well when the host stops.</summary>
-internal sealed class ClientService(ReadSettings read, TimeProvider clock, ILogger<ClientService> log) : BackgroundService
+internal sealed class ClientService(ReadSettings<ClientSettings> read, TimeProvider clock, ILogger<ClientService> log) : BackgroundService
 {
     private readonly CancellationTokenSource _hurry = new();
     private SiteClient? _client;
+    private TelemetryExport? _export;
 
     /// <summary>The client, once it has started.</summary>
     public SiteClient Client => _client ?? throw new InvalidOperationException("The client has not started.");
@@ -18,6 +21,7 @@ internal sealed class ClientService(ReadSettings read, TimeProvider clock, ILogg
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         foreach (LoadedPlugIn plugIn in read.PlugIns) log.PlugInLoaded(plugIn.Assembly, plugIn.Version, plugIn.Path, plugIn.Sha256);
+        if (TelemetryExport.CollectorOf(read.Settings.Otlp, "client.otlp") is { } collector) _export = TelemetryExport.Start("fedcore-client", collector);
         _client = await SiteClient.StartAsync(read.Settings, read.Registry, clock, log, cancellationToken).ConfigureAwait(false);
         await base.StartAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -32,6 +36,7 @@ internal sealed class ClientService(ReadSettings read, TimeProvider clock, ILogg
     {
         base.Dispose();
         _client?.Dispose();
+        _export?.Dispose();
         _hurry.Dispose();
     }
 

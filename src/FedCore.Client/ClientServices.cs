@@ -1,4 +1,5 @@
 using FedCore.Client.Settings;
+using FedCore.Hosting.Settings;
 using FedCore.Naming;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -21,10 +22,10 @@ public static class ClientServices
     public static IServiceCollection AddFedCoreClient(this IServiceCollection services, ClientSettings settings, Registry? registry = null)
     {
         ArgumentNullException.ThrowIfNull(settings);
-        return services.AddClient(new ReadSettings(settings, registry ?? Registry.CreateDefault().AddClient(), []));
+        return services.AddClient(new ReadSettings<ClientSettings>(settings, registry ?? Registry.CreateDefault().AddClient(), [], settings.Folder));
     }
 
-    internal static IServiceCollection AddClient(this IServiceCollection services, ReadSettings read)
+    internal static IServiceCollection AddClient(this IServiceCollection services, ReadSettings<ClientSettings> read)
     {
         ArgumentNullException.ThrowIfNull(services);
         services.TryAddSingleton(TimeProvider.System);

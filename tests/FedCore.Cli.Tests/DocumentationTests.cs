@@ -1,5 +1,12 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using FedCore.Aggregator.Settings;
+using FedCore.Cli.Tests.Service;
+using FedCore.Client;
+using FedCore.Client.Settings;
+using FedCore.Json;
+using FedCore.Naming;
 using FedCore.Tests;
 
 namespace FedCore.Cli.Tests;
@@ -46,8 +53,31 @@ public partial class DocumentationTests
             Assert.SkipWhen(command.Contains("fashion-mnist", StringComparison.Ordinal) && !isInstalled, "Fashion-MNIST is not installed.");
         }
 
-        Fedcore.Outcome outcome = await Fedcore.RunAsync(args);
+        Fedcore.Outcome outcome = ServiceCommands.Has(args) ? await ServiceCommands.RunAsync(args, folder) : await Fedcore.RunAsync(args);
         Assert.True(outcome.Code == 0, $"{page}: {outcome.Error}");
+    }
+
+    [Fact]
+    public void Settings_in_the_documentation_are_read()
+    {
+        foreach (string page in Pages)
+        {
+            foreach (Match block in JsonBlocks().Matches(File.ReadAllText(Path.Combine(SharedData.Repository, page))))
+            {
+                JsonObject file = JsonDocuments.Parse(block.Groups[1].Value, page);
+                if (file["aggregator"] is JsonObject aggregator) JsonDocuments.Read<AggregatorSettings>(aggregator, Registry.CreateDefault(), page, "aggregator");
+                if (file["client"] is JsonObject client) JsonDocuments.Read<ClientSettings>(client, Registry.CreateDefault().AddClient(), page, "client");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("aggregator")]
+    [InlineData("client")]
+    public void Page_of_settings_has_the_tables_that_the_schema_gives(string section)
+    {
+        string page = File.ReadAllText(Path.Combine(SharedData.Repository, "docs", "reference", "settings.md")).ReplaceLineEndings("\n"), tables = SettingsPage.TablesOf(section);
+        Assert.True(page.Contains(tables, StringComparison.Ordinal), $"docs/reference/settings.md must have, of the {section}:\n{tables}");
     }
 
     [Fact]
@@ -101,6 +131,9 @@ public partial class DocumentationTests
 
     [GeneratedRegex(@"\]\(([^)#\s]+)[^)]*\)")]
     private static partial Regex Links();
+
+    [GeneratedRegex(@"```json\r?\n(\{.*?)```", RegexOptions.Singleline)]
+    private static partial Regex JsonBlocks();
 
     [GeneratedRegex(@"'[^']*'|[^\s]+")]
     private static partial Regex Words();

@@ -8,11 +8,12 @@ internal static class Arrows
         ["FedCore.Core"] = [],
         ["FedCore.Training"] = ["FedCore.Core"],
         ["FedCore.Protocol"] = [],
-        ["FedCore.Aggregator"] = ["FedCore.Core", "FedCore.Protocol"],
-        ["FedCore.Client"] = ["FedCore.Core", "FedCore.Training", "FedCore.Protocol"],
+        ["FedCore.Hosting"] = ["FedCore.Core"],
+        ["FedCore.Aggregator"] = ["FedCore.Core", "FedCore.Protocol", "FedCore.Hosting"],
+        ["FedCore.Client"] = ["FedCore.Core", "FedCore.Training", "FedCore.Protocol", "FedCore.Hosting"],
         ["FedCore.Simulation"] = ["FedCore.Core", "FedCore.Training"],
         ["FedCore.Cli"] =
-            ["FedCore.Core", "FedCore.Training", "FedCore.Protocol", "FedCore.Aggregator", "FedCore.Client", "FedCore.Simulation"],
+            ["FedCore.Core", "FedCore.Training", "FedCore.Protocol", "FedCore.Hosting", "FedCore.Aggregator", "FedCore.Client", "FedCore.Simulation"],
     };
 
     /// <summary>Everything that an assembly reaches along the allowed arrows.</summary>

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using FedCore.Aggregator.Models;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Telemetry;
 using FedCore.Compression;
 using FedCore.Rounds;
 using FedCore.Updates;
@@ -44,6 +45,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
         IEnumerable<(string TaskId, SpooledUpdate Update)> recovered, TimeProvider clock)
     {
         (Run, Plan, Definition, _sites, _directory, _board, _models, _gate, _spool, _clock) = (run, plan, definition, sites, directory, board, models, gate, spool, clock);
+        Trace = new RunTrace(run);
         _recovered = new ConcurrentDictionary<string, SpooledUpdate>(StringComparer.Ordinal);
         foreach ((string id, SpooledUpdate update) in recovered)
             if (!_recovered.TryAdd(id, update)) update.Release();
@@ -51,6 +53,9 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
 
     /// <summary>The run, as its coordinator named it.</summary>
     public string Run { get; }
+
+    /// <summary>What is told of the run to who watches the time.</summary>
+    public RunTrace Trace { get; }
 
     /// <summary>The run.</summary>
     public RunPlan Plan { get; }
@@ -148,7 +153,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     /// <summary>Takes note that a task will not be answered.</summary>
     public void Fail(RemoteTask remote, ClientOutcome outcome, string reason)
     {
-        if (!Close(remote)) return;
+        if (!Close(remote, outcome.ToString().ToLowerInvariant())) return;
         remote.Site.Remove(remote);
         _board.Remove(remote);
         _replies.Writer.TryWrite(new FleetReply(remote.Task, outcome, Reason: reason));
@@ -182,6 +187,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
         }
 
         _recovered.Clear();
+        Trace.Close("interrupted");
         return kept;
     }
 
@@ -206,16 +212,16 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
 
     private void Take(RemoteTask remote)
     {
-        Close(remote);
+        Close(remote, "withdrawn");
         remote.Site.Remove(remote);
         _board.Remove(remote);
         if (_tasks.TryRemove(remote.Task, out _)) _models.Return(remote.Inputs);
         remote.Release();
     }
 
-    private bool Close(RemoteTask remote)
+    private bool Close(RemoteTask remote, string why)
     {
-        if (!remote.TryClose()) return false;
+        if (!remote.TryClose(why)) return false;
         _spool.Drop(Run, remote.Label.Span);
         return true;
     }

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
+using FedCore.Hosting.Telemetry;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 using Google.Protobuf;
@@ -22,6 +24,7 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
     private readonly long _given = clock.GetTimestamp();
     private long _heard = clock.GetTimestamp();
     private State _state;
+    private Activity? _activity;
 
     private enum State
     {
@@ -63,6 +66,17 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
     /// <summary>Takes note of a sign of life.</summary>
     public void Hear(long now) => Volatile.Write(ref _heard, now);
 
+    /// <summary>Takes note that the task goes to its site.</summary>
+    /// <returns>The activity that the site's work is a part of; null where nobody wants to know.</returns>
+    public string? Offer()
+    {
+        lock (_lock)
+        {
+            if (_state == State.Open) _activity ??= fleet.Trace.StartTask(this);
+            return _activity?.Id;
+        }
+    }
+
     /// <summary>Takes the update that answers the task.</summary>
     /// <returns>Whether it was waited for.</returns>
     public bool TryAnswer(SpooledUpdate update)
@@ -71,18 +85,21 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
         {
             if (_state != State.Open) return false;
             (_state, Update) = (State.Answered, update);
+            _activity?.End("answered");
             return true;
         }
     }
 
     /// <summary>Ends the waiting for an answer.</summary>
+    /// <param name="why">Why, in a word.</param>
     /// <returns>Whether an answer was waited for.</returns>
-    public bool TryClose()
+    public bool TryClose(string why)
     {
         lock (_lock)
         {
             if (_state != State.Open) return false;
             _state = State.Closed;
+            _activity?.End(why);
             return true;
         }
     }

@@ -8,15 +8,16 @@ using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Storage;
 using FedCore.Aggregator.Telemetry;
+using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
 using FedCore.Numerics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using OpenTelemetry.Metrics;
 
 namespace FedCore.Aggregator.Hosting;
 
@@ -88,12 +89,13 @@ public sealed class AggregatorServer : IAsyncDisposable
         builder.Services.AddRoutingCore();
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
-        string folder = Path.GetFullPath(settings.DataFolder);
+        string folder = settings.PathOf(settings.DataFolder);
         Disk disk = seams.Disk;
         disk.CreateFolder(folder);
-        IEventLog log = Own(seams.Wrap(settings.Postgres is { } postgres
+        EventLog journal = settings.Postgres is { } postgres
             ? await PostgresEventLog.OpenAsync(new PostgresPlace(postgres), seams.Clock, ct).ConfigureAwait(false)
-            : SqliteEventLog.Open(Path.Combine(folder, "journal.db"), seams.Clock, disk)));
+            : SqliteEventLog.Open(Path.Combine(folder, "journal.db"), seams.Clock, disk);
+        IEventLog log = Own(seams.Wrap(journal));
         Spool spool = Own(Spool.Open(
             new SpoolOptions(Path.Combine(folder, "spool")) { Report = damage => Log.SpoolDamaged(logger, damage.Path, damage.Offset, damage.Length) }, disk, seams.Clock,
             out IReadOnlyList<SpooledUpdate> recovered));
@@ -104,19 +106,20 @@ public sealed class AggregatorServer : IAsyncDisposable
         string vectors = Path.Combine(folder, "vectors");
         disk.CreateFolder(vectors);
         AggregatorMetrics metrics = Own(new AggregatorMetrics());
+        TelemetryExport export = Own(TelemetryExport.Start("fedcore-aggregator", TelemetryExport.CollectorOf(settings.Otlp, "aggregator.otlp"), meters => meters
+            .AddView(instrument => instrument.Meter.Name != FedCoreTelemetry.Name || instrument.Meter == metrics.Meter ? null : MetricStreamConfiguration.Drop)
+            .AddPrometheusExporter(options => (options.ScrapeResponseCacheDurationMilliseconds, options.ScopeInfoEnabled) = (0, false))));
         var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, new TaskBoard(), metrics, new VectorStorage(vectors), seams.Clock, logger);
         RunDirectory runs = Own(new RunDirectory(parts));
         await runs.LoadAsync(recovered, ct).ConfigureAwait(false);
-        metrics.Observe("fedcore.sites.connected", "{site}", "Sites that are connected.", () => sites.All.Count(site => site.IsPresent));
-        metrics.Observe("fedcore.tasks", "{task}", "Tasks of open rounds.", () => parts.Board.Count);
-        metrics.Observe("fedcore.spool.size", "By", "Bytes of updates on the disk.", () => spool.BytesOnDisk);
-        metrics.Observe("fedcore.disk.syncs", "{sync}", "How often something was made durable.", () => disk.Syncs);
+        AggregatorGauges.Add(parts, runs, journal, disk, folder);
 
         var uploads = new UploadDesk(parts, runs);
         builder.Services.AddGrpc(options => options.MaxReceiveMessageSize = EdgeService.MaxMessageBytes);
         builder.Services.AddSingleton(new EdgeService(parts, runs, uploads)).AddSingleton(new UploadsService(parts, uploads)).AddSingleton(new BlobsService(parts)).AddSingleton(new AdminService(parts, runs));
         _app = builder.Build();
-        var authentication = new Authentication(sites, CoordinatorToken.HashIn(folder, disk, logger), logger);
+        string coordinatorHash = CoordinatorToken.HashIn(folder, disk, logger);
+        var authentication = new Authentication(sites, coordinatorHash, logger);
         _app.UseGrpcWeb(new GrpcWebOptions { DefaultEnabled = true });
         _app.UseRouting();
         _app.Use((context, next) => authentication.InvokeAsync(context, next));
@@ -124,8 +127,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app.MapGrpcService<UploadsService>().WithMetadata(Access.Sites);
         _app.MapGrpcService<BlobsService>().WithMetadata(Access.Everybody);
         _app.MapGrpcService<AdminService>().WithMetadata(Access.Coordinators);
-        _app.MapGet("/healthz/live", () => "ok");
-        _app.MapGet("/healthz/ready", () => runs.Settled.IsCompletedSuccessfully ? Results.Text("ok") : Results.Text("runs are being taken up", statusCode: StatusCodes.Status503ServiceUnavailable));
+        _app.MapOperator(runs.Settled, folder, export.Meters, coordinatorHash);
         await StartAsync(ct).ConfigureAwait(false);
         foreach (string address in insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);

@@ -17,7 +17,7 @@ internal static class Endpoints
     /// <exception cref="FedCoreException">An address or the certificate is not as it must be (<c>aggregator.listen</c>, <c>aggregator.certificate</c>).</exception>
     public static IReadOnlyList<string> Configure(KestrelServerOptions kestrel, AggregatorSettings settings)
     {
-        X509Certificate2? certificate = settings.Certificate is { } given ? Load(given) : null;
+        X509Certificate2? certificate = settings.Certificate is { } given ? Load(given, settings.PathOf) : null;
         var insecure = new List<string>();
         for (int i = 0; i < settings.Listen.Count; i++) Listen(kestrel, settings, $"listen[{i}]", settings.Listen[i], certificate, HttpProtocols.Http2, insecure);
         if (settings.ListenWeb is { } web) Listen(kestrel, settings, "listenWeb", web, certificate, HttpProtocols.Http1, insecure);
@@ -68,14 +68,16 @@ internal static class Endpoints
         throw Fault("aggregator.listen", $"aggregator.{key} names the host '{Shown.Of(uri.Host)}'. Give the IP address to listen on, such as 0.0.0.0 for all, or localhost.");
     }
 
-    private static X509Certificate2 Load(CertificateSettings settings)
+    private static X509Certificate2 Load(CertificateSettings settings, Func<string, string> pathOf)
     {
+        string path = pathOf(settings.Path);
+        string? keyPath = settings.KeyPath is { } key ? pathOf(key) : null;
         try
         {
-            if (Path.GetExtension(settings.Path) is ".pfx" or ".p12") return X509CertificateLoader.LoadPkcs12FromFile(settings.Path, settings.Password);
+            if (Path.GetExtension(path) is ".pfx" or ".p12") return X509CertificateLoader.LoadPkcs12FromFile(path, settings.Password);
             using X509Certificate2 pem = settings.Password is { } password
-                ? X509Certificate2.CreateFromEncryptedPemFile(settings.Path, password, settings.KeyPath)
-                : X509Certificate2.CreateFromPemFile(settings.Path, settings.KeyPath);
+                ? X509Certificate2.CreateFromEncryptedPemFile(path, password, keyPath)
+                : X509Certificate2.CreateFromPemFile(path, keyPath);
 
             // Windows' TLS wants a key of its own store.
             return OperatingSystem.IsWindows() ? X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null) : new X509Certificate2(pem);
@@ -83,7 +85,7 @@ internal static class Endpoints
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             throw FedCoreException.Configuration(
-                "aggregator.certificate", $"aggregator.certificate: {Shown.Of(settings.Path, 400)} cannot be used ({fault.Message.TrimEnd('.')}). Give a PEM file with a certificate and its key, or a PKCS #12 file, and its password.", fault);
+                "aggregator.certificate", $"aggregator.certificate: {Shown.Of(path, 400)} cannot be used ({fault.Message.TrimEnd('.')}). Give a PEM file with a certificate and its key, or a PKCS #12 file, and its password.", fault);
         }
     }
 

@@ -29,11 +29,14 @@ internal abstract class EventLog(TimeProvider clock) : IEventLog
     private List<Waiting> _queue = [], _spare = [];
     private ITimer? _timer;
     private Task? _writer;
-    private long _commits, _failures;
+    private long _commits, _appended, _failures;
     private bool _isAwake, _isClosed;
 
     /// <inheritdoc/>
     public long Commits => Volatile.Read(ref _commits);
+
+    /// <summary>How many events the log has kept.</summary>
+    public long Appended => Volatile.Read(ref _appended);
 
     /// <inheritdoc/>
     public async ValueTask AppendAsync(string stream, string kind, string json, Durability durability, CancellationToken ct)
@@ -197,6 +200,7 @@ internal abstract class EventLog(TimeProvider clock) : IEventLog
             {
                 await CommitAsync(events).ConfigureAwait(false);
                 Interlocked.Increment(ref _commits);
+                Interlocked.Add(ref _appended, events.Count);
                 foreach (NewEvent kept in events) _last[kept.Stream] = kept.Event.Sequence;
             }
         }

@@ -154,6 +154,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         }
 
         _parts.Metrics.Count(Id, value);
+        _fleet?.Trace.Take(value);
         if (value is RoundEnded { Receipt: var receipt }) Log.RoundEnded(_parts.Logger, Id, receipt.Round, receipt.Committed, receipt.Contributors, receipt.Reason);
         if (value is RunEnded ended) Log.RunEnded(_parts.Logger, Id, ended.Code, ended.Message);
         RaiseChanged();
@@ -250,6 +251,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             Checkpoints = Models,
             Progress = this,
         });
+        if (before.OpenRound is { } open) fleet.Trace.Open(open.Round);
         _fleet = fleet;
         _ = fleet.Settled.ContinueWith(_ => _settled.TrySetResult(), ct, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try

@@ -5,6 +5,7 @@ using FedCore.Aggregator.Runs;
 using FedCore.Aggregator.Settings;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Telemetry;
+using FedCore.Hosting.Telemetry;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 using Grpc.Core;
@@ -55,6 +56,8 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         if (task is null) return hasNews ? reply : Standing(site, request);
         task.Hear(parts.Clock.GetTimestamp());
         reply.Task = TaskWire.OfferOf(task, request.CachedDigests);
+        parts.Metrics.Sent(reply.Task.ModelContent.Length);
+        if (task.Offer() is { } activity) context.ResponseTrailers.Add(FedCoreTelemetry.ParentField, activity);
         Log.TaskOffered(parts.Logger, site.Name, task.Id, task.Fleet.Run, task.Task.Round);
         return reply;
     }

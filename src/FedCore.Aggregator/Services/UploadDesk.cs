@@ -36,6 +36,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
         if (Known(task, head) is { } known) return known;
         task.Hear(parts.Clock.GetTimestamp());
+        parts.Metrics.Received(data.Length);
         byte[]? copy = data.IsSingleSegment ? null : ArrayPool<byte>.Shared.Rent((int)data.Length);
         try
         {
@@ -76,6 +77,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     public void Write(RemoteTask task, StagedUpload upload, ReadOnlySequence<byte> data)
     {
         task.Hear(parts.Clock.GetTimestamp());
+        parts.Metrics.Received(data.Length);
         try
         {
             upload.Write(data);
@@ -122,8 +124,14 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         if (parts.Board.Find(head.TaskId, site) is null) await runs.Settled.WaitAsync(ct).ConfigureAwait(false);
         if (parts.Board.Find(head.TaskId, site) is not { } task || (!task.IsOpen && task.Update is null)) throw Unwanted();
         UpdateCodec codec = task.Fleet.CodecOf(task.Task);
+        UploadTrace.Describe(task, head);
         if (head.Length < 1 || head.Length > codec.MaxByteLength)
+        {
+            parts.Metrics.UpdateRefused(task.Fleet.Run, "update.length");
+            UploadTrace.Refused("update.length");
             throw RpcFault.Invalid("head.length", $"is {head.Length}; an update of this task has at most {codec.MaxByteLength} bytes.", "update.length");
+        }
+
         return task;
     }
 
@@ -161,7 +169,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         if (!task.Fleet.Answer(task, update, showsTiming && head.HasSteps ? head.Steps : null, showsTiming && head.HasPlannedSteps ? head.PlannedSteps : null))
             return Known(task, head) ?? throw Unwanted();
         Log.UpdateAccepted(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, head.Length);
-        parts.Metrics.UpdateAccepted(task.Fleet.Run, head.Length);
+        parts.Metrics.UpdateAccepted(task.Fleet.Run);
+        UploadTrace.Accepted();
         return new UploadState { Offset = head.Length, IsAccepted = true };
     }
 
@@ -169,6 +178,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     private RpcException Refused(RemoteTask task, FedCoreException fault)
     {
         Log.UpdateRefused(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, fault.Code, fault.Message);
+        parts.Metrics.UpdateRefused(task.Fleet.Run, fault.Code);
+        UploadTrace.Refused(fault.Code);
         if (fault is not UpdateRefusedException) return fault.Code is StagedUpload.Busy or StagedUpload.Superseded ? RpcFault.Of(StatusCode.Aborted, fault.Code, fault.Message) : RpcFault.From(fault);
         if (fault.Code is not (StagedUpload.WrongDigest or StagedUpload.WrongLength)) task.Fleet.Fail(task, ClientOutcome.Refused, fault.Code);
         return RpcFault.Invalid("data", $"is refused: {fault.Message}", fault.Code);

@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Runs;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
+using FedCore.Aggregator.Telemetry;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using Grpc.Core;
@@ -14,6 +16,7 @@ internal sealed class UploadsService(AggregatorParts parts, UploadDesk desk) : U
     public override async Task<UploadState> SendPart(Chunk request, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
+        using Activity? activity = UploadTrace.Start(context);
         if (request.Offset < 0) throw RpcFault.Invalid("offset", $"is {request.Offset}, below 0.");
         if (request.Head is not { } head) throw RpcFault.Invalid("head", "is missing.");
         if (request.Offset == 0 && request.Data.Length == head.Length && head.Length <= Spool.MaxAppendLength)
@@ -34,6 +37,7 @@ internal sealed class UploadsService(AggregatorParts parts, UploadDesk desk) : U
     public override async Task<UploadState> Send(IAsyncStreamReader<Chunk> requestStream, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
+        using Activity? activity = UploadTrace.Start(context);
         using var silence = new CancellationTokenSource(Timeout.InfiniteTimeSpan, parts.Clock);
         if (!await NextAsync(requestStream, silence, context).ConfigureAwait(false)) throw RpcFault.Invalid("head", "is missing: the stream is empty.");
         Chunk first = requestStream.Current;

@@ -1,10 +1,18 @@
 using System.ComponentModel.DataAnnotations;
+using System.Reflection;
+using System.Text.Json.Nodes;
+using FedCore.Hosting.Settings;
+using FedCore.Hosting.Telemetry;
+using FedCore.Naming;
+using FedCore.Naming.PlugIns;
 
 namespace FedCore.Aggregator.Settings;
 
 /// <summary>The settings of an aggregator: the section <c>aggregator</c> of its settings file.</summary>
 public sealed record AggregatorSettings
 {
+    private const string Section = "aggregator";
+
     /// <summary>
     /// Where sites and coordinators connect: <c>https://</c> addresses with a certificate, or <c>http://</c> on loopback. An <c>https</c> address serves gRPC over
     /// HTTP/2, gRPC-Web over HTTP/1.1, health and metrics; an <c>http</c> address serves gRPC over HTTP/2 alone.
@@ -48,8 +56,34 @@ public sealed record AggregatorSettings
     [Range(2, 1_000_000)]
     public int KeepModels { get; init; } = 5;
 
-    /// <summary>An address that traces and metrics are exported to by OTLP, such as <c>http://localhost:4317</c>; null for none.</summary>
+    /// <summary>Assemblies whose strategies and other parts of runs may be named in runs. No other code of others is ever loaded.</summary>
+    public IReadOnlyList<PlugInReference> PlugIns { get; init; } = [];
+
+    /// <summary>The address of a collector that measurements and activities are sent to by OTLP over HTTP, such as <c>http://localhost:4318</c>; null for none.</summary>
     public string? Otlp { get; init; }
+
+    /// <summary>The folder in which relative paths begin: that of the settings file, or the current one.</summary>
+    public string Folder { get; internal init; } = Directory.GetCurrentDirectory();
+
+    /// <summary>The JSON schema of the settings file.</summary>
+    /// <param name="registry">The names that may stand in it.</param>
+    /// <param name="describe">A description for a type or property, or null for none.</param>
+    /// <returns>The schema. The file may have other sections, which are other programs' business.</returns>
+    public static JsonObject Schema(Registry registry, Func<MemberInfo, string?>? describe = null) => new SettingsReader(Section, registry).Schema<AggregatorSettings>(describe);
+
+    /// <summary>Reads the settings, and loads the plug-ins that they list.</summary>
+    /// <param name="file">The file; null for <c>appsettings.json</c>, which need not be there.</param>
+    /// <param name="environment">Environment variables.</param>
+    /// <param name="assignments">Paths with their values.</param>
+    /// <exception cref="FedCoreException">They cannot be read, or are not as they must be.</exception>
+    internal static ReadSettings<AggregatorSettings> Read(string? file, IEnumerable<KeyValuePair<string, string>> environment, IReadOnlyList<string> assignments)
+    {
+        ReadSettings<AggregatorSettings> read = new SettingsReader(Section, Registry.CreateDefault()).Read<AggregatorSettings>(file, environment, assignments);
+        TelemetryExport.CollectorOf(read.Settings.Otlp, $"{Section}.otlp");
+        return read with { Settings = read.Settings with { Folder = read.Folder } };
+    }
+
+    internal string PathOf(string path) => Path.GetFullPath(Path.Combine(Folder, path));
 }
 
 /// <summary>A certificate with its key.</summary>

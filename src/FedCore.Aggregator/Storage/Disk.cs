@@ -83,6 +83,19 @@ internal partial class Disk
         return file;
     }
 
+    /// <summary>How many bytes this process may yet write to the disk of a folder; null where it cannot be told.</summary>
+    public static long? FreeBytes(string folder)
+    {
+        try
+        {
+            return new DriveInfo(folder).AvailableFreeSpace;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>How files are opened here that others may read, rename and delete meanwhile.</summary>
     public const FileShare Sharing = FileShare.ReadWrite | FileShare.Delete;
 

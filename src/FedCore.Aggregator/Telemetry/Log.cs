@@ -17,6 +17,9 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Warning, "The spool holds damaged bytes: {Path} from byte {Offset}, {Length} bytes")]
     public static partial void SpoolDamaged(ILogger logger, string path, long offset, long length);
 
+    [LoggerMessage(5, LogLevel.Information, "Loaded the plug-in {Assembly} {Version} from {Path} (SHA-256 {Digest})")]
+    public static partial void PlugInLoaded(ILogger logger, string assembly, Version version, string path, string digest);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run} was created by a coordinator: {Hash}, {Sites} sites")]
     public static partial void RunCreated(ILogger logger, string run, string hash, int sites);
 

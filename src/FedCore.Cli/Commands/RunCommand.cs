@@ -5,6 +5,7 @@ using System.Text.Json;
 using FedCore.Cli.Display;
 using FedCore.Cli.Service;
 using FedCore.Naming;
+using FedCore.Naming.PlugIns;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
@@ -53,15 +54,17 @@ internal static class RunCommand
         var sites = new Option<string?>("--sites") { Description = "The sites that take part, in cohort order, with commas between; otherwise all.", HelpName = "A,B" };
         var set = new Option<string[]>("--set") { Description = "Change a value of the run file, such as --set strategy.mu=0.1. May be given several times.", HelpName = "path=value" };
         var seed = new Option<long?>("--seed") { Description = "The run's seed; short for --set seed=N.", HelpName = "N" };
+        var plugIn = new Option<string[]>("--plug-in") { Description = "A plug-in's assembly whose strategy or other parts the run file names; the aggregator and the clients list it in their settings. May be given several times.", HelpName = "FILE" };
         var watch = new Option<bool>("--watch") { Description = "Watch it to its end." };
         AdminConnection.Options options = AdminConnection.Options.New();
-        var command = new ExampleCommand("create", "Defines a run. It starts as soon as enough of its sites are connected.", "fedcore run create examples/heart-disease/run.json --watch") { file, name, sites, set, seed, watch };
+        var command = new ExampleCommand("create", "Defines a run. It starts as soon as enough of its sites are connected.", "fedcore run create examples/heart-disease/run.json --watch") { file, name, sites, set, seed, plugIn, watch };
         options.AddTo(command);
         command.SetAction(async (parsed, ct) =>
         {
             string path = parsed.GetValue(file)!;
             string[] assignments = [.. parsed.GetValue(set) ?? [], .. parsed.GetValue(seed) is { } number ? [string.Create(CultureInfo.InvariantCulture, $"seed={number}")] : Array.Empty<string>()];
             Registry registry = Registry.CreateDefault().AddTraining();
+            registry.LoadPlugIns([.. (parsed.GetValue(plugIn) ?? []).Select(assembly => new PlugInReference { Path = assembly })], Directory.GetCurrentDirectory(), "--plug-in");
             RunDefinition definition = RunFile.LoadRun(path, assignments, registry);
             RunPlan plan = RunPlan.Create(definition, registry);
             using AdminConnection connection = options.Connect(parsed);

@@ -1,6 +1,7 @@
 using System.Net.Security;
 using FedCore.Client.Settings;
 using FedCore.Client.Storage;
+using FedCore.Hosting.Telemetry;
 using FedCore.Protocol.Connections;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
@@ -35,6 +36,9 @@ internal sealed class EdgeConnection : IDisposable
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             UseCookies = false,
             AllowAutoRedirect = false,
+
+            // IdentityHandler says which activity a call is a part of: FedCore's own, not one of the framework's that nobody sees.
+            ActivityHeadersPropagator = null,
         };
         if (settings.TrustedCertificate is { } certificate) sockets.SslOptions = TrustIn(settings.PathOf(certificate));
         _handler = new IdentityHandler(Token, identity.OnWire, sockets);
@@ -60,8 +64,14 @@ internal sealed class EdgeConnection : IDisposable
     /// <param name="request">The request.</param>
     /// <param name="wait">How long the aggregator waits at most until it answers.</param>
     /// <param name="ct">Cancels the call.</param>
-    public Task<NextTaskReply> NextTaskAsync(NextTaskRequest request, TimeSpan wait, CancellationToken ct) =>
-        CallAsync(options => _edge.NextTaskAsync(request, options), wait + CallLimit, ct);
+    /// <returns>The reply, and the aggregator's activity that its task is a part of; null where it has none.</returns>
+    public async Task<(NextTaskReply Reply, string? Activity)> NextTaskAsync(NextTaskRequest request, TimeSpan wait, CancellationToken ct)
+    {
+        string? activity = null;
+        NextTaskReply reply = await CallAsync(
+            options => _edge.NextTaskAsync(request, options), wait + CallLimit, ct, trailers => activity = trailers.GetValue(FedCoreTelemetry.ParentField)).ConfigureAwait(false);
+        return (reply, activity);
+    }
 
     public Task<ProgressReply> ReportProgressAsync(ProgressRequest request, CancellationToken ct) =>
         CallAsync(options => _edge.ReportProgressAsync(request, options), CallLimit, ct);
@@ -104,7 +114,7 @@ internal sealed class EdgeConnection : IDisposable
         _handler.Dispose();
     }
 
-    private async Task<T> CallAsync<T>(Func<CallOptions, AsyncUnaryCall<T>> start, TimeSpan limit, CancellationToken ct)
+    private async Task<T> CallAsync<T>(Func<CallOptions, AsyncUnaryCall<T>> start, TimeSpan limit, CancellationToken ct, Action<Metadata>? ended = null)
     {
         T reply = default!;
         using var stall = new StallTimer(Clock, ct, limit);
@@ -112,6 +122,7 @@ internal sealed class EdgeConnection : IDisposable
         {
             using AsyncUnaryCall<T> call = start(options);
             reply = await call.ResponseAsync.ConfigureAwait(false);
+            ended?.Invoke(call.GetTrailers());
         }).ConfigureAwait(false);
         return reply;
     }

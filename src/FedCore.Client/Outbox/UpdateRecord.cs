@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace FedCore.Client.Outbox;
 
 /// <summary>What is written down of an update beside its bytes: enough to send it, and to ask what became of it, without the run.</summary>
@@ -38,6 +40,10 @@ internal sealed record UpdateRecord
 
     /// <summary>Whether the client has learned something that counts only if the update does.</summary>
     public bool KeepsState { get; init; }
+
+    /// <summary>The activity that it came from, in the form of W3C Trace Context; null where nobody wants to know.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Activity { get; init; }
 
     /// <summary>The folder of what the client keeps of the run. Another definition under the same name is another run.</summary>
     public string StateFolder => StateFolderOf(Run, Hash);

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using FedCore.Client.Connection;
 using FedCore.Client.Telemetry;
 using FedCore.Protocol.Transfers;
@@ -17,6 +18,7 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session)
     /// <exception cref="OperationCanceledException">It was cancelled, or nobody waits for the update any more.</exception>
     public async Task SendAsync(OutboxEntry entry, CancellationToken ct)
     {
+        using Activity? activity = ClientActivities.StartUpload(entry.Record);
         using SafeFileHandle file = File.OpenHandle(entry.UpdateFile, share: FileShare.Read | FileShare.Delete, options: FileOptions.SequentialScan);
         UploadHead head = HeadOf(entry);
         UploadState state = head.Length <= session.InlineBytes

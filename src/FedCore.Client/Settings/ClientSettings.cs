@@ -2,7 +2,8 @@ using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using FedCore.Client.Resources;
-using FedCore.Json;
+using FedCore.Hosting.Settings;
+using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
 using FedCore.Naming.PlugIns;
 using FedCore.Training;
@@ -13,6 +14,8 @@ namespace FedCore.Client.Settings;
 /// <summary>What a site says to its client: the section <c>client</c> of its settings.</summary>
 public sealed record ClientSettings
 {
+    private const string Section = "client";
+
     /// <summary>The aggregator's address, such as <c>https://aggregator.example.org</c>. Nothing else is connected to.</summary>
     [StringLength(2048, MinimumLength = 1)]
     public required string Aggregator { get; init; }
@@ -62,6 +65,9 @@ public sealed record ClientSettings
     [Range(0, 86_400)]
     public int StopSeconds { get; init; } = 30;
 
+    /// <summary>The address of a collector that measurements and activities are sent to by OTLP over HTTP, such as <c>http://localhost:4318</c>; null for none.</summary>
+    public string? Otlp { get; init; }
+
     /// <summary>The folder in which relative paths begin: that of the settings file, or the current one.</summary>
     public string Folder { get; internal init; } = Directory.GetCurrentDirectory();
 
@@ -69,11 +75,18 @@ public sealed record ClientSettings
     /// <param name="registry">The names that may stand in it.</param>
     /// <param name="describe">A description for a type or property, or null for none.</param>
     /// <returns>The schema. The file may have other sections, which are other programs' business.</returns>
-    public static JsonObject Schema(Registry registry, Func<MemberInfo, string?>? describe = null)
+    public static JsonObject Schema(Registry registry, Func<MemberInfo, string?>? describe = null) => new SettingsReader(Section, registry).Schema<ClientSettings>(describe);
+
+    /// <summary>Reads the settings, and loads the plug-ins that they list.</summary>
+    /// <param name="file">The file; null for <c>appsettings.json</c>, which need not be there.</param>
+    /// <param name="environment">Environment variables.</param>
+    /// <param name="assignments">Paths with their values.</param>
+    /// <exception cref="FedCoreException">They cannot be read, or are not as they must be.</exception>
+    internal static ReadSettings<ClientSettings> Read(string? file, IEnumerable<KeyValuePair<string, string>> environment, IReadOnlyList<string> assignments)
     {
-        JsonObject schema = JsonSchemas.For<SettingsFile>(registry, describe);
-        schema.Remove("additionalProperties");
-        return schema;
+        ReadSettings<ClientSettings> read = new SettingsReader(Section, Registry.CreateDefault().AddClient()).Read<ClientSettings>(file, environment, assignments);
+        read.Settings.Check();
+        return read with { Settings = read.Settings with { Folder = read.Folder } };
     }
 
     /// <summary>The address alone: a token is not for logs.</summary>
@@ -101,15 +114,9 @@ public sealed record ClientSettings
                 + "Use https. In a network of your own that nobody else reaches, client.allowInsecure can be set to true");
         }
 
+        TelemetryExport.CollectorOf(Otlp, $"{Section}.otlp");
         if (Token is null == TokenFile is null) throw Fault("client needs either \"token\" or \"tokenFile\", by which the aggregator knows which site this is. Give one of the two");
     }
 
     private static FedCoreException Fault(string message) => FedCoreException.Configuration("client.settings", message + ".");
-}
-
-/// <summary>A settings file, as far as it is the client's.</summary>
-internal sealed record SettingsFile
-{
-    /// <summary>The client's settings.</summary>
-    public required ClientSettings Client { get; init; }
 }

@@ -75,14 +75,14 @@ internal sealed class TaskLoop(
 
         NextTaskRequest request = Request();
         long start = connection.Clock.GetTimestamp();
-        NextTaskReply reply = await connection.NextTaskAsync(request, session.PollWait, stopping).ConfigureAwait(false);
+        (NextTaskReply reply, string? activity) = await connection.NextTaskAsync(request, session.PollWait, stopping).ConfigureAwait(false);
         Take(reply);
         rooms.FreeIdle();
         if (reply.Task is { } offer)
         {
             if (outbox.Has(offer.TaskId)) return "a task was offered that is done and on its way";
             if (await DeferAsync(offer, request, stopping).ConfigureAwait(false)) return null;
-            await runner.RunAsync(offer, session.Site, abort).ConfigureAwait(false);
+            await runner.RunAsync(offer, session.Site, activity, abort).ConfigureAwait(false);
             return null;
         }
 

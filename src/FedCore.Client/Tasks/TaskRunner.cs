@@ -5,6 +5,7 @@ using FedCore.Client.Models;
 using FedCore.Client.Outbox;
 using FedCore.Client.State;
 using FedCore.Client.Telemetry;
+using FedCore.Hosting.Telemetry;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 using FedCore.Strategies;
@@ -19,9 +20,10 @@ internal sealed class TaskRunner(
     /// <summary>Does a task.</summary>
     /// <param name="offer">The task.</param>
     /// <param name="site">The site's name.</param>
+    /// <param name="parent">The aggregator's activity that the task is a part of; null where it has none.</param>
     /// <param name="abort">Parks the task: the client stops.</param>
     /// <exception cref="CallFault">The connection was lost when it mattered.</exception>
-    public async Task RunAsync(TaskOffer offer, string site, CancellationToken abort)
+    public async Task RunAsync(TaskOffer offer, string site, string? parent, CancellationToken abort)
     {
         if (OfferCheck.FaultOf(offer) is { } fault)
         {
@@ -32,11 +34,11 @@ internal sealed class TaskRunner(
 
         string kind = offer.WorkCase == TaskOffer.WorkOneofCase.Train ? "train" : "evaluate";
         long start = clock.GetTimestamp();
-        using Activity? activity = ClientActivities.StartTask(kind, offer.RunId, offer.Round);
+        using Activity? activity = ClientActivities.StartTask(kind, offer.RunId, offer.Round, site, parent);
         string outcome = await TryAsync(offer, site, start, abort).ConfigureAwait(false);
-        activity?.SetTag("fedcore.task.outcome", outcome);
+        activity?.SetTag(FedCoreTelemetry.Outcome, outcome);
         ClientMeter.TaskDuration.Record(
-            clock.GetElapsedTime(start).TotalSeconds, new KeyValuePair<string, object?>("fedcore.task.kind", kind), new KeyValuePair<string, object?>("fedcore.task.outcome", outcome));
+            clock.GetElapsedTime(start).TotalSeconds, new KeyValuePair<string, object?>(FedCoreTelemetry.TaskKind, kind), new KeyValuePair<string, object?>(FedCoreTelemetry.Outcome, outcome));
     }
 
     [SuppressMessage("Design", "CA1031", Justification = "Whatever a trainer or a source of data throws, the client goes on without the task.")]
@@ -108,14 +110,16 @@ internal sealed class TaskRunner(
             int planned = task.StepsFor(room.Data.Train.Count), steps = task.AcceptPartialWork ? room.Pace.StepsWithin(planned, left) : planned;
             log.TrainingBegun(offer.RunId, offer.Round, room.Data.Train.Count, steps);
             long begun = clock.GetTimestamp();
-            learned = await room.TrainAsync(offer, steps, left is { } time ? clock.GetUtcNow() + time : null, draft, ct).ConfigureAwait(false);
+            using (ClientActivities.StartWork("train", offer.RunId, offer.Round))
+                learned = await room.TrainAsync(offer, steps, left is { } time ? clock.GetUtcNow() + time : null, draft, ct).ConfigureAwait(false);
             room.Pace.Learn(steps, clock.GetElapsedTime(begun));
             if (room.Plan.Discloses(Disclosure.Timing)) record = record with { Steps = steps, PlannedSteps = planned };
         }
         else
         {
             log.EvaluationBegun(offer.RunId, offer.Round, room.Data.Test.Count, room.Data.Train.Count);
-            await room.EvaluateAsync(offer, draft, ct).ConfigureAwait(false);
+            using (ClientActivities.StartWork("evaluate", offer.RunId, offer.Round))
+                await room.EvaluateAsync(offer, draft, ct).ConfigureAwait(false);
         }
 
         ct.ThrowIfCancellationRequested();
@@ -143,5 +147,6 @@ internal sealed class TaskRunner(
         Digest = "",
         Length = 0,
         Finished = default,
+        Activity = FedCoreTelemetry.Current?.Id,
     };
 }

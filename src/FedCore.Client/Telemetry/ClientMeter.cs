@@ -1,11 +1,12 @@
 using System.Diagnostics.Metrics;
+using FedCore.Hosting.Telemetry;
 
 namespace FedCore.Client.Telemetry;
 
-/// <summary>The client's instruments, of the meter <c>FedCore</c>. Who wants them listens; nothing is sent anywhere.</summary>
+/// <summary>The client's instruments, of the meter <c>FedCore</c>.</summary>
 internal static class ClientMeter
 {
-    private static readonly Meter Meter = new("FedCore");
+    private static readonly Meter Meter = new(FedCoreTelemetry.Name);
 
     /// <summary>How long tasks took, with what kind they were and what became of them.</summary>
     public static readonly Histogram<double> TaskDuration = Meter.CreateHistogram<double>("fedcore.client.task.duration", "s", "Time from a task's offer to its answer in the outbox.");

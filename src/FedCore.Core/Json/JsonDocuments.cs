@@ -86,11 +86,12 @@ public static class JsonDocuments
     /// <param name="document">The document.</param>
     /// <param name="registry">The names that may stand in it.</param>
     /// <param name="name">What to call the document in a message, such as its path.</param>
+    /// <param name="place">Where in its file the document stands, such as <c>client</c>; empty where it is all of it.</param>
     /// <returns>The record.</returns>
     /// <exception cref="FedCoreException">It breaks the schema (<c>json.schema</c>).</exception>
-    public static T Read<T>(JsonObject document, Registry registry, string name)
+    public static T Read<T>(JsonObject document, Registry registry, string name, string place = "")
     {
-        if (new SchemaValidator(JsonSchemas.For<T>(registry), registry.OtherNames).FirstFault(document) is { } fault)
+        if (new SchemaValidator(JsonSchemas.For<T>(registry), registry.OtherNames).FirstFault(document, place) is { } fault)
             throw FedCoreException.Configuration("json.schema", $"{name}: {fault}");
         try
         {
@@ -98,8 +99,8 @@ public static class JsonDocuments
         }
         catch (Exception cause) when (cause is JsonException or TargetInvocationException)
         {
-            string place = cause is JsonException { Path: { } path } ? $" {Shown.Of(path.TrimStart('$', '.'), 200)}:" : "";
-            throw FedCoreException.Configuration("json.schema", $"{name}:{place} {FirstSentence(cause.Message)}", cause);
+            string where = cause is JsonException { Path: { } path } ? $" {Shown.Of($"{place}.{path.TrimStart('$', '.')}".Trim('.'), 200)}:" : "";
+            throw FedCoreException.Configuration("json.schema", $"{name}:{where} {FirstSentence(cause.Message)}", cause);
         }
     }
 

@@ -13,8 +13,10 @@ namespace FedCore.Json;
 internal sealed class SchemaValidator(JsonObject root, IReadOnlyDictionary<string, string> otherNames)
 {
     /// <summary>Finds the first fault in document order.</summary>
+    /// <param name="document">The document.</param>
+    /// <param name="place">Where in its file it stands; empty where it is all of it.</param>
     /// <returns>A sentence such as <c>strategy.mu is -1: it must be at least 0.</c>, or null.</returns>
-    public string? FirstFault(JsonNode? document) => Check(root, document, "");
+    public string? FirstFault(JsonNode? document, string place = "") => Check(root, document, place);
 
     private string? Check(JsonNode? schemaNode, JsonNode? value, string path)
     {

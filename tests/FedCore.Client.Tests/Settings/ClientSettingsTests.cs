@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using FedCore.Client.Data;
 using FedCore.Client.Settings;
 using FedCore.Client.Tests.Data;
+using FedCore.Hosting.Settings;
 using FedCore.Tests;
 using FedCore.Training.Data.Csv;
 using FedCore.Training.Engine;
@@ -73,7 +74,7 @@ public sealed class ClientSettingsTests : IDisposable
     [Fact]
     public void The_environment_alone_suffices()
     {
-        ClientSettings settings = SettingsReader.Read(
+        ClientSettings settings = ClientSettings.Read(
             null,
             new Dictionary<string, string>
             {
@@ -104,7 +105,8 @@ public sealed class ClientSettingsTests : IDisposable
         { "\"client\": { \"aggregator\": \"https://a/path\", \"token\": \"t\", \"data\": { \"type\": \"csv\", \"files\": [\"a\"] } }", ["more than an address"] },
         { "\"client\": { \"aggregator\": \"http://a.example\", \"token\": \"t\", \"data\": { \"type\": \"csv\", \"files\": [\"a\"] } }", ["client.aggregator is 'http://a.example'", "Use https", "client.allowInsecure"] },
         { "\"client\": 5", ["client must be an object"] },
-        { "\"clients\": {}", ["client has no \"aggregator\""] },
+        { "\"client\": {}", ["client has no \"aggregator\""] },
+        { "\"clients\": {}", ["has no section \"client\""] },
     };
 
     [Theory]
@@ -137,7 +139,7 @@ public sealed class ClientSettingsTests : IDisposable
     [Fact]
     public void A_file_that_is_named_must_be_there()
     {
-        var fault = Assert.Throws<FedCoreException>(() => SettingsReader.Read(_folder["absent.json"], [], []));
+        var fault = Assert.Throws<FedCoreException>(() => ClientSettings.Read(_folder["absent.json"], [], []));
         Examples.AssertFault(fault, FaultKind.Configuration, "client.settings", "absent.json");
     }
 
@@ -162,7 +164,7 @@ public sealed class ClientSettingsTests : IDisposable
     public void Parts_of_a_plug_in_may_stand_in_the_settings_that_list_it()
     {
         string plugIn = Path.Combine(PlugIns.SamplePlugIn.Folder, PlugIns.SamplePlugIn.File).Replace('\\', '/');
-        ReadSettings read = SettingsReader.Read(
+        ReadSettings<ClientSettings> read = ClientSettings.Read(
             _folder.File("site.json", $$"""
                 { "client": { "aggregator": "https://a.example", "token": "t", "plugIns": [{ "path": "{{plugIn}}" }], "data": { "type": "fever", "fahrenheit": [98.6] }, "trainer": { "type": "counting" } } }
                 """),
@@ -190,5 +192,5 @@ public sealed class ClientSettingsTests : IDisposable
     }
 
     private ClientSettings Read(string json, Dictionary<string, string>? environment = null, params string[] assignments) =>
-        SettingsReader.Read(_folder.File("site.json", json), environment ?? [], assignments).Settings;
+        ClientSettings.Read(_folder.File("site.json", json), environment ?? [], assignments).Settings;
 }

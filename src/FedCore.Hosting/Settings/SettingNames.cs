@@ -1,22 +1,22 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 
-namespace FedCore.Client.Settings;
+namespace FedCore.Hosting.Settings;
 
 /// <summary>
 /// Finds settings by names that may have been written in capitals, as environment variables are, and says of which a value is text whatever it looks like: a token
 /// may consist of digits.
 /// </summary>
-/// <param name="schema">The schema of the settings file.</param>
+/// <param name="schema">The schema of the settings.</param>
 internal sealed class SettingNames(JsonObject schema)
 {
     /// <summary>Finds a setting.</summary>
-    /// <param name="path">Its path below <c>client</c>, with dots; numbers are places in lists.</param>
-    /// <param name="section">What is set already, by which the type of a data source is known.</param>
+    /// <param name="path">Its path, with dots; numbers are places in lists.</param>
+    /// <param name="settings">What is set already, by which the type of a data source is known.</param>
     /// <returns>The path as it is written in the file, and whether its value is text. What is not known stays as it is.</returns>
-    public (string Path, bool IsText) Find(string path, JsonObject section)
+    public (string Path, bool IsText) Find(string path, JsonObject settings)
     {
-        JsonNode? place = schema["properties"]!["client"], value = section;
+        JsonNode? place = schema, value = settings;
         var steps = new List<string>();
         foreach (string step in path.Split('.'))
         {

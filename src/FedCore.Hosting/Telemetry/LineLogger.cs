@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 
-namespace FedCore.Client.Telemetry;
+namespace FedCore.Hosting.Telemetry;
 
 /// <summary>Writes each message on a line: time, level, number of the event, message.</summary>
 internal sealed class LineLogger(TextWriter output, TimeProvider clock) : ILogger, ILoggerProvider
