@@ -120,18 +120,20 @@ public sealed class Hospitals : IAsyncLifetime
     public async Task<JsonElement> RunAsync(string run) =>
         (await FedcoreAsync("run", "list", "--json")).Split('\n').Select(line => JsonDocument.Parse(line).RootElement).Single(listed => listed.GetProperty("run").GetString() == run);
 
+    /// <summary>The receipts of a run's rounds.</summary>
+    public async Task<JsonElement[]> ReceiptsAsync(string run) => [.. (await FedcoreAsync("run", "receipt", run)).Split('\n').Select(line => JsonDocument.Parse(line).RootElement)];
+
     /// <summary>Watches a run to its end, and asks for the same bits as its simulation has, with every hospital's update in every round once.</summary>
     /// <param name="run">Its name.</param>
     /// <param name="changes">What is other than in the run file.</param>
     public async Task AssertLikeSimulationAsync(string run, params string[] changes)
     {
         string output = await FedcoreAsync("run", "watch", run, "--json");
-        string written = await FedcoreAsync("run", "receipt", run);
-        JsonElement[] receipts = [.. written.Split('\n').Select(line => JsonDocument.Parse(line).RootElement)];
+        JsonElement[] receipts = await ReceiptsAsync(run);
         Assert.Equal(Enumerable.Range(1, receipts.Length), receipts.Select(receipt => receipt.GetProperty("round").GetInt32()));
         Assert.All(receipts, receipt =>
         {
-            Assert.True(receipt.GetProperty("committed").GetBoolean() && receipt.GetProperty("contributors").GetInt32() == Names.Length, written);
+            Assert.True(receipt.GetProperty("committed").GetBoolean() && receipt.GetProperty("contributors").GetInt32() == Names.Length, $"{receipt}\n{Site(Far).Output}");
             Assert.Equal(Names, receipt.GetProperty("clients").EnumerateArray().Select(client => client.GetProperty("client").GetString()).Order());
         });
         Assert.Equal(await _simulated.GetOrAdd(string.Join(' ', changes), _ => SimulateAsync(changes)), DigestIn(output));

@@ -54,27 +54,57 @@ public class KilledAggregatorTests(Hospitals hospitals) : IClassFixture<Hospital
         await hospitals.AssertLikeSimulationAsync(run, Short);
     }
 
+    [Theory]
+    [InlineData("clientAsked", 3)]
+    [InlineData("replyTaken", 5)]
+    [InlineData("setClosed", 2)]
+    [InlineData("roundEnded", 3)]
+    [InlineData("evaluationEnded", 2)]
+    public async Task Killed_in_a_buffered_run_it_goes_on_with_what_is_in_the_buffer_and_who_is_at_work(string kind, int number)
+    {
+        string run = $"buffered-{kind.ToLowerInvariant()}";
+        await hospitals.StartAsync(kind, $"{number}");
+        using (hospitals.Begin(Hospitals.Create(run, "--set", "rounds.count=6", "--set", "rounds.buffer.size=2"))) await hospitals.DeathAsync();
+        await hospitals.StartAsync();
+        string facts = await hospitals.FedcoreAsync("run", "watch", run, "--json");
+        Assert.DoesNotContain("runResumed", facts, StringComparison.Ordinal);
+        IEnumerable<int> contributors = (await hospitals.ReceiptsAsync(run)).Select(receipt => receipt.GetProperty("contributors").GetInt32());
+        Assert.Equal([2, 2, 2, 2, 2, 2], contributors);
+    }
+
     [Fact]
-    public async Task Killed_twice_the_second_time_while_it_takes_the_run_up_again_it_goes_on()
+    public async Task Killed_again_behind_the_first_event_that_follows_it_goes_on()
     {
         await hospitals.StartAsync("replyTaken", "6");
         using (hospitals.Begin(Hospitals.Create("killed-twice", Short))) await hospitals.DeathAsync();
-        await hospitals.StartAsync("runResumed", "1");
+        await hospitals.StartAsync("replyTaken", "1");
         await hospitals.DeathAsync();
         await hospitals.StartAsync();
         await hospitals.AssertLikeSimulationAsync("killed-twice", Short);
     }
 
     [Fact]
+    public async Task Where_the_spool_was_lost_with_its_disk_the_round_is_held_again_also_when_it_is_killed_behind_that_fact()
+    {
+        await hospitals.StartAsync("replyTaken", "6");
+        using (hospitals.Begin(Hospitals.Create("without-spool", Short))) await hospitals.DeathAsync();
+        Directory.Delete(Path.Combine(hospitals.AggregatorFolder, "spool"), recursive: true);
+        await hospitals.StartAsync("runResumed", "1");
+        await hospitals.DeathAsync();
+        await hospitals.StartAsync();
+        await hospitals.AssertLikeSimulationAsync("without-spool", Short);
+    }
+
+    [Fact]
     public async Task A_run_that_was_paused_before_the_kill_is_paused_behind_it()
     {
         await hospitals.StartAsync("RunHeld", "1");
-        await hospitals.FedcoreAsync(Hospitals.Create("paused", "--set", "rounds.count=60"));
+        await hospitals.FedcoreAsync(Hospitals.Create("paused", "--set", "rounds.count=30"));
         using (hospitals.Begin("run", "pause", "paused")) await hospitals.DeathAsync();
         await hospitals.StartAsync("RunHeld", "1");
         using (hospitals.Begin("run", "resume", "paused")) await hospitals.DeathAsync();
         await hospitals.StartAsync();
-        await hospitals.AssertLikeSimulationAsync("paused", "--set", "rounds.count=60");
+        await hospitals.AssertLikeSimulationAsync("paused", "--set", "rounds.count=30");
     }
 
     [Fact]

@@ -18,13 +18,15 @@ namespace FedCore.Aggregator.Models;
 /// <param name="blobs">The store.</param>
 /// <param name="keep">How many of the newest models are kept, at least 2; the first and the last one are kept in any case.</param>
 /// <param name="inlineBytes">Up to this length a model comes along with its task.</param>
-internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, int inlineBytes) : ICheckpointStore, IDisposable
+/// <param name="storage">Where the models that are read lie.</param>
+internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, int inlineBytes, VectorStorage storage) : ICheckpointStore, IDisposable
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { RespectRequiredConstructorParameters = true };
 
     private readonly Lock _lock = new();
     private readonly List<Checkpoint> _kept = [];
     private readonly ConditionalWeakTable<ModelState, StoredBlob> _versions = [];
+    private readonly Dictionary<string, int> _atWork = new(StringComparer.Ordinal);
     private ModelState? _server;
     private Checkpoint? _current;
 
@@ -55,6 +57,7 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
         byte[] json = JsonSerializer.SerializeToUtf8Bytes(manifest, Json);
         StoredBlob stored = await blobs.PutAsync(stream => stream.Write(json), ct).ConfigureAwait(false);
         Take(new Checkpoint(round, stored, manifest), state.Model);
+        DropOld();
         return stored.Digest;
     }
 
@@ -78,6 +81,25 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
 
         foreach (string digest in checkpoint.Digests) blobs.Acquire(digest);
         Take(checkpoint, state.Model);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ModelState> LoadModelAsync(CheckpointSaved saved, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(saved);
+        var model = new ModelState(plan.Model.Schema, storage);
+        try
+        {
+            StoredBlob blob = (await OpenAsync(saved, ct).ConfigureAwait(false)).Manifest.Model;
+            await using (Stream stream = blobs.OpenStream(blob.Digest)) SafeTensors.Read(stream, model);
+            _versions.Add(model, blob);
+            return model;
+        }
+        catch (FedCoreException fault)
+        {
+            model.Dispose();
+            throw FedCoreException.Configuration("run.checkpoint", $"The model behind round {saved.Round} cannot be read: {fault.Message}", fault);
+        }
     }
 
     /// <summary>Takes note of the checkpoints of an earlier process, without reading what they hold. Those of which something is gone are passed over.</summary>
@@ -107,6 +129,7 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
             StoredBlob model = ReferenceEquals(task.Model, _server) ? current.Manifest.Model : _versions.GetValue(task.Model, _ => current.Manifest.Model);
             (string, StoredBlob)[] broadcasts = task is TrainTask train ? [.. train.Broadcasts.Keys.Select(name => (name, current.Manifest.Vectors[name]))] : [];
             blobs.Acquire(model.Digest);
+            _atWork[model.Digest] = _atWork.GetValueOrDefault(model.Digest) + 1;
             foreach ((_, StoredBlob values) in broadcasts) blobs.Acquire(values.Digest);
             return new TaskInputs(model, broadcasts);
         }
@@ -117,6 +140,11 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
     {
         ArgumentNullException.ThrowIfNull(inputs);
         blobs.Release(inputs.Model.Digest);
+        lock (_lock)
+        {
+            if (--_atWork[inputs.Model.Digest] == 0) _atWork.Remove(inputs.Model.Digest);
+        }
+
         foreach ((_, StoredBlob values) in inputs.Broadcasts) blobs.Release(values.Digest);
     }
 
@@ -141,19 +169,34 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
     {
         if (checkpoint.Manifest.Model.Length <= inlineBytes)
             checkpoint = checkpoint with { Manifest = checkpoint.Manifest with { Model = checkpoint.Manifest.Model with { Content = ContentOf(checkpoint.Manifest.Model) } } };
-        List<Checkpoint> gone = [];
+        Checkpoint[] replaced;
         lock (_lock)
         {
             (_current, _server) = (checkpoint, server ?? _server);
-            gone.AddRange(_kept.Where(old => old.Round >= checkpoint.Round));
+            replaced = [.. _kept.Where(old => old.Round >= checkpoint.Round)];
             _kept.RemoveAll(old => old.Round >= checkpoint.Round);
             _kept.Add(checkpoint);
-
-            // The first one stays.
-            for (; _kept.Count > keep + 1; _kept.RemoveAt(1)) gone.Add(_kept[1]);
         }
 
-        foreach (string digest in gone.SelectMany(old => old.Digests)) blobs.Release(digest);
+        Release(replaced);
+    }
+
+    // The first one stays, and so does what clients at work have started from.
+    private void DropOld()
+    {
+        Checkpoint[] old;
+        lock (_lock)
+        {
+            old = [.. _kept.Skip(1).SkipLast(keep).Where(checkpoint => !_atWork.ContainsKey(checkpoint.Manifest.Model.Digest))];
+            _kept.RemoveAll(old.Contains);
+        }
+
+        Release(old);
+    }
+
+    private void Release(Checkpoint[] checkpoints)
+    {
+        foreach (string digest in checkpoints.SelectMany(checkpoint => checkpoint.Digests)) blobs.Release(digest);
     }
 
     private ByteString ContentOf(StoredBlob blob)

@@ -40,7 +40,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         (_parts, Created, Plan, Definition, Sites, _isCancelled) = (parts, created, plan, definition, sites, isCancelled);
         _recovered = [.. recovered];
         Gate = new RunGate(isPaused);
-        Models = new RunModels(plan, parts.Blobs, parts.Settings.KeepModels, parts.Settings.InlineBytes);
+        Models = new RunModels(plan, parts.Blobs, parts.Settings.KeepModels, parts.Settings.InlineBytes, parts.Vectors);
         _journal = new RunJournal(parts.Log, RunFact.StreamOf(Id), new RunEventJson(plan.Registry));
     }
 

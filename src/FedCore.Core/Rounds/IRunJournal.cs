@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using FedCore.Models;
 using FedCore.Strategies;
 
 namespace FedCore.Rounds;
@@ -46,6 +47,13 @@ public interface ICheckpointStore
     /// <returns>A task that ends when the state is read.</returns>
     /// <exception cref="FedCoreException">The checkpoint is not there or is not what was kept (<c>run.checkpoint</c>).</exception>
     ValueTask LoadAsync(CheckpointSaved saved, ServerState state, CancellationToken ct);
+
+    /// <summary>Reads the model of an earlier state, from which clients started who are still at work. Only a store with which rounds commit is asked for one.</summary>
+    /// <param name="saved">The fact that it was kept.</param>
+    /// <param name="ct">Cancels the reading.</param>
+    /// <returns>The model, which is the caller's to dispose of.</returns>
+    /// <exception cref="FedCoreException">It is not there any more or is not what was kept (<c>run.checkpoint</c>).</exception>
+    ValueTask<ModelState> LoadModelAsync(CheckpointSaved saved, CancellationToken ct) => throw new NotSupportedException();
 }
 
 /// <summary>A journal that lasts as long as the process.</summary>

@@ -32,11 +32,11 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     private readonly List<Flight> _flights = [];
     private readonly Dictionary<SiteTask, int> _positions = new(ReferenceEqualityComparer.Instance);
 
-    // In a buffered run: replies in the order in which they came, the version of the model that clients are now sent, and training replies that came meanwhile.
-    private readonly List<int> _arrivals = [];
+    // In a buffered run: who is at work, the version of the model that clients are now sent, and training replies that came meanwhile.
     private readonly HashSet<long> _atWork = [];
     private readonly Queue<FleetReply> _early = new();
     private ModelVersion? _version;
+    private bool _owesAsking;
 
     /// <summary>Where the run stands.</summary>
     public RunState State => _state;
@@ -111,23 +111,60 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     // Takes the open round up where the process left it: the clients' updates that counted are still there, and who owes an answer is asked again.
     private async ValueTask<bool> GoOnAsync(ServerState server, CancellationToken ct)
     {
-        if (_state.OpenRound is not { } round) return true;
-        if (round.IsBuffered) return false;
-        for (int position = 0; position < _state.Clients.Count; position++)
+        bool isBuffered = plan.Definition.Rounds.Buffer is not null;
+        if (isBuffered && options.Checkpoints is not { CommitsRounds: true }) return false;
+        var versions = new Dictionary<CheckpointSaved, ModelVersion>();
+        try
         {
-            Flight flight = Prepare(_state.Clients[position], round.Cohort.Count, server);
-            if (_state.OutcomeOf(position) == ClientOutcome.Reported && (flight.Update = fleet.Recall(flight.Client, flight.Task)) is null)
+            foreach (Asking asking in _state.Askings)
             {
-                _flights.Clear();
-                _positions.Clear();
-                return false;
+                ModelVersion? version = !isBuffered ? null : asking.Round == _state.OpenRound?.Round ? CurrentVersion(server) : await VersionAsync(asking.Start!, versions, ct).ConfigureAwait(false);
+                Flight flight = Prepare(asking, version, server);
+                int position = _flights.Count - 1;
+                if (_state.OpenRound is null || _state.OutcomeOf(position) != ClientOutcome.Reported) continue;
+                if ((flight.Update = fleet.Recall(flight.Client, flight.Task)) is null) return GiveUp();
             }
+        }
+        catch (FedCoreException fault) when (fault.Code == "run.checkpoint")
+        {
+            // A model that clients started from is not there any more.
+            return GiveUp();
+        }
+        finally
+        {
+            foreach (ModelVersion version in versions.Values) version.Release();
         }
 
         for (int position = 0; position < _flights.Count; position++)
-            if (_state.Closed is null && _state.Replies[position] is null) await SendAsync(position, ct).ConfigureAwait(false);
+        {
+            bool isOwed = _state.OpenRound is null || (_state.Replies[position] is null && (isBuffered || _state.Closed is null));
+            if (!isOwed) continue;
+            _atWork.Add(_flights[position].Client.Index);
+            await SendAsync(position, ct).ConfigureAwait(false);
+        }
+
+        // The process may have ended between a reply and the asking that follows it.
+        _owesAsking = _state is { OpenRound: { IsBuffered: true } round, Closed: null } && _state.Pending < round.Cohort.Count;
         return true;
+
+        bool GiveUp()
+        {
+            foreach (Flight flight in _flights) flight.Version?.Release();
+            _version?.Release();
+            _version = null;
+            _flights.Clear();
+            _positions.Clear();
+            return false;
+        }
     }
+
+    private async ValueTask<ModelVersion> VersionAsync(CheckpointSaved start, Dictionary<CheckpointSaved, ModelVersion> versions, CancellationToken ct)
+    {
+        if (!versions.TryGetValue(start, out ModelVersion? version)) versions[start] = version = new ModelVersion(await options.Checkpoints!.LoadModelAsync(start, ct).ConfigureAwait(false));
+        return version;
+    }
+
+    private ModelVersion CurrentVersion(ServerState server) => _version ??= new ModelVersion(server.Model.Clone(options.Pool.Storage));
 
     private ValueTask LoadCheckpointAsync(CheckpointSaved checkpoint, ServerState server, CancellationToken ct) =>
         options.Checkpoints?.LoadAsync(checkpoint, server, ct) ?? throw FedCoreException.Configuration(
@@ -170,7 +207,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         await RecordAsync(new RoundOpened(round, context.Now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
         _flights.Clear();
         _positions.Clear();
-        foreach (long member in cohort.Members) await AskAsync(member, cohort.Members.Count, server, ct).ConfigureAwait(false);
+        while (_flights.Count < cohort.Members.Count) await AskAsync(server, ct).ConfigureAwait(false);
     }
 
     // Where everybody whom a round would ask is known to be asleep, it waits until the first of them wakes up.
@@ -214,13 +251,13 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         }
 
         await RecordAsync(new RoundOpened(round, context.Now, members, buffer.Size, atWork), ct).ConfigureAwait(false);
-        for (int position = atWork; position < members.Count; position++) await AskAsync(members[position], concurrency, server, ct).ConfigureAwait(false);
+        while (_flights.Count < members.Count) await AskAsync(server, ct).ConfigureAwait(false);
     }
 
     // Hands the task to the client that stands next in the state.
-    private ValueTask AskAsync(long client, int cohortSize, ServerState server, CancellationToken ct)
+    private ValueTask AskAsync(ServerState server, CancellationToken ct)
     {
-        Prepare(client, cohortSize, server);
+        Prepare(_state.Askings[_flights.Count], plan.Definition.Rounds.Buffer is null ? null : CurrentVersion(server), server);
         return SendAsync(_flights.Count - 1, ct);
     }
 
@@ -233,29 +270,27 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             : fleet.SendAsync(flight.Client, flight.Task, ct);
     }
 
-    private Flight Prepare(long client, int cohortSize, ServerState server)
+    private Flight Prepare(Asking asking, ModelVersion? version, ServerState server)
     {
         RoundPolicy policy = plan.Definition.Rounds;
         IStrategy strategy = plan.Definition.Strategy;
-        int round = _state.OpenRound!.Round, position = _flights.Count;
-        ClientDescriptor descriptor = fleet.Clients.Get(client);
-        ClientTask work = strategy.Plan(new RoundContext(plan, round, fleet.Clients.Count), descriptor);
+        ClientDescriptor descriptor = fleet.Clients.Get(asking.Client);
+        ClientTask work = strategy.Plan(new RoundContext(plan, asking.Round, fleet.Clients.Count), descriptor);
         if (policy.WorkPlanning is { } planning && policy.DeadlineSeconds is { } seconds)
         {
             int? most = planning.StepsFor(work, descriptor, seconds, plan.TaskBytes, plan.UpdateBytes);
             work = work with { MaxSteps = most < work.MaxSteps ? most : work.MaxSteps ?? most };
         }
 
-        ModelVersion? version = policy.Buffer is null ? null : _version ??= new ModelVersion(server.Model.Clone(options.Pool.Storage));
         version?.Acquire();
-        DateTimeOffset? deadline = policy.DeadlineSeconds is { } limit ? _state.OpenRound.At.AddSeconds(limit) : null;
-        var task = new TrainTask(work, round, position, cohortSize, version?.Model ?? server.Model, plan.TrainLayout, deadline)
+        DateTimeOffset? deadline = policy.DeadlineSeconds is { } limit ? asking.At.AddSeconds(limit) : null;
+        var task = new TrainTask(work, asking.Round, asking.Position, asking.CohortSize, version?.Model ?? server.Model, plan.TrainLayout, deadline)
         {
             Broadcasts = strategy.Broadcasts.ToDictionary(name => name, name => server.Vector(name)),
         };
         var flight = new Flight(descriptor, task, options.Clock.GetUtcNow(), version);
+        _positions.Add(task, _flights.Count);
         _flights.Add(flight);
-        _positions.Add(task, position);
         return flight;
     }
 
@@ -278,7 +313,10 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             int askedAtMost = round.IsBuffered ? 100 + 20 * (round.Wanted + round.Cohort.Count) : 0;
             while (true)
             {
-                if (_state.Reported >= round.Wanted && round.Wanted > 0) reason = round.IsBuffered ? "the buffer is full" : "all wanted reports are there";
+                bool isFull = _state.Reported >= round.Wanted && round.Wanted > 0;
+                if (_owesAsking && more is not null && !isFull && _state.Clients.Count < askedAtMost) await AskNextAsync(more, server, ct).ConfigureAwait(false);
+                _owesAsking = false;
+                if (isFull) reason = round.IsBuffered ? "the buffer is full" : "all wanted reports are there";
                 else if (_state.Pending == 0) reason = "every client has answered or is lost";
                 else if (await NextReplyAsync(deadline.Token, ct).ConfigureAwait(false) is not { } reply) reason = "the deadline passed";
                 else
@@ -287,8 +325,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
                     await TakeAsync(position, reply, ct).ConfigureAwait(false);
 
                     // Who is asked behind the last update of the buffer shall start from the model that it moves.
-                    bool isFull = _state.Reported >= round.Wanted;
-                    if (more is not null && !isFull && _state.Clients.Count < askedAtMost) await AskNextAsync(more, round.Cohort.Count, server, ct).ConfigureAwait(false);
+                    _owesAsking = true;
                     continue;
                 }
 
@@ -302,12 +339,12 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             if (_state.Replies[position] is null) fleet.Withdraw(_flights[position].Task);
     }
 
-    private async ValueTask AskNextAsync(SelectionContext context, int concurrency, ServerState server, CancellationToken ct)
+    private async ValueTask AskNextAsync(SelectionContext context, ServerState server, CancellationToken ct)
     {
         if (plan.Definition.Rounds.Cohort.SelectNext(context with { Now = options.Clock.GetUtcNow() }, _atWork.Contains) is not { } client) return;
         _atWork.Add(client);
         await RecordAsync(new ClientAsked(_state.OpenRound!.Round, client), ct).ConfigureAwait(false);
-        await AskAsync(client, concurrency, server, ct).ConfigureAwait(false);
+        await AskAsync(server, ct).ConfigureAwait(false);
     }
 
     private async ValueTask TakeAsync(int position, FleetReply reply, CancellationToken ct)
@@ -328,7 +365,6 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         await RecordAsync(new ReplyTaken(round.Round, position, outcome, reason, work == Unknown ? null : work), ct).ConfigureAwait(false);
         flight.Update = reply.Update;
         _atWork.Remove(flight.Client.Index);
-        if (outcome == ClientOutcome.Reported) _arrivals.Add(position);
     }
 
     private CancellationTokenSource StartDeadline(RoundOpened round)
@@ -362,7 +398,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         RoundOpened round = _state.OpenRound!;
         int minimum = plan.Definition.Rounds.MinimumReports ?? Math.Max(1, round.Wanted);
-        int[] positions = [.. round.IsBuffered ? _arrivals : Enumerable.Range(0, _flights.Count).Where(p => _state.OutcomeOf(p) == ClientOutcome.Reported)];
+        int[] positions = [.. round.IsBuffered ? _state.Arrivals : Enumerable.Range(0, _flights.Count).Where(p => _state.OutcomeOf(p) == ClientOutcome.Reported)];
         if (positions.Length < minimum)
         {
             await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {_state.Closed!.Reason}", positions, server, ct).ConfigureAwait(false);
@@ -462,7 +498,6 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         _version = null;
         _flights.Clear();
         _positions.Clear();
-        _arrivals.Clear();
         foreach (Flight flight in atWork)
         {
             _positions.Add(flight.Task, _flights.Count);
@@ -477,13 +512,14 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
         return receipt.Committed ? await store.SaveAsync(receipt.Round, server, ct).ConfigureAwait(false) : _state.Checkpoint?.Digest;
     }
 
-    // Clients of a buffered run are at work between its rounds too.
+    // Clients of a buffered run are at work between its rounds too. Where updates outlast the engine, so do the tasks of a run that goes on.
     private void WithdrawAll()
     {
         if (plan.Definition.Rounds.Buffer is null) return;
         foreach (Flight flight in _flights)
         {
-            if (_state.OpenRound is null || _state.Replies[_positions[flight.Task]] is null) fleet.Withdraw(flight.Task);
+            bool isOwed = _state.OpenRound is null || _state.Replies[_positions[flight.Task]] is null;
+            if (isOwed && (_state.Ended is not null || !fleet.KeepsUpdates)) fleet.Withdraw(flight.Task);
             flight.Version?.Release();
         }
 

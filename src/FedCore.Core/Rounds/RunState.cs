@@ -8,7 +8,9 @@ public sealed class RunState
     private readonly List<RoundReceipt> _rounds = [];
     private readonly List<IReadOnlyList<long>> _asked = [];
     private readonly List<long> _clients = [];
+    private readonly List<Asking> _askings = [];
     private readonly List<ReplyTaken?> _replies = [];
+    private readonly List<int> _arrivals = [];
     private readonly List<EvaluationReceipt> _evaluations = [];
 
     /// <summary>The run's hash, once it was opened.</summary>
@@ -28,6 +30,12 @@ public sealed class RunState
 
     /// <summary>The reply of each client of the open round; null while there is none.</summary>
     public IReadOnlyList<ReplyTaken?> Replies => _replies;
+
+    /// <summary>Where and when each client of the open round was asked. Between the rounds of a buffered run: those of the clients who are at work.</summary>
+    internal IReadOnlyList<Asking> Askings => _askings;
+
+    /// <summary>The places of the open round's clients that reported, in the order in which their reports came.</summary>
+    internal IReadOnlyList<int> Arrivals => _arrivals;
 
     /// <summary>Who took part in the rounds that count.</summary>
     public ParticipationHistory History { get; } = new();
@@ -77,11 +85,14 @@ public sealed class RunState
                 _evaluations.RemoveAll(receipt => receipt.Round > resumed.Round);
                 AbandonedInARow = _rounds.Count - 1 - _rounds.FindLastIndex(receipt => receipt.Committed);
                 CloseRound();
+                _askings.Clear();
                 Ended = null;
                 break;
             case RoundOpened round:
                 OpenRound = round;
-                foreach (long client in round.Cohort) Ask(client);
+                Asking[] atWork = [.. _askings];
+                _askings.Clear();
+                foreach (long client in round.Cohort) Ask(client, _clients.Count < atWork.Length ? atWork[_clients.Count] : null);
                 break;
             case ClientAsked asked:
                 Ask(asked.Client);
@@ -89,6 +100,7 @@ public sealed class RunState
             case ReplyTaken reply:
                 Pending -= _replies[reply.Position] is null ? 1 : 0;
                 Reported += (reply.Outcome == ClientOutcome.Reported ? 1 : 0) - (OutcomeOf(reply.Position) == ClientOutcome.Reported ? 1 : 0);
+                if (_replies[reply.Position] is null && reply.Outcome == ClientOutcome.Reported) _arrivals.Add(reply.Position);
                 _replies[reply.Position] = reply;
                 break;
             case SetClosed closed:
@@ -120,7 +132,7 @@ public sealed class RunState
         _ when Opened is null => false,
         RunResumed resumed => resumed.Round == (Checkpoint?.Round ?? 0),
         _ when Ended is not null => false,
-        RoundOpened round => OpenRound is null && round.Round == LastRound + 1,
+        RoundOpened round => OpenRound is null && round.Round == LastRound + 1 && (round.AtWork ?? 0) == _askings.Count && round.Cohort.Take(_askings.Count).SequenceEqual(_askings.Select(asking => asking.Client)),
         ClientAsked asked => IsBuffered && asked.Round == OpenRound?.Round && Closed is null,
         ReplyTaken reply => reply.Round == OpenRound?.Round && reply.Position >= 0 && reply.Position < _clients.Count,
         SetClosed closed => closed.Round == OpenRound?.Round && Closed is null,
@@ -142,8 +154,10 @@ public sealed class RunState
     // A buffered round takes replies in whatever number they come; what it wants is less than what is asked.
     private bool IsBuffered => OpenRound is { IsBuffered: true };
 
-    private void Ask(long client)
+    private void Ask(long client, Asking? before = null)
     {
+        int position = _clients.Count;
+        _askings.Add(before ?? new Asking(client, OpenRound!.Round, position, Math.Max(OpenRound.Cohort.Count, position + 1), OpenRound.At, Checkpoint));
         _clients.Add(client);
         _replies.Add(null);
         Pending++;
@@ -151,11 +165,25 @@ public sealed class RunState
 
     private void CloseRound()
     {
+        // In a buffered run those without a reply stay at work.
+        List<Asking> atWork = [.. _askings.Where((_, position) => IsBuffered && _replies[position] is null)];
         OpenRound = null;
         Closed = null;
         Reported = 0;
         Pending = 0;
         _clients.Clear();
+        _askings.Clear();
+        _askings.AddRange(atWork);
         _replies.Clear();
+        _arrivals.Clear();
     }
 }
+
+/// <summary>Where and when a client was asked.</summary>
+/// <param name="Client">Its index in the directory.</param>
+/// <param name="Round">The round.</param>
+/// <param name="Position">Its place among those who were asked in the round.</param>
+/// <param name="CohortSize">How many were asked, as far as it was known then.</param>
+/// <param name="At">When the round was opened.</param>
+/// <param name="Start">The checkpoint of the model that it was given, where rounds count only with their checkpoints.</param>
+internal sealed record Asking(long Client, int Round, int Position, int CohortSize, DateTimeOffset At, CheckpointSaved? Start);

@@ -136,7 +136,7 @@ internal sealed class MomentumStrategy : IStrategy
 }
 
 /// <summary>Checkpoints in memory, every so many rounds.</summary>
-internal sealed class MemoryCheckpoints(int every) : ICheckpointStore
+internal sealed class MemoryCheckpoints(int every, RunPlan? plan = null) : ICheckpointStore
 {
     public Dictionary<int, byte[]> Files { get; init; } = [];
 
@@ -158,6 +158,15 @@ internal sealed class MemoryCheckpoints(int every) : ICheckpointStore
         Assert.Equal(saved.Digest, Digest(file));
         ServerCheckpoint.Read(new MemoryStream(file), state, "momentum");
         return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<ModelState> LoadModelAsync(CheckpointSaved saved, CancellationToken ct)
+    {
+        if (!Files.TryGetValue(saved.Round, out byte[]? file)) throw FedCoreException.Configuration("run.checkpoint", "It is gone.");
+        Assert.Equal(saved.Digest, Digest(file));
+        var server = new ServerState(new ModelState(plan!.Model.Schema));
+        ServerCheckpoint.Read(new MemoryStream(file), server, "momentum");
+        return ValueTask.FromResult(server.Model);
     }
 
     private static string Digest(byte[] file) => Convert.ToHexStringLower(SHA256.HashData(file));

@@ -69,7 +69,7 @@ public class OpenRoundTests
     }
 
     // Times aside: the time that a process was away is part of the round's.
-    private static string Outcomes(EngineRun run) => string.Join('\n', run.State.Rounds.Select(round =>
+    internal static string Outcomes(EngineRun run) => string.Join('\n', run.State.Rounds.Select(round =>
         $"{round.Round} {round.Committed} {round.Reason} {round.Contributors} {round.Weight} {string.Join(' ', round.Clients)} {round.BytesUp} {round.BytesDown}"));
 
     private static EngineRun New(InMemoryJournal journal, MemoryCheckpoints? checkpoints, Action<RunEvent>? onFact = null)
@@ -88,14 +88,14 @@ public class OpenRoundTests
         return run;
     }
 
-    private static async Task<InMemoryJournal> PrefixAsync(InMemoryJournal journal, int length)
+    internal static async Task<InMemoryJournal> PrefixAsync(InMemoryJournal journal, int length)
     {
         var prefix = new InMemoryJournal();
         foreach (RunEvent fact in journal.Facts.Take(length)) await prefix.AppendAsync(fact, TestContext.Current.CancellationToken);
         return prefix;
     }
 
-    private static async Task<RunState> FoldAsync(InMemoryJournal journal)
+    internal static async Task<RunState> FoldAsync(InMemoryJournal journal)
     {
         var state = new RunState();
         await foreach (RunEvent fact in journal.ReadAsync(TestContext.Current.CancellationToken)) state.Apply(fact);

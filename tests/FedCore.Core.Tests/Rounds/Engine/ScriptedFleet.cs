@@ -27,6 +27,9 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
     /// <summary>Hears of every training task, when it is handed to a client.</summary>
     public Action<long>? OnSent { get; set; }
 
+    /// <summary>Hears of every training task, while its model stands still.</summary>
+    public Action<TrainTask>? OnTrained { get; set; }
+
     /// <summary>The clients whose training tasks have no reply yet, in the order in which they were asked.</summary>
     public List<long> AtWork { get; } = [];
 
@@ -94,6 +97,7 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
         {
             AtWork.Add(to.Index);
             OnSent?.Invoke(to.Index);
+            OnTrained?.Invoke((TrainTask)task);
         }
 
         foreach (Answer answer in task is TrainTask train ? OnTrainOf?.Invoke(to.Index) ?? OnTrain(train) : OnEvaluate((EvaluateTask)task))

@@ -1,0 +1,84 @@
+using FedCore.Rounds;
+using FedCore.Rounds.Selection;
+using FedCore.Rounds.Staleness;
+
+namespace FedCore.Core.Tests.Rounds.Engine;
+
+/// <summary>Where updates outlast the process, a buffered run is gone on with: the buffer keeps what is in it, and who is at work stays there.</summary>
+public class OpenBufferTests
+{
+    // As many are at work as there are clients: who is asked next is who has just answered.
+    private const int Clients = 4;
+
+    private static readonly RunPlan Plan = EngineRun.PlanFor(
+        rounds: new RoundPolicy { Count = 6, Cohort = new UniformSelection { Size = Clients }, Buffer = new BufferPolicy { Size = 3, Staleness = new PolynomialStaleness() } },
+        evaluation: new EvaluationPlan { Every = 2, Cohort = new UniformSelection { Size = 2 } });
+
+    [Fact]
+    public async Task From_every_prefix_of_its_facts_the_run_ends_with_the_same_bits_and_receipts()
+    {
+        var all = new MemoryCheckpoints(1, Plan) { CommitsRounds = true };
+        using EngineRun whole = New(new InMemoryJournal(), all);
+        await whole.RunAsync();
+        Assert.Contains(whole.State.Rounds.SelectMany(round => round.Clients), client => client.Work?.Staleness >= 2);
+        for (int length = 0; length <= whole.Journal.Facts.Count; length++)
+        {
+            using EngineRun second = New(await OpenRoundTests.PrefixAsync(whole.Journal, length), all);
+            RunState before = await OpenRoundTests.FoldAsync(second.Journal);
+            await second.RunAsync();
+            Assert.Equal(OpenRoundTests.Outcomes(whole), OpenRoundTests.Outcomes(second));
+            Assert.True(whole.Model.SequenceEqual(second.Model), $"The model differs behind {length} facts.");
+            Assert.DoesNotContain(second.Journal.Facts.Skip(length), fact => fact is RunResumed && before.Checkpoint is not null);
+        }
+    }
+
+    [Fact]
+    public async Task Who_is_at_work_since_an_earlier_round_gets_the_model_that_was_the_newest_then()
+    {
+        var all = new MemoryCheckpoints(1, Plan) { CommitsRounds = true };
+        using EngineRun whole = New(new InMemoryJournal(), all);
+        var models = new Dictionary<(int, int), float[]>();
+        whole.Fleet.OnTrained = task => models[(task.Round, task.Position)] = task.Model.Trainable.AsSpan().ToArray();
+        await whole.RunAsync();
+        int length = 1;
+        while ((await OpenRoundTests.FoldAsync(await OpenRoundTests.PrefixAsync(whole.Journal, length))) is var state && !(state.OpenRound is null && state.Askings.Any(asking => asking.Round < state.LastRound))) length++;
+        using EngineRun second = New(await OpenRoundTests.PrefixAsync(whole.Journal, length), all);
+        int last = (await OpenRoundTests.FoldAsync(second.Journal)).LastRound;
+        var again = new List<(int Round, int Position)>();
+        second.Fleet.OnTrained = task =>
+        {
+            Assert.Equal(models[(task.Round, task.Position)], task.Model.Trainable.AsSpan().ToArray());
+            again.Add((task.Round, task.Position));
+        };
+        await second.RunAsync();
+        Assert.Contains(again, task => task.Round < last);
+    }
+
+    [Fact]
+    public async Task Where_a_model_is_gone_that_somebody_is_at_work_with_the_round_is_held_again()
+    {
+        var all = new MemoryCheckpoints(1, Plan) { CommitsRounds = true };
+        using EngineRun whole = New(new InMemoryJournal(), all);
+        await whole.RunAsync();
+        int length = 1 + whole.Journal.Facts.ToList().FindIndex(fact => fact is SetClosed { Round: 4 });
+        var newest = new MemoryCheckpoints(1, Plan) { CommitsRounds = true, Files = { [3] = all.Files[3] } };
+        using EngineRun second = New(await OpenRoundTests.PrefixAsync(whole.Journal, length), newest);
+        await second.RunAsync();
+        Assert.Equal(new RunResumed(3), second.Journal.Facts[length]);
+        Assert.Equal(6, second.State.LastRound);
+    }
+
+    // An answer comes at a time that hangs on the task alone: the first of every third round takes until two rounds later.
+    private static EngineRun New(InMemoryJournal journal, MemoryCheckpoints checkpoints)
+    {
+        var run = new EngineRun(Plan, Clients) { Journal = journal, Checkpoints = checkpoints };
+        run.Fleet.KeepsUpdates = true;
+        DateTimeOffset start = run.Clock.GetUtcNow();
+        run.Fleet.OnTrain = task =>
+        {
+            DateTimeOffset due = start.AddSeconds((1000 * task.Round) + (10 * task.Position) + (task.Round % 3 == 1 && task.Position == 1 ? 2005 : 0));
+            return [new Answer(Math.Max(0, (due - run.Clock.GetUtcNow()).TotalSeconds))];
+        };
+        return run;
+    }
+}
