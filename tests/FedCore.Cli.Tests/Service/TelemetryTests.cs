@@ -48,7 +48,7 @@ public sealed class TelemetryTests(PlugInRun run) : IClassFixture<PlugInRun>
     {
         Assert.Empty(run.Collector.Faults);
         Assert.Superset(new HashSet<string> { "fedcore-aggregator", "fedcore-client" }, run.Collector.Services.ToHashSet());
-        Assert.Superset(new HashSet<string> { "fedcore.rounds", "fedcore.round.duration", "fedcore.sites.connected", "fedcore.client.task.duration", "fedcore.client.upload.size" }, run.Collector.Metrics.ToHashSet());
+        Assert.Superset(new HashSet<string> { "fedcore.rounds", "fedcore.round.duration", "fedcore.sites.connected", "fedcore.client.task.duration", "fedcore.client.upload.size", "fedcore.client.joined", "fedcore.client.outbox.updates" }, run.Collector.Metrics.ToHashSet());
     }
 
     // The listeners of one process hear of all its activities, so each comes more than once.
