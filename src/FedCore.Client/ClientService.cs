@@ -35,8 +35,8 @@ internal sealed class ClientService(ReadSettings<ClientSettings> read, TimeProvi
     public override void Dispose()
     {
         base.Dispose();
-        _client?.Dispose();
         _export?.Dispose();
+        _client?.Dispose();
         _hurry.Dispose();
     }
 

@@ -27,6 +27,7 @@ internal sealed class SiteClient : IDisposable
     private readonly OutboxPump _pump;
     private readonly TaskReporter _reporter;
     private readonly TaskLoop _loop;
+    private readonly ClientGauges _gauges;
 
     private SiteClient(ClientSettings settings, Registry registry, DataFolder folder, EdgeConnection connection, TimeProvider clock, ILogger log)
     {
@@ -35,6 +36,7 @@ internal sealed class SiteClient : IDisposable
         Outbox = new UpdateOutbox(folder, clock, log);
         if (Outbox.Count + Outbox.Unsettled.Count > 0) log.OutboxFound(Outbox.Count, Outbox.Unsettled.Count);
         Session = new Session(connection, new JoinRequest { Software = Software, Cores = settings.Limits.UsableThreads, MemoryBytes = MemoryOf(settings) }, newBackoff, log);
+        _gauges = new ClientGauges(Session, Outbox);
         var cache = new BlobCache(folder.Blobs, settings.CacheMb * 1_000_000L, clock);
         var downloads = new BlobDownloads(cache, connection, newBackoff, log);
         _rooms = new RunRooms(settings, registry, folder, downloads, clock, log);
@@ -111,6 +113,7 @@ internal sealed class SiteClient : IDisposable
 
     public void Dispose()
     {
+        _gauges.Dispose();
         _rooms.Dispose();
         _connection.Dispose();
         _folder.Dispose();

@@ -12,6 +12,8 @@ internal static class UploadTrace
     /// <summary>Starts it.</summary>
     public static Activity? Start(ServerCallContext context)
     {
+        if (!FedCoreTelemetry.IsObserved) return null;
+
         // Without the site's, it is a part of nothing: the framework's own activities are not exported.
         Activity.Current = null;
         return FedCoreTelemetry.Start("fedcore.upload", ActivityKind.Server, context.GetHttpContext().Request.Headers.TraceParent);

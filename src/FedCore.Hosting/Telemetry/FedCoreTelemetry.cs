@@ -34,6 +34,9 @@ internal static class FedCoreTelemetry
 
     private static readonly ActivitySource Source = new(Name);
 
+    /// <summary>Whether somebody wants to know of activities.</summary>
+    public static bool IsObserved => Source.HasListeners();
+
     /// <summary>The activity that is going on here; null where none of FedCore's is, or nobody wants to know.</summary>
     public static Activity? Current => Activity.Current is { Source.Name: Name } current ? current : null;
 
@@ -52,6 +55,7 @@ internal static class FedCoreTelemetry
     /// <inheritdoc cref="Start"/>
     public static Activity? StartDetached(string name, ActivityKind kind, string? parent = null)
     {
+        if (!IsObserved) return null;
         Activity? here = Activity.Current;
         Activity.Current = null;
         Activity? started = Start(name, kind, parent);

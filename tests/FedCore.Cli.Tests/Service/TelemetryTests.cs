@@ -28,6 +28,7 @@ public sealed class TelemetryTests(PlugInRun run) : IClassFixture<PlugInRun>
         PrometheusText text = PrometheusText.Parse(run.Metrics);
         Assert.Equal(PlugInRun.Rounds, text["fedcore_rounds_total", "fedcore_run=\"fever\"", "fedcore_outcome=\"committed\""]);
         Assert.Equal(PlugInRun.Rounds, text["fedcore_round_duration_seconds_count", "fedcore_run=\"fever\""]);
+        Assert.Equal(PlugInRun.Rounds, text["fedcore_round_duration_seconds_bucket", "le=\"60\""]);
         Assert.Equal(PlugInRun.Rounds * PlugInRun.Sites, text["fedcore_replies_total", "fedcore_outcome=\"reported\""]);
         Assert.InRange(text["fedcore_updates_accepted_total", "fedcore_run=\"fever\""], PlugInRun.Rounds * PlugInRun.Sites, 1000);
         Assert.InRange(text["fedcore_updates_received_bytes_total"], PlugInRun.Rounds * PlugInRun.Sites * 16, 1e6);
@@ -48,7 +49,7 @@ public sealed class TelemetryTests(PlugInRun run) : IClassFixture<PlugInRun>
     {
         Assert.Empty(run.Collector.Faults);
         Assert.Superset(new HashSet<string> { "fedcore-aggregator", "fedcore-client" }, run.Collector.Services.ToHashSet());
-        Assert.Superset(new HashSet<string> { "fedcore.rounds", "fedcore.round.duration", "fedcore.sites.connected", "fedcore.client.task.duration", "fedcore.client.upload.size" }, run.Collector.Metrics.ToHashSet());
+        Assert.Superset(new HashSet<string> { "fedcore.rounds", "fedcore.round.duration", "fedcore.sites.connected", "fedcore.client.task.duration", "fedcore.client.upload.size", "fedcore.client.joined", "fedcore.client.outbox.updates" }, run.Collector.Metrics.ToHashSet());
     }
 
     // The listeners of one process hear of all its activities, so each comes more than once.
