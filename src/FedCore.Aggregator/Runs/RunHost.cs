@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Journal;
 using FedCore.Aggregator.Models;
@@ -25,6 +26,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConcurrentDictionary<string, RemoteTask> _held = new(StringComparer.Ordinal);
     private List<(string TaskId, SpooledUpdate Update)> _recovered;
     private TaskCompletionSource _changed = New();
     private RemoteFleet? _fleet;
@@ -251,7 +253,8 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             Progress = this,
         });
         _fleet = fleet;
-        _ = fleet.Settled.ContinueWith(_ => _settled.TrySetResult(), ct, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        ICollection<RemoteTask> held = _held.Values;
+        _ = fleet.Settled.ContinueWith(_ => Drop(held), ct, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
             await engine.RunAsync(server, ct).ConfigureAwait(false);
@@ -260,9 +263,16 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         {
             _fleet = null;
 
-            // What was acknowledged and not yet taken is found again when the engine goes on in this process.
-            _recovered = [.. fleet.Leave(HasEnded)];
-            if (HasEnded) Forget();
+            if (HasEnded)
+            {
+                fleet.End();
+                Forget();
+            }
+            else
+            {
+                // What was acknowledged and not yet taken is found again when the engine goes on in this process.
+                fleet.Leave(_recovered, _held);
+            }
         }
     }
 
@@ -296,8 +306,20 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     {
         foreach ((_, SpooledUpdate update) in _recovered) update.Release();
         _recovered = [];
-        _settled.TrySetResult();
+        Drop(_held.Values);
         RaiseChanged();
+    }
+
+    // It is known again which tasks are wanted: those that were put up anew.
+    private void Drop(ICollection<RemoteTask> held)
+    {
+        foreach (RemoteTask task in held)
+        {
+            _held.TryRemove(new KeyValuePair<string, RemoteTask>(task.Id, task));
+            if (_parts.Board.Remove(task)) _parts.Spool.Drop(Id, task.Label.Span);
+        }
+
+        _settled.TrySetResult();
     }
 
     private void RaiseChanged()

@@ -115,6 +115,25 @@ public class AdminTests
     }
 
     [Fact]
+    public async Task A_run_can_be_cancelled_while_it_waits_or_is_paused()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        TestSite north = await aggregator.AddSiteAsync("north");
+        foreach (bool isPaused in (bool[])[false, true])
+        {
+            string name = isPaused ? "paused" : "waiting";
+            await aggregator.CreateRunAsync(name, Small, north);
+            await aggregator.Admin.PauseRunAsync(new RunRequest { RunId = name }, aggregator.AsCoordinator());
+            if (!isPaused) await aggregator.Admin.ResumeRunAsync(new RunRequest { RunId = name }, aggregator.AsCoordinator());
+            await aggregator.RunAsync(name, run => run.Phase == RunPhase.Waiting || (isPaused && run.Phase == RunPhase.Paused));
+            Assert.Equal(RunPhase.Cancelled, (await aggregator.Admin.CancelRunAsync(new RunRequest { RunId = name }, aggregator.AsCoordinator())).Phase);
+        }
+
+        await aggregator.RestartAsync();
+        Assert.All((await aggregator.Admin.ListRunsAsync(new ListRunsRequest(), aggregator.AsCoordinator())).Runs, run => Assert.Equal("run.cancelled", run.EndCode));
+    }
+
+    [Fact]
     public async Task A_paused_run_holds_its_round_to_the_end_and_no_other()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
