@@ -129,14 +129,13 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         {
             RequireOpen(run);
             await RecordAsync(new RunCancelled(run.Id), ct).ConfigureAwait(false);
-
-            // Whoever asked may hang up: what is recorded is done.
-            await run.CancelAsync(CancellationToken.None).ConfigureAwait(false);
         }
         finally
         {
             _writing.Release();
         }
+
+        await run.CancelAsync().WaitAsync(ct).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()

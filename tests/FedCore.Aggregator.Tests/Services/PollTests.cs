@@ -118,7 +118,8 @@ public class PollTests
         await north.AnswerAsync(await north.TaskAsync(), new SmallRun().Update());
         await aggregator.RunAsync("run", run => run.EndCode.Length > 0);
         var request = new NextTaskRequest();
-        foreach ((string run, int round, int position) in ((string, int, int)[])[("run", 1, 0), ("run", 1, 1), ("run", 1, -1), ("run", 0, 0), ("run", int.MinValue, 0), ("run", int.MaxValue, int.MaxValue), ("none", 1, 0)])
+        (string, int, int)[] asked = [("run", 1, 0), ("run", 1, 1), ("run", 1, -1), ("run", 0, 0), ("run", int.MinValue, 0), ("run", int.MaxValue, int.MaxValue), ("none", 1, 0)];
+        foreach ((string run, int round, int position) in asked)
             request.UnsettledTasks.Add(new UnsettledTask { TaskId = $"{run} {round} {position}", RunId = run, Round = round, Position = position });
         NextTaskReply reply = await north.Edge.NextTaskAsync(request, north.Options());
         Assert.Equal(["run 1 0"], reply.Settlements.Where(settlement => settlement.Counts).Select(settlement => settlement.TaskId));

@@ -131,6 +131,13 @@ internal sealed class TestAggregator : IAsyncDisposable
         return await call.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).Select(receipt => receipt.Json).ToListAsync(TestContext.Current.CancellationToken);
     }
 
+    /// <summary>The facts of a run behind one of them, until it ends.</summary>
+    public async Task<IReadOnlyList<RunFact>> FactsAsync(string run, long after = 0)
+    {
+        using AsyncServerStreamingCall<RunFact> watch = Admin.WatchRun(new WatchRunRequest { RunId = run, AfterSequence = after }, AsCoordinator());
+        return await watch.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).ToListAsync(TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Waits until something is so.</summary>
     public static async Task UntilAsync(Func<Task<bool>> isSo)
     {
