@@ -72,7 +72,7 @@ public class AdminTests
         await aggregator.CreateRunAsync("run", Small);
         await Refusal.ThrowsAsync(StatusCode.AlreadyExists, "run.exists", () => aggregator.CreateRunAsync("run", new SmallRun(rounds: 2)));
         await north.AnswerAsync(await north.TaskAsync(), Small.Update());
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
     }
 
     [Fact]
@@ -100,9 +100,7 @@ public class AdminTests
     public async Task A_watch_shows_all_facts_from_the_first_and_as_they_come_to_the_end()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", new SmallRun(rounds: 2));
-        TaskOffer first = await north.TaskAsync();
+        (TestSite north, TaskOffer first) = await aggregator.AskAsync(new SmallRun(rounds: 2));
         using AsyncServerStreamingCall<RunFact> watch = aggregator.Admin.WatchRun(new WatchRunRequest { RunId = "run" }, aggregator.AsCoordinator());
         var facts = new List<RunFact>();
         while (facts.LastOrDefault()?.Kind != "roundOpened" && await watch.ResponseStream.MoveNext(TestContext.Current.CancellationToken)) facts.Add(watch.ResponseStream.Current);
@@ -134,7 +132,7 @@ public class AdminTests
             done = [.. done, task.TaskId];
         }
 
-        Run run = await aggregator.RunAsync("run", run => run.EndCode.Length > 0);
+        Run run = await aggregator.EndOfAsync("run");
         Assert.Equal(4, (await aggregator.ReceiptsAsync("run")).Count);
         IReadOnlyList<StoredModel> models = (await aggregator.Admin.ListModelsAsync(Asking, aggregator.AsCoordinator())).Models;
         Assert.Equal([0, 3, 4], models.Select(model => model.Round));

@@ -26,7 +26,7 @@ public class IsolationTests
             done = [.. done, task.TaskId];
         }
 
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("good", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("good")).Phase);
         Run bad = await aggregator.RunAsync("bad", run => run.Phase == RunPhase.Waiting);
         Assert.Equal((Failing.Message, 0), (bad.Message, bad.Round));
         Assert.All(aggregator.Log.Errors, error => Assert.StartsWith("Run bad is held up", error, StringComparison.Ordinal));
@@ -46,13 +46,13 @@ public class IsolationTests
         await aggregator.RestartAsync(journal => journal.Hides = stream => stream == "run/bad");
         Assert.Equal(good.TaskId, (await north.TaskAsync(bad.TaskId)).TaskId);
         Assert.True((await north.AnswerAsync(good, small.Update())).IsAccepted);
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("good", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("good")).Phase);
 
         // When its journal can be read again it goes on by itself.
         aggregator.Journal.Hides = _ => false;
         Assert.Equal(bad.TaskId, (await north.TaskAsync()).TaskId);
         await north.AnswerAsync(bad, small.Update());
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("bad", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("bad")).Phase);
     }
 
     [Fact]
@@ -81,7 +81,7 @@ public class IsolationTests
         Assert.Equal(task.TaskId, (await south.TaskAsync()).TaskId);
         Assert.Equal(new UploadState { Offset = 1000 }, await south.FindAsync(head));
         Assert.True((await south.StreamAsync(head, update, 1000)).IsAccepted);
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
         Assert.Contains("\"contributors\":2", Assert.Single(await aggregator.ReceiptsAsync("run")), StringComparison.Ordinal);
         Assert.Empty(aggregator.HalfUploadsOf("run"));
     }

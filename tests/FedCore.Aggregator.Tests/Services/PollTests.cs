@@ -52,12 +52,10 @@ public class PollTests
     public async Task A_task_whose_call_broke_is_offered_again()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", new SmallRun());
-        TaskOffer task = await north.TaskAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(new SmallRun());
         Assert.Equal(task.TaskId, (await north.TaskAsync()).TaskId);
         await north.AnswerAsync(task, new SmallRun().Update());
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
     }
 
     [Fact]
@@ -91,7 +89,7 @@ public class PollTests
             return (await aggregator.SiteAsync("south")).Activity.Length == 0;
         });
         await north.AnswerAsync(kept, new SmallRun().Update());
-        await aggregator.RunAsync("run", run => run.EndCode.Length > 0);
+        await aggregator.EndOfAsync("run");
         string receipt = Assert.Single(await aggregator.ReceiptsAsync("run"));
         Assert.Contains("\"client\":\"north\",\"outcome\":\"reported\"", receipt, StringComparison.Ordinal);
         Assert.Contains("\"client\":\"south\",\"outcome\":\"lost\",\"reason\":\"client.silent\"", receipt, StringComparison.Ordinal);
@@ -116,7 +114,7 @@ public class PollTests
         TestSite north = await aggregator.AddSiteAsync("north");
         await aggregator.CreateRunAsync("run", new SmallRun(), north);
         await north.AnswerAsync(await north.TaskAsync(), new SmallRun().Update());
-        await aggregator.RunAsync("run", run => run.EndCode.Length > 0);
+        await aggregator.EndOfAsync("run");
         var request = new NextTaskRequest();
         (string, int, int)[] asked = [("run", 1, 0), ("run", 1, 1), ("run", 1, -1), ("run", 0, 0), ("run", int.MinValue, 0), ("run", int.MaxValue, int.MaxValue), ("none", 1, 0)];
         foreach ((string run, int round, int position) in asked)

@@ -49,9 +49,7 @@ public class RunOrderTests
     public async Task A_paused_run_holds_its_round_to_the_end_and_no_other()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", new SmallRun(rounds: 2));
-        TaskOffer task = await north.TaskAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(new SmallRun(rounds: 2));
         Assert.Equal(RunPhase.Running, (await aggregator.Admin.PauseRunAsync(Asking, aggregator.AsCoordinator())).Phase);
         Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
         Assert.Equal(1, (await aggregator.RunAsync("run", run => run.Phase == RunPhase.Paused)).Round);
@@ -63,9 +61,7 @@ public class RunOrderTests
     public async Task A_cancelled_run_wants_nothing_any_more_also_behind_a_restart()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Small);
-        TaskOffer task = await north.TaskAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Small);
         Run cancelled = await aggregator.Admin.CancelRunAsync(Asking, aggregator.AsCoordinator());
         Assert.Equal((RunPhase.Cancelled, "run.cancelled"), (cancelled.Phase, cancelled.EndCode));
         for (int i = 0; i < 2; i++)
@@ -91,7 +87,7 @@ public class RunOrderTests
         IReadOnlyList<RunFact> facts = await aggregator.FactsAsync("run");
         Assert.Equal(("runOpened", "runEnded"), (facts[0].Kind, facts[^1].Kind));
         await aggregator.RestartAsync();
-        Assert.Equal(RunPhase.Cancelled, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Cancelled, (await aggregator.EndOfAsync("run")).Phase);
     }
 
     [Fact]
@@ -113,7 +109,7 @@ public class RunOrderTests
         }));
         Assert.Single(await aggregator.FactsAsync("run"), fact => fact.Kind == "runEnded");
         await aggregator.RestartAsync();
-        Assert.Equal(RunPhase.Cancelled, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Cancelled, (await aggregator.EndOfAsync("run")).Phase);
         Assert.Empty(aggregator.Log.Errors);
     }
 
@@ -134,7 +130,7 @@ public class RunOrderTests
         aggregator.Journal.Loses = (_, _) => false;
         await aggregator.Admin.CancelRunAsync(Asking, aggregator.AsCoordinator());
         await aggregator.RestartAsync();
-        Assert.Equal(RunPhase.Cancelled, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Cancelled, (await aggregator.EndOfAsync("run")).Phase);
         Assert.False((await aggregator.SiteAsync("south")).IsRevoked);
     }
 

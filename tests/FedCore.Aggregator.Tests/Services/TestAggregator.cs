@@ -97,6 +97,22 @@ internal sealed class TestAggregator : IAsyncDisposable
         return await Admin.CreateRunAsync(request, AsCoordinator());
     }
 
+    /// <summary>Adds a site whose client is there.</summary>
+    public async Task<TestSite> JoinedAsync(string name)
+    {
+        TestSite site = await AddSiteAsync(name);
+        await site.JoinAsync();
+        return site;
+    }
+
+    /// <summary>Adds the site "north", defines the run "run" for it and others, and lets it ask for its task.</summary>
+    public async Task<(TestSite North, TaskOffer Task)> AskAsync(SmallRun run, params TestSite[] others)
+    {
+        TestSite north = await AddSiteAsync("north");
+        await CreateRunAsync("run", run, [north, .. others]);
+        return (north, await north.TaskAsync());
+    }
+
     public async Task<Run> RunAsync(string name) => await Admin.GetRunAsync(new RunRequest { RunId = name }, AsCoordinator());
 
     /// <summary>Waits until a run is as it is to be.</summary>
@@ -106,6 +122,9 @@ internal sealed class TestAggregator : IAsyncDisposable
         await UntilAsync(async () => isSo(run = await RunAsync(name)));
         return run;
     }
+
+    /// <summary>Waits until a run has ended.</summary>
+    public Task<Run> EndOfAsync(string name) => RunAsync(name, run => run.EndCode.Length > 0);
 
     public async Task<SiteStatus> SiteAsync(string name) => (await Admin.ListSitesAsync(new ListSitesRequest(), AsCoordinator())).Sites.Single(site => site.Name == name);
 
