@@ -29,7 +29,7 @@ public class SlowPeerTests
     [Fact]
     public async Task Who_falls_silent_within_an_upload_goes_on_with_another_call()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync(settings => settings with { LivenessSeconds = 2 });
+        await using TestAggregator aggregator = await TestAggregator.StartAsync(settings => settings with { LivenessSeconds = 3 });
         TestSite north = await aggregator.AddSiteAsync("north");
         var run = new SmallRun(inputs: SmallRun.LargeInputs);
         await aggregator.CreateRunAsync("run", run);

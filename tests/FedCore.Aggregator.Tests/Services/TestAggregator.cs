@@ -56,7 +56,7 @@ internal sealed class TestAggregator : IAsyncDisposable
     /// <param name="names">The names of strategies and other parts of runs.</param>
     public static async Task<TestAggregator> StartAsync(Func<AggregatorSettings, AggregatorSettings>? change = null, Registry? names = null)
     {
-        var settings = new AggregatorSettings { Listen = ["http://127.0.0.1:0"], ListenWeb = "http://127.0.0.1:0", Threads = 1, PollSeconds = 55, LivenessSeconds = 5 };
+        var settings = new AggregatorSettings { Listen = ["http://127.0.0.1:0"], ListenWeb = "http://127.0.0.1:0", Threads = 1, PollSeconds = 55, LivenessSeconds = 60 };
         var aggregator = new TestAggregator(change?.Invoke(settings) ?? settings, names ?? Registry.CreateDefault());
         await aggregator.StartAsync();
         return aggregator;
