@@ -1,6 +1,9 @@
+using System.Net;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using Grpc.Core;
+using Grpc.Net.Client;
+using Grpc.Net.Client.Web;
 
 namespace FedCore.Aggregator.Tests.Services;
 
@@ -36,6 +39,39 @@ public class UploadTests
         Assert.Equal(new UploadState { Offset = update.Length, IsAccepted = true }, await north.StreamAsync(head, update, 2 * part));
         Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
         Assert.Empty(aggregator.Log.Errors);
+    }
+
+    [Fact]
+    public async Task An_update_that_was_acknowledged_counts_behind_a_restart()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        TestSite south = await aggregator.JoinedAsync("south");
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Small, south);
+        Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
+        await aggregator.RestartAsync();
+        Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
+        await south.AnswerAsync(await south.TaskAsync(), Small.Update());
+        await aggregator.EndOfAsync("run");
+        Assert.Contains("\"contributors\":2", Assert.Single(await aggregator.ReceiptsAsync("run")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Over_gRPC_Web_a_site_does_all_of_a_round()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        TestSite south = await aggregator.AddSiteAsync("south");
+        await aggregator.CreateRunAsync("run", Large, south);
+        using var handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, new SocketsHttpHandler());
+        using GrpcChannel channel = GrpcChannel.ForAddress(aggregator.WebAddress, new GrpcChannelOptions { HttpHandler = handler, HttpVersion = HttpVersion.Version11 });
+        TestSite web = south.Over(channel.CreateCallInvoker());
+        Assert.Equal("south", (await web.JoinAsync()).Site);
+        TaskOffer task = await web.TaskAsync();
+        Assert.Equal(task.Model.Length, (await web.DownloadAsync(task.Model.Digest)).Length);
+        byte[] update = Large.Update();
+        UploadHead head = SmallRun.HeadOf(task.TaskId, update);
+        UploadState state = await web.FindAsync(head);
+        while (!state.IsAccepted) state = await web.SendPartAsync(head, update, (int)state.Offset, (int)Math.Min(1 << 20, update.Length - state.Offset));
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
     }
 
     [Fact]
