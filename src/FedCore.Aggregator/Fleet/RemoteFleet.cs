@@ -167,28 +167,33 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
             if (remote.IsOpen && remote.LastHeard < before) Fail(remote, ClientOutcome.Lost, "client.silent");
     }
 
-    /// <summary>Takes all tasks down.</summary>
-    /// <param name="isOver">Whether the run is over: then all room in the spool is given back.</param>
-    /// <returns>The updates that are kept for a fleet that follows; none where the run is over.</returns>
-    public IEnumerable<(string TaskId, SpooledUpdate Update)> Leave(bool isOver)
+    /// <summary>Takes all tasks down, and gives all room in the spool back: the run is over.</summary>
+    public void End()
     {
-        var kept = new List<(string, SpooledUpdate)>();
+        foreach (RemoteTask remote in _tasks.Values) Take(remote);
+        foreach (SpooledUpdate update in _recovered.Values) update.Release();
+        _recovered.Clear();
+        Trace.Close("ended");
+    }
+
+    /// <summary>Holds all tasks, for a fleet that follows: their sites keep what they have.</summary>
+    /// <param name="updates">Receives the updates that came, by their tasks.</param>
+    /// <param name="held">Receives the tasks, by their names.</param>
+    public void Leave(ICollection<(string TaskId, SpooledUpdate Update)> updates, IDictionary<string, RemoteTask> held)
+    {
         foreach (RemoteTask remote in _tasks.Values)
         {
-            SpooledUpdate? update = isOver ? null : remote.Detach();
-            Take(remote);
-            if (update is not null) kept.Add((remote.Id, update));
+            if (remote.IsWanted) held[remote.Id] = remote;
+            else _board.Remove(remote);
+            if (remote.Hold() is { } update) updates.Add((remote.Id, update));
+            remote.Site.Remove(remote);
+            _models.Return(remote.Inputs);
         }
 
-        foreach ((string id, SpooledUpdate update) in _recovered)
-        {
-            if (isOver) update.Release();
-            else kept.Add((id, update));
-        }
-
+        foreach ((string id, SpooledUpdate update) in _recovered) updates.Add((id, update));
+        _tasks.Clear();
         _recovered.Clear();
         Trace.Close("interrupted");
-        return kept;
     }
 
     public override bool TryRead([MaybeNullWhen(false)] out FleetReply item) => _replies.Reader.TryRead(out item);

@@ -34,6 +34,9 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
         /// <summary>Its update is durable.</summary>
         Answered,
 
+        /// <summary>The run is held up: whether an answer is waited for shows when it goes on.</summary>
+        Held,
+
         /// <summary>Nobody waits for an answer.</summary>
         Closed,
     }
@@ -62,6 +65,12 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
 
     /// <summary>Whether an answer is waited for.</summary>
     public bool IsOpen => _state == State.Open;
+
+    /// <summary>Whether its run is held up.</summary>
+    public bool IsHeld => _state == State.Held;
+
+    /// <summary>Whether its site is to keep what it has for it: also of an answered task it may not know yet that the answer came.</summary>
+    public bool IsWanted => _state != State.Closed;
 
     /// <summary>Takes note of a sign of life.</summary>
     public void Hear(long now) => Volatile.Write(ref _heard, now);
@@ -104,20 +113,22 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
         }
     }
 
-    /// <summary>Ends the task, and takes its update out.</summary>
+    /// <summary>Holds the task, and takes its update out.</summary>
     /// <returns>The update; null where there is none.</returns>
-    public SpooledUpdate? Detach()
+    public SpooledUpdate? Hold() => Detach(State.Held);
+
+    /// <summary>Ends the task, and gives the update's room on the disk back.</summary>
+    public void Release() => Detach(State.Closed)?.Release();
+
+    private SpooledUpdate? Detach(State state)
     {
         lock (_lock)
         {
             SpooledUpdate? update = Update;
-            (Update, _state) = (null, State.Closed);
+            (Update, _state) = (null, state);
             return update;
         }
     }
-
-    /// <summary>Ends the task, and gives the update's room on the disk back.</summary>
-    public void Release() => Detach()?.Release();
 }
 
 /// <summary>What goes to a client with a task.</summary>

@@ -23,5 +23,6 @@ internal sealed class TaskBoard
     public void Add(RemoteTask task) => _tasks[task.Id] = task;
 
     /// <summary>Takes a task down.</summary>
-    public void Remove(RemoteTask task) => _tasks.TryRemove(new KeyValuePair<string, RemoteTask>(task.Id, task));
+    /// <returns>Whether it was there, and not another one of its name.</returns>
+    public bool Remove(RemoteTask task) => _tasks.TryRemove(new KeyValuePair<string, RemoteTask>(task.Id, task));
 }

@@ -108,6 +108,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     /// <summary>Holds a run before its next round, or lets it go on.</summary>
     public async Task HoldAsync(RunHost run, bool paused, CancellationToken ct)
     {
+        // One at a time: the run does what was recorded last.
         await _writing.WaitAsync(ct).ConfigureAwait(false);
         try
         {
@@ -124,19 +125,9 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     /// <summary>Ends a run for good.</summary>
     public async Task CancelAsync(RunHost run, CancellationToken ct)
     {
-        await _writing.WaitAsync(ct).ConfigureAwait(false);
-        try
-        {
-            RequireOpen(run);
-            await RecordAsync(new RunCancelled(run.Id), ct).ConfigureAwait(false);
-
-            // Whoever asked may hang up: what is recorded is done.
-            await run.CancelAsync(CancellationToken.None).ConfigureAwait(false);
-        }
-        finally
-        {
-            _writing.Release();
-        }
+        RequireOpen(run);
+        await RecordAsync(new RunCancelled(run.Id), ct).ConfigureAwait(false);
+        await run.CancelAsync().WaitAsync(ct).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Journal;
 using FedCore.Aggregator.Models;
@@ -25,6 +26,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConcurrentDictionary<string, RemoteTask> _held = new(StringComparer.Ordinal);
     private List<(string TaskId, SpooledUpdate Update)> _recovered;
     private TaskCompletionSource _changed = New();
     private RemoteFleet? _fleet;
@@ -32,6 +34,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     // The engine's state is the engine's; this is folded from the same facts, for everybody else.
     private RunState _state = new();
     private Task _work = Task.CompletedTask;
+    private Task? _cancelling;
     private string? _trouble;
     private bool _isCancelled;
 
@@ -136,13 +139,10 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the run for good.</summary>
-    public async Task CancelAsync(CancellationToken ct)
+    /// <summary>Ends the run for good, once, whoever asks for it and hangs up. Where that fails it can be asked for again.</summary>
+    public Task CancelAsync()
     {
-        _isCancelled = true;
-        await _stop.CancelAsync().ConfigureAwait(false);
-        await _work.WaitAsync(ct).ConfigureAwait(false);
-        await EndCancelledAsync(ct).ConfigureAwait(false);
+        lock (_lock) return _cancelling is { IsFaulted: false } ? _cancelling : _cancelling = Task.Run(StopAndEndAsync);
     }
 
     public void Report(RunEvent value)
@@ -222,16 +222,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
     private async Task RunOnceAsync(CancellationToken ct)
     {
-        var before = new RunState();
-        var saved = new List<CheckpointSaved>();
-        await foreach (RunEvent fact in _journal.ReadAsync(ct).ConfigureAwait(false))
-        {
-            before.Apply(fact);
-            if (before.Checkpoint is { } checkpoint && (saved.Count == 0 || saved[^1] != checkpoint)) saved.Add(checkpoint);
-        }
-
-        await Models.RecoverAsync(saved, ct).ConfigureAwait(false);
-        lock (_lock) _state = before;
+        await Models.RecoverAsync(await ReadAsync(ct).ConfigureAwait(false), ct).ConfigureAwait(false);
         if (_isCancelled) await EndCancelledAsync(ct).ConfigureAwait(false);
         if (HasEnded)
         {
@@ -251,9 +242,10 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             Checkpoints = Models,
             Progress = this,
         });
-        if (before.OpenRound is { } open) fleet.Trace.Open(open.Round);
+        if (_state.OpenRound is { } open) fleet.Trace.Open(open.Round);
         _fleet = fleet;
-        _ = fleet.Settled.ContinueWith(_ => _settled.TrySetResult(), ct, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        ICollection<RemoteTask> held = _held.Values;
+        _ = fleet.Settled.ContinueWith(_ => Drop(held), ct, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
             await engine.RunAsync(server, ct).ConfigureAwait(false);
@@ -262,10 +254,32 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         {
             _fleet = null;
 
-            // What was acknowledged and not yet taken is found again when the engine goes on in this process.
-            _recovered = [.. fleet.Leave(HasEnded)];
-            if (HasEnded) Forget();
+            if (HasEnded)
+            {
+                fleet.End();
+                Forget();
+            }
+            else
+            {
+                // What was acknowledged and not yet taken is found again when the engine goes on in this process.
+                fleet.Leave(_recovered, _held);
+            }
         }
+    }
+
+    // Where the run stands by its journal; and all its checkpoints.
+    private async Task<IReadOnlyList<CheckpointSaved>> ReadAsync(CancellationToken ct)
+    {
+        var state = new RunState();
+        var saved = new List<CheckpointSaved>();
+        await foreach (RunEvent fact in _journal.ReadAsync(ct).ConfigureAwait(false))
+        {
+            state.Apply(fact);
+            if (state.Checkpoint is { } checkpoint && (saved.Count == 0 || saved[^1] != checkpoint)) saved.Add(checkpoint);
+        }
+
+        lock (_lock) _state = state;
+        return saved;
     }
 
     private async ValueTask<ServerState> FirstStateAsync(CancellationToken ct)
@@ -285,21 +299,47 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         }
     }
 
+    private async Task StopAndEndAsync()
+    {
+        _isCancelled = true;
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _work.ConfigureAwait(false);
+        await EndCancelledAsync(CancellationToken.None).ConfigureAwait(false);
+    }
+
+    // It may not have begun, or its last fact may be lost: what the journal holds decides what the end follows.
     private async Task EndCancelledAsync(CancellationToken ct)
     {
-        if (HasEnded) return;
-        var end = new RunEnded(Cancelled, "its coordinator ended it");
-        await _journal.AppendAsync(end, ct).ConfigureAwait(false);
-        Report(end);
+        await ReadAsync(ct).ConfigureAwait(false);
+        if (_state.Opened is null) await RecordAsync(new RunOpened(Plan.Hash, "", Plan.StrategyName), ct).ConfigureAwait(false);
+        if (_state.Ended is null) await RecordAsync(new RunEnded(Cancelled, "its coordinator ended it"), ct).ConfigureAwait(false);
         Forget();
+    }
+
+    private async Task RecordAsync(RunEvent fact, CancellationToken ct)
+    {
+        await _journal.AppendAsync(fact, ct).ConfigureAwait(false);
+        Report(fact);
     }
 
     private void Forget()
     {
         foreach ((_, SpooledUpdate update) in _recovered) update.Release();
         _recovered = [];
-        _settled.TrySetResult();
+        Drop(_held.Values);
         RaiseChanged();
+    }
+
+    // It is known again which tasks are wanted: those that were put up anew.
+    private void Drop(ICollection<RemoteTask> held)
+    {
+        foreach (RemoteTask task in held)
+        {
+            _held.TryRemove(new KeyValuePair<string, RemoteTask>(task.Id, task));
+            if (_parts.Board.Remove(task)) _parts.Spool.Drop(Id, task.Label.Span);
+        }
+
+        _settled.TrySetResult();
     }
 
     private void RaiseChanged()

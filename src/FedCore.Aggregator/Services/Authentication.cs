@@ -44,7 +44,9 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
         if (context.Request.Headers.Authorization is not [{ } authorization] || !authorization.StartsWith(Bearer, StringComparison.Ordinal))
             return Unknown("The call has no token. Send it as \"authorization: Bearer TOKEN\".");
         string token = authorization[Bearer.Length..];
-        Access access = context.GetEndpoint()?.Metadata.GetMetadata<Access>() ?? Access.Coordinators;
+
+        // What there is not may be asked for by everybody who is known: a newer client does without it.
+        Access access = context.GetEndpoint() is { } endpoint ? endpoint.Metadata.GetMetadata<Access>() ?? Access.Coordinators : Access.Everybody;
         if (JoinToken.Matches(JoinToken.Hash(token), coordinatorHash))
         {
             if (!access.ForCoordinators) return Denied("This call is for sites; the token is a coordinator's.");

@@ -66,7 +66,7 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
     {
         RemoteTask? task = Find(request.TaskId, context);
         task?.Hear(parts.Clock.GetTimestamp());
-        return Task.FromResult(new ProgressReply { IsUnwanted = task is not { IsOpen: true } });
+        return Task.FromResult(new ProgressReply { IsUnwanted = task is not ({ IsOpen: true } or { IsHeld: true }) });
     }
 
     public override Task<DeclineReply> DeclineTask(DeclineRequest request, ServerCallContext context)
@@ -101,9 +101,8 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
     {
         var reply = new NextTaskReply();
 
-        // Of an answered task the client may not know that its answer came: it sends it again, and is told.
         foreach (string id in request.TasksAtHand)
-            if (parts.Board.Find(id, site) is not { } task || (!task.IsOpen && task.Update is null)) reply.UnwantedTasks.Add(id);
+            if (parts.Board.Find(id, site) is not { IsWanted: true }) reply.UnwantedTasks.Add(id);
         foreach (UnsettledTask task in request.UnsettledTasks)
         {
             bool? counts = runs.Find(task.RunId) is { } run ? run.SettlementOf(site.Name, task.Round, task.Position) : false;

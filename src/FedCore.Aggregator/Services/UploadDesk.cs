@@ -122,7 +122,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
 
         // Until the runs of an earlier process are taken up, nobody can say what is not wanted.
         if (parts.Board.Find(head.TaskId, site) is null) await runs.Settled.WaitAsync(ct).ConfigureAwait(false);
-        if (parts.Board.Find(head.TaskId, site) is not { } task || (!task.IsOpen && task.Update is null)) throw Unwanted();
+        if (parts.Board.Find(head.TaskId, site) is not { IsWanted: true } task) throw Unwanted();
+        if (task.IsHeld) throw HeldUp();
         UpdateCodec codec = task.Fleet.CodecOf(task.Task);
         UploadTrace.Describe(task, head);
         if (head.Length < 1 || head.Length > codec.MaxByteLength)
@@ -148,7 +149,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         try
         {
             StagedUpload upload = await parts.Spool.StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, ct).ConfigureAwait(false);
-            if (task.IsOpen) return upload;
+            if (task.IsWanted) return upload;
             upload.Discard();
             throw Unwanted();
         }
@@ -161,13 +162,15 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     private static RpcException Unwanted() =>
         RpcFault.Of(StatusCode.FailedPrecondition, "task.unwanted", "Nobody waits for this task: its round has ended, or it was never the site's. Drop the update.", "head.task_id");
 
+    private static RpcException HeldUp() => RpcFault.Of(StatusCode.Unavailable, "run.held-up", "The run is held up by a fault of the aggregator's. Send the update again later.");
+
     private static void CheckContent(RemoteTask task, Action<UpdateCodec> check) => check(task.Fleet.CodecOf(task.Task));
 
     private UploadState Accept(RemoteTask task, UploadHead head, SpooledUpdate update)
     {
         bool showsTiming = task.Fleet.Plan.Discloses(Disclosure.Timing);
         if (!task.Fleet.Answer(task, update, showsTiming && head.HasSteps ? head.Steps : null, showsTiming && head.HasPlannedSteps ? head.PlannedSteps : null))
-            return Known(task, head) ?? throw Unwanted();
+            return Known(task, head) ?? throw (task.IsHeld ? HeldUp() : Unwanted());
         Log.UpdateAccepted(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, head.Length);
         parts.Metrics.UpdateAccepted(task.Fleet.Run);
         UploadTrace.Accepted();

@@ -72,7 +72,7 @@ public class AdminTests
         await aggregator.CreateRunAsync("run", Small);
         await Refusal.ThrowsAsync(StatusCode.AlreadyExists, "run.exists", () => aggregator.CreateRunAsync("run", new SmallRun(rounds: 2)));
         await north.AnswerAsync(await north.TaskAsync(), Small.Update());
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
     }
 
     [Fact]
@@ -97,86 +97,10 @@ public class AdminTests
     }
 
     [Fact]
-    public async Task A_run_that_waits_can_be_paused_resumed_and_cancelled()
-    {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Small);
-        await aggregator.RunAsync("run", run => run.Phase == RunPhase.Waiting);
-        for (int i = 0; i < 2; i++) await aggregator.Admin.PauseRunAsync(Asking, aggregator.AsCoordinator());
-        await north.JoinAsync();
-        await aggregator.RunAsync("run", run => run.Phase == RunPhase.Paused);
-        await aggregator.RestartAsync();
-        await north.JoinAsync();
-        await aggregator.RunAsync("run", run => run.Phase == RunPhase.Paused);
-        for (int i = 0; i < 2; i++) await aggregator.Admin.ResumeRunAsync(Asking, aggregator.AsCoordinator());
-        await aggregator.RunAsync("run", run => run.Phase == RunPhase.Running);
-        Assert.Equal(RunPhase.Cancelled, (await aggregator.Admin.CancelRunAsync(Asking, aggregator.AsCoordinator())).Phase);
-    }
-
-    [Fact]
-    public async Task A_paused_run_holds_its_round_to_the_end_and_no_other()
-    {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", new SmallRun(rounds: 2));
-        TaskOffer task = await north.TaskAsync();
-        Assert.Equal(RunPhase.Running, (await aggregator.Admin.PauseRunAsync(Asking, aggregator.AsCoordinator())).Phase);
-        Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
-        Assert.Equal(1, (await aggregator.RunAsync("run", run => run.Phase == RunPhase.Paused)).Round);
-        await aggregator.Admin.ResumeRunAsync(Asking, aggregator.AsCoordinator());
-        Assert.Equal(2, (await north.TaskAsync()).Round);
-    }
-
-    [Fact]
-    public async Task A_cancelled_run_wants_nothing_any_more_also_behind_a_restart()
-    {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Small);
-        TaskOffer task = await north.TaskAsync();
-        Run cancelled = await aggregator.Admin.CancelRunAsync(Asking, aggregator.AsCoordinator());
-        Assert.Equal((RunPhase.Cancelled, "run.cancelled"), (cancelled.Phase, cancelled.EndCode));
-        for (int i = 0; i < 2; i++)
-        {
-            await Refusal.ThrowsAsync(StatusCode.FailedPrecondition, "task.unwanted", () => north.AnswerAsync(task, Small.Update()));
-            Func<RunRequest, CallOptions, AsyncUnaryCall<Run>>[] calls = [aggregator.Admin.PauseRunAsync, aggregator.Admin.ResumeRunAsync, aggregator.Admin.CancelRunAsync];
-            foreach (Func<RunRequest, CallOptions, AsyncUnaryCall<Run>> call in calls)
-                await Refusal.ThrowsAsync(StatusCode.FailedPrecondition, "run.ended", async () => await call(Asking, aggregator.AsCoordinator()));
-            if (i == 0) await aggregator.RestartAsync();
-        }
-    }
-
-    [Fact]
-    public async Task A_run_that_is_cancelled_by_many_at_once_ends_once()
-    {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Small);
-        await north.TaskAsync();
-        await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ =>
-        {
-            try
-            {
-                await aggregator.Admin.CancelRunAsync(Asking, aggregator.AsCoordinator());
-            }
-            catch (RpcException fault) when (fault.StatusCode == StatusCode.FailedPrecondition)
-            {
-            }
-        }));
-        Assert.Single(await WatchAsync(aggregator, 0), fact => fact.Kind == "runEnded");
-        await aggregator.RestartAsync();
-        Assert.Equal(RunPhase.Cancelled, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
-        Assert.Empty(aggregator.Log.Errors);
-    }
-
-    [Fact]
     public async Task A_watch_shows_all_facts_from_the_first_and_as_they_come_to_the_end()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", new SmallRun(rounds: 2));
-        TaskOffer first = await north.TaskAsync();
+        (TestSite north, TaskOffer first) = await aggregator.AskAsync(new SmallRun(rounds: 2));
         using AsyncServerStreamingCall<RunFact> watch = aggregator.Admin.WatchRun(new WatchRunRequest { RunId = "run" }, aggregator.AsCoordinator());
         var facts = new List<RunFact>();
         while (facts.LastOrDefault()?.Kind != "roundOpened" && await watch.ResponseStream.MoveNext(TestContext.Current.CancellationToken)) facts.Add(watch.ResponseStream.Current);
@@ -187,11 +111,11 @@ public class AdminTests
         Assert.Equal(("runOpened", "runEnded", 2), (facts[0].Kind, facts[^1].Kind, facts.Count(fact => fact.Kind == "roundEnded")));
 
         // Also when it is all over, and from anywhere.
-        Assert.Equal(facts, await WatchAsync(aggregator, 0));
-        Assert.Equal(facts[3..], await WatchAsync(aggregator, 3));
-        Assert.Empty(await WatchAsync(aggregator, facts.Count));
-        Assert.Empty(await WatchAsync(aggregator, long.MaxValue));
-        await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "request.invalid", () => WatchAsync(aggregator, -1));
+        Assert.Equal(facts, await aggregator.FactsAsync("run"));
+        Assert.Equal(facts[3..], await aggregator.FactsAsync("run", 3));
+        Assert.Empty(await aggregator.FactsAsync("run", facts.Count));
+        Assert.Empty(await aggregator.FactsAsync("run", long.MaxValue));
+        await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "request.invalid", () => aggregator.FactsAsync("run", -1));
     }
 
     [Fact]
@@ -208,7 +132,7 @@ public class AdminTests
             done = [.. done, task.TaskId];
         }
 
-        Run run = await aggregator.RunAsync("run", run => run.EndCode.Length > 0);
+        Run run = await aggregator.EndOfAsync("run");
         Assert.Equal(4, (await aggregator.ReceiptsAsync("run")).Count);
         IReadOnlyList<StoredModel> models = (await aggregator.Admin.ListModelsAsync(Asking, aggregator.AsCoordinator())).Models;
         Assert.Equal([0, 3, 4], models.Select(model => model.Round));
@@ -230,7 +154,7 @@ public class AdminTests
             async () => await aggregator.Admin.CancelRunAsync(Asking, options),
             async () => await aggregator.Admin.ListModelsAsync(Asking, options),
             () => aggregator.ReceiptsAsync("run"),
-            () => WatchAsync(aggregator, 0),
+            () => aggregator.FactsAsync("run"),
         ];
         foreach (Func<Task> call in calls) await Refusal.ThrowsAsync(StatusCode.NotFound, "run.unknown", call);
     }
@@ -247,32 +171,5 @@ public class AdminTests
         Assert.Equal("north", (await north.JoinAsync()).Site);
     }
 
-    [Fact]
-    public async Task What_the_journal_lost_once_can_be_done_again_and_lasts()
-    {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        aggregator.Journal.Loses = (_, _) => true;
-        await Refusal.ThrowsAsync(StatusCode.Unavailable, "journal.lost", () => aggregator.AddSiteAsync("south"));
-        await Refusal.ThrowsAsync(StatusCode.Unavailable, "journal.lost", () => aggregator.CreateRunAsync("run", Small, north));
-        aggregator.Journal.Loses = (_, _) => false;
-        await aggregator.AddSiteAsync("south");
-        await aggregator.CreateRunAsync("run", Small, north);
-        await north.TaskAsync();
-        aggregator.Journal.Loses = (stream, _) => stream == "runs";
-        await Refusal.ThrowsAsync(StatusCode.Unavailable, "journal.lost", async () => await aggregator.Admin.CancelRunAsync(Asking, aggregator.AsCoordinator()));
-        aggregator.Journal.Loses = (_, _) => false;
-        await aggregator.Admin.CancelRunAsync(Asking, aggregator.AsCoordinator());
-        await aggregator.RestartAsync();
-        Assert.Equal(RunPhase.Cancelled, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
-        Assert.False((await aggregator.SiteAsync("south")).IsRevoked);
-    }
-
     private static RunRequest Asking => new() { RunId = "run" };
-
-    private static async Task<List<RunFact>> WatchAsync(TestAggregator aggregator, long after)
-    {
-        using AsyncServerStreamingCall<RunFact> watch = aggregator.Admin.WatchRun(new WatchRunRequest { RunId = "run", AfterSequence = after }, aggregator.AsCoordinator());
-        return await watch.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).ToListAsync(TestContext.Current.CancellationToken);
-    }
 }

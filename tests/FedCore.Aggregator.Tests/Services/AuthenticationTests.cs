@@ -110,9 +110,14 @@ public class AuthenticationTests
     public async Task What_is_not_served_is_unimplemented_for_those_who_are_known()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        TestSite north = await aggregator.AddSiteAsync("north");
         using var raw = new RawCalls(aggregator.Address);
-        Assert.Equal(StatusCode.Unimplemented, (await raw.SendAsync("/fedcore.v1.Edge/OfLater", [0, 0, 0, 0, 0], "Bearer " + aggregator.CoordinatorToken, null)).Status);
-        Assert.Equal(StatusCode.Unauthenticated, (await raw.SendAsync("/fedcore.v1.Edge/OfLater", [0, 0, 0, 0, 0], null, null)).Status);
+        foreach (string path in (string[])["/fedcore.v1.Edge/OfLater", "/fedcore.v1.OfLater/Join"])
+        {
+            Assert.Equal(StatusCode.Unimplemented, (await raw.SendAsync(path, [0, 0, 0, 0, 0], "Bearer " + north.Token, Client)).Status);
+            Assert.Equal(StatusCode.Unimplemented, (await raw.SendAsync(path, [0, 0, 0, 0, 0], "Bearer " + aggregator.CoordinatorToken, null)).Status);
+            Assert.Equal(StatusCode.Unauthenticated, (await raw.SendAsync(path, [0, 0, 0, 0, 0], null, null)).Status);
+        }
     }
 
     [Fact]
@@ -151,7 +156,7 @@ public class AuthenticationTests
         SiteStatus status = await aggregator.SiteAsync("north");
         Assert.Equal((false, true, ""), (status.IsConnected, status.IsRevoked, status.Activity));
         await south.StreamAsync(SmallRun.HeadOf((await south.TaskAsync()).TaskId, update), update);
-        await aggregator.RunAsync("run", now => now.EndCode.Length > 0);
+        await aggregator.EndOfAsync("run");
         Assert.Contains("\"client.revoked\"", Assert.Single(await aggregator.ReceiptsAsync("run")), StringComparison.Ordinal);
     }
 }

@@ -15,9 +15,7 @@ public class BlobTests
     public async Task A_site_reads_what_its_task_names_from_any_offset()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Large);
-        TaskOffer task = await north.TaskAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Large);
         byte[] model = await north.DownloadAsync(task.Model.Digest);
         Assert.Equal(task.Model.Length, model.Length);
         Assert.Equal(task.Model.Digest.ToByteArray(), SHA256.HashData(model));
@@ -34,9 +32,7 @@ public class BlobTests
     public async Task An_offset_outside_is_refused(long offset)
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Large);
-        TaskOffer task = await north.TaskAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Large);
         Assert.Equal("offset", (await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "request.invalid", () => north.DownloadAsync(task.Model.Digest, offset))).Field);
     }
 

@@ -6,15 +6,17 @@ namespace FedCore.Aggregator.Tests.Services;
 /// <summary>One site, one client: which of two with the same token speaks for it.</summary>
 public class ClientIdentityTests
 {
+    private const int Liveness = 10;
+
     [Fact]
     public async Task A_second_client_is_refused_until_the_first_is_gone()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite first = await aggregator.AddSiteAsync("north"), second = first.Other();
         await first.JoinAsync();
         await Refusal.ThrowsAsync(StatusCode.AlreadyExists, "client.duplicate", second.JoinAsync);
         Assert.Equal("north", (await first.JoinAsync()).Site);
-        aggregator.Clock.Pass(TimeSpan.FromSeconds(5));
+        aggregator.Clock.Pass(TimeSpan.FromSeconds(Liveness));
         Assert.Equal("north", (await second.JoinAsync()).Site);
         await Refusal.ThrowsAsync(StatusCode.AlreadyExists, "client.duplicate", first.JoinAsync);
     }
@@ -22,7 +24,7 @@ public class ClientIdentityTests
     [Fact]
     public async Task A_client_that_waits_for_work_is_not_gone()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite first = await aggregator.AddSiteAsync("north");
         using AsyncUnaryCall<NextTaskReply> poll = first.Poll();
         await aggregator.PollIsOpenAsync("north");
@@ -33,7 +35,7 @@ public class ClientIdentityTests
     [Fact]
     public async Task A_client_that_hangs_up_makes_room()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite first = await aggregator.AddSiteAsync("north");
         using (first.Poll()) await aggregator.PollIsOpenAsync("north");
         await TestAggregator.UntilAsync(async () => !(await aggregator.SiteAsync("north")).IsConnected);
@@ -43,7 +45,7 @@ public class ClientIdentityTests
     [Fact]
     public async Task A_client_that_was_started_anew_takes_the_place_of_its_old_self()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite old = await aggregator.AddSiteAsync("north");
         using AsyncUnaryCall<NextTaskReply> poll = old.Poll();
         await aggregator.PollIsOpenAsync("north");
@@ -57,7 +59,7 @@ public class ClientIdentityTests
     [Fact]
     public async Task Of_a_data_folder_and_its_copy_the_one_that_was_not_started_last_is_refused()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite original = await aggregator.AddSiteAsync("north");
         await aggregator.CreateRunAsync("run", new SmallRun());
         TaskOffer task = await original.TaskAsync();
@@ -76,9 +78,11 @@ public class ClientIdentityTests
     [InlineData(1, 0, -1, "memory_bytes")]
     public async Task A_site_that_says_what_cannot_be_is_told_so(int software, int cores, long memory, string field)
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
         var request = new JoinRequest { Software = new string('x', software), Cores = cores, MemoryBytes = memory };
         Assert.Equal(field, (await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "request.invalid", async () => await north.Edge.JoinAsync(request, north.Options()))).Field);
     }
+
+    private static Task<TestAggregator> StartAsync() => TestAggregator.StartAsync(settings => settings with { LivenessSeconds = Liveness });
 }

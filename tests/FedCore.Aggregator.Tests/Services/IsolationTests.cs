@@ -2,6 +2,7 @@ using FedCore.Naming;
 using FedCore.Protocol.V1;
 using FedCore.Strategies;
 using FedCore.Updates;
+using Grpc.Core;
 
 namespace FedCore.Aggregator.Tests.Services;
 
@@ -25,7 +26,7 @@ public class IsolationTests
             done = [.. done, task.TaskId];
         }
 
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("good", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("good")).Phase);
         Run bad = await aggregator.RunAsync("bad", run => run.Phase == RunPhase.Waiting);
         Assert.Equal((Failing.Message, 0), (bad.Message, bad.Round));
         Assert.All(aggregator.Log.Errors, error => Assert.StartsWith("Run bad is held up", error, StringComparison.Ordinal));
@@ -45,13 +46,44 @@ public class IsolationTests
         await aggregator.RestartAsync(journal => journal.Hides = stream => stream == "run/bad");
         Assert.Equal(good.TaskId, (await north.TaskAsync(bad.TaskId)).TaskId);
         Assert.True((await north.AnswerAsync(good, small.Update())).IsAccepted);
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("good", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("good")).Phase);
 
         // When its journal can be read again it goes on by itself.
         aggregator.Journal.Hides = _ => false;
         Assert.Equal(bad.TaskId, (await north.TaskAsync()).TaskId);
         await north.AnswerAsync(bad, small.Update());
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("bad", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("bad")).Phase);
+    }
+
+    [Fact]
+    public async Task While_a_run_is_held_up_its_sites_keep_what_they_have()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync(settings => settings with { PollSeconds = 1, LivenessSeconds = 60 });
+        TestSite north = await aggregator.AddSiteAsync("north"), south = await aggregator.AddSiteAsync("south");
+        var large = new SmallRun(inputs: SmallRun.LargeInputs);
+        byte[] update = large.Update();
+        await south.JoinAsync();
+        await aggregator.CreateRunAsync("run", large, north, south);
+        TaskOffer answered = await north.TaskAsync(), task = await south.TaskAsync();
+        UploadHead head = SmallRun.HeadOf(task.TaskId, update);
+        await south.SendPartAsync(head, update, 0, 1000);
+
+        // The journal loses that north has answered, and cannot be read for a while.
+        aggregator.Journal.Loses = (_, kind) => kind == "replyTaken";
+        aggregator.Journal.Hides = stream => stream == "run/run";
+        Assert.True((await north.StreamAsync(SmallRun.HeadOf(answered.TaskId, update), update)).IsAccepted);
+        await aggregator.RunAsync("run", run => run.Phase == RunPhase.Waiting);
+        await Refusal.ThrowsAsync(StatusCode.Unavailable, "run.held-up", () => south.FindAsync(head));
+        Assert.False((await south.Edge.ReportProgressAsync(new ProgressRequest { TaskId = task.TaskId }, south.Options())).IsUnwanted);
+        Assert.Equal(new NextTaskReply(), await south.Poll(task.TaskId));
+        aggregator.Journal.Loses = (_, _) => false;
+        aggregator.Journal.Hides = _ => false;
+        Assert.Equal(task.TaskId, (await south.TaskAsync()).TaskId);
+        Assert.Equal(new UploadState { Offset = 1000 }, await south.FindAsync(head));
+        Assert.True((await south.StreamAsync(head, update, 1000)).IsAccepted);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
+        Assert.Contains("\"contributors\":2", Assert.Single(await aggregator.ReceiptsAsync("run")), StringComparison.Ordinal);
+        Assert.Empty(aggregator.HalfUploadsOf("run"));
     }
 
     internal sealed class Failing : FedAvg

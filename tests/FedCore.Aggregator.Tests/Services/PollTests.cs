@@ -8,10 +8,12 @@ namespace FedCore.Aggregator.Tests.Services;
 /// <summary>How sites wait for work, and what is taken for lost.</summary>
 public class PollTests
 {
+    private const int Liveness = 10;
+
     [Fact]
     public async Task Work_is_answered_the_moment_there_is_some()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
         using AsyncUnaryCall<NextTaskReply> poll = north.Poll();
         await aggregator.PollIsOpenAsync("north");
@@ -27,7 +29,7 @@ public class PollTests
     [Fact]
     public async Task A_call_is_answered_without_work_when_it_has_waited()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
         using AsyncUnaryCall<NextTaskReply> poll = north.Poll();
         await aggregator.PollIsOpenAsync("north");
@@ -38,7 +40,7 @@ public class PollTests
     [Fact]
     public async Task A_second_call_ends_the_first()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
         using AsyncUnaryCall<NextTaskReply> first = north.Poll();
         await aggregator.PollIsOpenAsync("north");
@@ -51,19 +53,17 @@ public class PollTests
     [Fact]
     public async Task A_task_whose_call_broke_is_offered_again()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", new SmallRun());
-        TaskOffer task = await north.TaskAsync();
+        await using TestAggregator aggregator = await StartAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(new SmallRun());
         Assert.Equal(task.TaskId, (await north.TaskAsync()).TaskId);
         await north.AnswerAsync(task, new SmallRun().Update());
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
+        Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
     }
 
     [Fact]
     public async Task What_is_unwanted_is_said_at_once()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
         string task = new('0', 32);
         var watch = Stopwatch.StartNew();
@@ -74,16 +74,16 @@ public class PollTests
     [Fact]
     public async Task A_task_of_which_nothing_is_heard_is_lost_and_one_that_is_reported_on_is_not()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north"), south = await aggregator.AddSiteAsync("south");
         await north.JoinAsync();
         await aggregator.CreateRunAsync("run", new SmallRun(), north, south);
         TaskOffer kept = await north.TaskAsync();
         await south.TaskAsync();
         var progress = new ProgressRequest { TaskId = kept.TaskId, Steps = -1 };
-        aggregator.Clock.Pass(TimeSpan.FromSeconds(4));
+        aggregator.Clock.Pass(TimeSpan.FromSeconds(0.7 * Liveness));
         Assert.False((await north.Edge.ReportProgressAsync(progress, north.Options())).IsUnwanted);
-        aggregator.Clock.Pass(TimeSpan.FromSeconds(4));
+        aggregator.Clock.Pass(TimeSpan.FromSeconds(0.7 * Liveness));
         Assert.False((await north.Edge.ReportProgressAsync(progress, north.Options())).IsUnwanted);
         await TestAggregator.UntilAsync(async () =>
         {
@@ -91,7 +91,7 @@ public class PollTests
             return (await aggregator.SiteAsync("south")).Activity.Length == 0;
         });
         await north.AnswerAsync(kept, new SmallRun().Update());
-        await aggregator.RunAsync("run", run => run.EndCode.Length > 0);
+        await aggregator.EndOfAsync("run");
         string receipt = Assert.Single(await aggregator.ReceiptsAsync("run"));
         Assert.Contains("\"client\":\"north\",\"outcome\":\"reported\"", receipt, StringComparison.Ordinal);
         Assert.Contains("\"client\":\"south\",\"outcome\":\"lost\",\"reason\":\"client.silent\"", receipt, StringComparison.Ordinal);
@@ -100,7 +100,7 @@ public class PollTests
     [Fact]
     public async Task Lists_that_no_client_has_are_refused()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
         var tasks = new NextTaskRequest { TasksAtHand = { Enumerable.Repeat(new string('0', 32), 1001) } };
         var unsettled = new NextTaskRequest { UnsettledTasks = { Enumerable.Repeat(new UnsettledTask(), 1001) } };
@@ -112,16 +112,19 @@ public class PollTests
     [Fact]
     public async Task Of_a_task_that_never_was_nothing_counts()
     {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await using TestAggregator aggregator = await StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
         await aggregator.CreateRunAsync("run", new SmallRun(), north);
         await north.AnswerAsync(await north.TaskAsync(), new SmallRun().Update());
-        await aggregator.RunAsync("run", run => run.EndCode.Length > 0);
+        await aggregator.EndOfAsync("run");
         var request = new NextTaskRequest();
-        foreach ((string run, int round, int position) in ((string, int, int)[])[("run", 1, 0), ("run", 1, 1), ("run", 1, -1), ("run", 0, 0), ("run", int.MinValue, 0), ("run", int.MaxValue, int.MaxValue), ("none", 1, 0)])
+        (string, int, int)[] asked = [("run", 1, 0), ("run", 1, 1), ("run", 1, -1), ("run", 0, 0), ("run", int.MinValue, 0), ("run", int.MaxValue, int.MaxValue), ("none", 1, 0)];
+        foreach ((string run, int round, int position) in asked)
             request.UnsettledTasks.Add(new UnsettledTask { TaskId = $"{run} {round} {position}", RunId = run, Round = round, Position = position });
         NextTaskReply reply = await north.Edge.NextTaskAsync(request, north.Options());
         Assert.Equal(["run 1 0"], reply.Settlements.Where(settlement => settlement.Counts).Select(settlement => settlement.TaskId));
         Assert.Equal(request.UnsettledTasks.Count, reply.Settlements.Count);
     }
+
+    private static Task<TestAggregator> StartAsync() => TestAggregator.StartAsync(settings => settings with { LivenessSeconds = Liveness });
 }

@@ -41,7 +41,8 @@ internal sealed class RawCalls(Uri address, bool isWeb = false) : IDisposable
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(address, path)) { Content = content };
         (request.Version, request.VersionPolicy) = (isWeb ? HttpVersion.Version11 : HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact);
         content.Headers.ContentType = new MediaTypeHeaderValue(isWeb ? "application/grpc-web" : "application/grpc");
-        foreach ((string name, string? value) in ((string, string?)[])[("authorization", authorization), (ProtocolVersion.ClientField, client), (ProtocolVersion.Field, version), ("grpc-timeout", timeout)])
+        (string, string?)[] fields = [("authorization", authorization), (ProtocolVersion.ClientField, client), (ProtocolVersion.Field, version), ("grpc-timeout", timeout)];
+        foreach ((string name, string? value) in fields)
             if (value is not null) request.Headers.TryAddWithoutValidation(name, value);
         using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
         byte[] body = await response.Content.ReadAsByteArrayAsync(ct);

@@ -56,7 +56,7 @@ internal sealed class TestAggregator : IAsyncDisposable
     /// <param name="names">The names of strategies and other parts of runs.</param>
     public static async Task<TestAggregator> StartAsync(Func<AggregatorSettings, AggregatorSettings>? change = null, Registry? names = null)
     {
-        var settings = new AggregatorSettings { Listen = ["http://127.0.0.1:0"], ListenWeb = "http://127.0.0.1:0", Threads = 1, PollSeconds = 55, LivenessSeconds = 5 };
+        var settings = new AggregatorSettings { Listen = ["http://127.0.0.1:0"], ListenWeb = "http://127.0.0.1:0", Threads = 1, PollSeconds = 55, LivenessSeconds = 60 };
         var aggregator = new TestAggregator(change?.Invoke(settings) ?? settings, names ?? Registry.CreateDefault());
         await aggregator.StartAsync();
         return aggregator;
@@ -97,6 +97,22 @@ internal sealed class TestAggregator : IAsyncDisposable
         return await Admin.CreateRunAsync(request, AsCoordinator());
     }
 
+    /// <summary>Adds a site whose client is there.</summary>
+    public async Task<TestSite> JoinedAsync(string name)
+    {
+        TestSite site = await AddSiteAsync(name);
+        await site.JoinAsync();
+        return site;
+    }
+
+    /// <summary>Adds the site "north", defines the run "run" for it and others, and lets it ask for its task.</summary>
+    public async Task<(TestSite North, TaskOffer Task)> AskAsync(SmallRun run, params TestSite[] others)
+    {
+        TestSite north = await AddSiteAsync("north");
+        await CreateRunAsync("run", run, [north, .. others]);
+        return (north, await north.TaskAsync());
+    }
+
     public async Task<Run> RunAsync(string name) => await Admin.GetRunAsync(new RunRequest { RunId = name }, AsCoordinator());
 
     /// <summary>Waits until a run is as it is to be.</summary>
@@ -106,6 +122,9 @@ internal sealed class TestAggregator : IAsyncDisposable
         await UntilAsync(async () => isSo(run = await RunAsync(name)));
         return run;
     }
+
+    /// <summary>Waits until a run has ended.</summary>
+    public Task<Run> EndOfAsync(string name) => RunAsync(name, run => run.EndCode.Length > 0);
 
     public async Task<SiteStatus> SiteAsync(string name) => (await Admin.ListSitesAsync(new ListSitesRequest(), AsCoordinator())).Sites.Single(site => site.Name == name);
 
@@ -129,6 +148,13 @@ internal sealed class TestAggregator : IAsyncDisposable
     {
         using AsyncServerStreamingCall<RunReceipt> call = Admin.ListReceipts(new RunRequest { RunId = run }, AsCoordinator());
         return await call.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).Select(receipt => receipt.Json).ToListAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>The facts of a run behind one of them, until it ends.</summary>
+    public async Task<IReadOnlyList<RunFact>> FactsAsync(string run, long after = 0)
+    {
+        using AsyncServerStreamingCall<RunFact> watch = Admin.WatchRun(new WatchRunRequest { RunId = run, AfterSequence = after }, AsCoordinator());
+        return await watch.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).ToListAsync(TestContext.Current.CancellationToken);
     }
 
     /// <summary>Waits until something is so.</summary>

@@ -20,12 +20,18 @@ internal sealed class TestSite(TestAggregator aggregator, string name, string to
     /// <summary>How often it was started.</summary>
     public long Start { get; init; } = 1;
 
-    public Edge.EdgeClient Edge => new(aggregator.Invoker);
+    /// <summary>Where its calls go; null for where all others do.</summary>
+    public CallInvoker? Line { get; init; }
 
-    public UploadsClient Uploads => new(aggregator.Invoker);
+    public Edge.EdgeClient Edge => new(Line ?? aggregator.Invoker);
+
+    public UploadsClient Uploads => new(Line ?? aggregator.Invoker);
 
     /// <summary>Another client with the same token.</summary>
     public TestSite Other() => new(aggregator, name, token);
+
+    /// <summary>The client over another line.</summary>
+    public TestSite Over(CallInvoker line) => new(aggregator, name, token) { Client = Client, Start = Start, Line = line };
 
     /// <summary>The client after it was started once more.</summary>
     public TestSite Restarted() => new(aggregator, name, token) { Client = Client, Start = Start + 1 };
@@ -86,7 +92,7 @@ internal sealed class TestSite(TestAggregator aggregator, string name, string to
     /// <summary>Answers a task with an update in one call.</summary>
     public Task<UploadState> AnswerAsync(TaskOffer task, byte[] update) => SendPartAsync(SmallRun.HeadOf(task.TaskId, update), update);
 
-    public Task<byte[]> DownloadAsync(ByteString digest, long offset = 0) => DownloadAsync(aggregator.Blobs, digest, offset, Options());
+    public Task<byte[]> DownloadAsync(ByteString digest, long offset = 0) => DownloadAsync(new BlobsClient(Line ?? aggregator.Invoker), digest, offset, Options());
 
     public static async Task<byte[]> DownloadAsync(BlobsClient blobs, ByteString digest, long offset, CallOptions options)
     {

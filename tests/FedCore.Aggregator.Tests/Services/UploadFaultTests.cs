@@ -5,7 +5,7 @@ using Grpc.Core;
 
 namespace FedCore.Aggregator.Tests.Services;
 
-/// <summary>What is no update of its task, and what a full disk or a lost journal makes of one that is.</summary>
+/// <summary>What is no update of its task.</summary>
 public class UploadFaultTests
 {
     private static readonly SmallRun Small = new(), Large = new(inputs: SmallRun.LargeInputs);
@@ -19,10 +19,9 @@ public class UploadFaultTests
     public async Task A_length_that_no_update_of_the_task_has_takes_no_room(long length)
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Large);
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Large);
         byte[] update = Large.Update();
-        UploadHead head = SmallRun.HeadOf((await north.TaskAsync()).TaskId, update);
+        UploadHead head = SmallRun.HeadOf(task.TaskId, update);
         head.Length = length;
         await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "update.length", () => north.FindAsync(head));
         await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "update.length", () => north.SendPartAsync(head, update, 0, 10));
@@ -35,10 +34,9 @@ public class UploadFaultTests
     public async Task More_bytes_than_were_announced_are_refused_and_what_was_there_stays()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Large);
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Large);
         byte[] update = Large.Update();
-        UploadHead head = SmallRun.HeadOf((await north.TaskAsync()).TaskId, update);
+        UploadHead head = SmallRun.HeadOf(task.TaskId, update);
         await north.StreamAsync(head, update[..^10]);
         await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "update.length", () => north.SendPartAsync(head, [.. update, 1], update.Length - 10));
         Assert.True((await north.SendPartAsync(head, update, update.Length - 10)).IsAccepted);
@@ -51,9 +49,7 @@ public class UploadFaultTests
     {
         SmallRun run = isLarge ? Large : Small;
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", run);
-        TaskOffer task = await north.TaskAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(run);
 
         // Damaged on the way, so that it is not even a number.
         byte[] update = run.Update(), damaged = run.Update(float.NaN);
@@ -140,79 +136,24 @@ public class UploadFaultTests
     public async Task Fields_that_nobody_knows_change_nothing_about_an_update()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Small);
-        UploadHead head = SmallRun.HeadOf((await north.TaskAsync()).TaskId, Small.Update());
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Small);
+        UploadHead head = SmallRun.HeadOf(task.TaskId, Small.Update());
 
         // Field 99, ten thousand bytes.
         head.MergeFrom((byte[])[0x9a, 0x06, 0x90, 0x4e, .. new byte[10_000]]);
         Assert.True((await north.SendPartAsync(head, Small.Update())).IsAccepted);
     }
 
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Where_the_disk_is_full_the_site_is_told_and_sends_again_when_there_is_room(bool isLarge)
-    {
-        SmallRun run = isLarge ? Large : Small;
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", run);
-        byte[] update = run.Update();
-        UploadHead head = SmallRun.HeadOf((await north.TaskAsync()).TaskId, update);
-        aggregator.Disk.OnSync = () => throw new IOException("No space left on device", 28);
-        for (int i = 0; i < 3; i++)
-            await Refusal.ThrowsAsync(StatusCode.ResourceExhausted, "spool.full", () => isLarge ? north.StreamAsync(head, update) : north.SendPartAsync(head, update));
-        Assert.Equal("north", (await north.JoinAsync()).Site);
-        aggregator.Disk.OnSync = null;
-        Assert.True((await north.StreamAsync(head, update)).IsAccepted);
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
-        Assert.Empty(aggregator.Log.Errors);
-    }
-
-    [Fact]
-    public async Task A_disk_that_fails_is_no_fault_of_the_sites()
-    {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Small);
-        TaskOffer task = await north.TaskAsync();
-        aggregator.Disk.OnSync = TestDisk.Fail;
-        await Refusal.ThrowsAsync(StatusCode.Unavailable, "spool.sync", () => north.AnswerAsync(task, Small.Update()));
-        aggregator.Disk.OnSync = null;
-        Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
-    }
-
-    [Theory]
-    [InlineData("replyTaken")]
-    [InlineData("setClosed")]
-    [InlineData("roundEnded")]
-    public async Task An_acknowledged_update_counts_also_where_the_journal_loses_what_follows(string kind)
-    {
-        await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north");
-        await aggregator.CreateRunAsync("run", Small);
-        TaskOffer task = await north.TaskAsync();
-        int losses = 0;
-        aggregator.Journal.Loses = (stream, what) => stream == "run/run" && what == kind && losses++ == 0;
-        Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
-        Assert.Equal(RunPhase.Completed, (await aggregator.RunAsync("run", run => run.EndCode.Length > 0)).Phase);
-        Assert.InRange(losses, 1, int.MaxValue);
-        Assert.Contains("\"contributors\":1", Assert.Single(await aggregator.ReceiptsAsync("run")), StringComparison.Ordinal);
-    }
-
     private static async Task AssertEndsItsTaskAsync(SmallRun run, byte[] update, string code)
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        TestSite north = await aggregator.AddSiteAsync("north"), south = await aggregator.AddSiteAsync("south");
-        await south.JoinAsync();
-        await aggregator.CreateRunAsync("run", run, north, south);
-        TaskOffer task = await north.TaskAsync();
+        TestSite south = await aggregator.JoinedAsync("south");
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(run, south);
         UploadHead head = SmallRun.HeadOf(task.TaskId, update);
         await Refusal.ThrowsAsync(StatusCode.InvalidArgument, code, () => north.StreamAsync(head, update));
         await Refusal.ThrowsAsync(StatusCode.FailedPrecondition, "task.unwanted", () => north.StreamAsync(head, update));
         await south.Edge.DeclineTaskAsync(new DeclineRequest { TaskId = (await south.TaskAsync()).TaskId, Reason = "client.memory" }, south.Options());
-        await aggregator.RunAsync("run", now => now.EndCode.Length > 0);
+        await aggregator.EndOfAsync("run");
         Assert.Contains($"\"outcome\":\"refused\",\"reason\":\"{code}\"", Assert.Single(await aggregator.ReceiptsAsync("run")), StringComparison.Ordinal);
     }
 }
