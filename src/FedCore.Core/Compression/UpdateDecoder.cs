@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using FedCore.Numerics;
 using FedCore.Updates;
@@ -10,8 +11,8 @@ internal sealed class UpdateDecoder : IUpdateReader
     private readonly UpdateCodec _codec;
     private readonly int _round;
     private readonly double[] _scalars;
-    private readonly float[] _block = new float[VectorBlocks.BlockLength];
     private readonly IEncodedUpdate _bytes;
+    private float[]? _block;
     private long _place;
 
     // The section that is being read: where it begins, and what is yet to be read of it.
@@ -41,7 +42,7 @@ internal sealed class UpdateDecoder : IUpdateReader
     {
         if (offset != _next) throw new InvalidOperationException($"Element {_next} is the next to be read, not {offset}.");
         if (_next == _end) BeginSection();
-        Span<float> block = _block.AsSpan(0, (int)Math.Min(VectorBlocks.BlockLength, _end - _next));
+        Span<float> block = (_block ??= ArrayPool<float>.Shared.Rent(VectorBlocks.BlockLength)).AsSpan(0, (int)Math.Min(VectorBlocks.BlockLength, _end - _next));
         if (_codec.SparsifierOf(Section) is null) _codec.FormatOf(Section).Decode(Take(_codec.FormatOf(Section).ByteLength(block.Length)), block);
         else ReadSome(block);
         _next += block.Length;
@@ -49,7 +50,12 @@ internal sealed class UpdateDecoder : IUpdateReader
         return block;
     }
 
-    public void Dispose() => _bytes.Dispose();
+    public void Dispose()
+    {
+        if (_block is not null) ArrayPool<float>.Shared.Return(_block);
+        _block = null;
+        _bytes.Dispose();
+    }
 
     private long Left => _bytes.Length - _place;
 
