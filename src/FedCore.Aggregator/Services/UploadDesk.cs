@@ -36,22 +36,15 @@ internal sealed class UploadDesk(AggregatorParts parts)
         RemoteTask task = Check(site, head);
         if (Known(task, head) is { } known) return known;
         task.Hear(parts.Clock.GetTimestamp());
-        byte[]? copy = data.IsSingleSegment ? null : ArrayPool<byte>.Shared.Rent((int)data.Length);
         try
         {
-            if (copy is not null) data.CopyTo(copy);
-            ReadOnlyMemory<byte> bytes = copy is null ? data.First : copy.AsMemory(0, (int)data.Length);
-            CheckContent(task, codec => codec.Check(bytes, task.Task.Round));
-            SpooledUpdate update = await parts.Spool.AppendAsync(task.Fleet.Run, head.ToByteArray(), new ReadOnlySequence<byte>(bytes), head.Digest.Memory, ct).ConfigureAwait(false);
+            CheckContent(task, new EncodedInPieces(data));
+            SpooledUpdate update = await parts.Spool.AppendAsync(task.Fleet.Run, head.ToByteArray(), data, head.Digest.Memory, ct).ConfigureAwait(false);
             return Accept(task, head, update);
         }
         catch (FedCoreException fault)
         {
             throw Refused(task, fault);
-        }
-        finally
-        {
-            if (copy is not null) ArrayPool<byte>.Shared.Return(copy);
         }
     }
 
@@ -86,7 +79,7 @@ internal sealed class UploadDesk(AggregatorParts parts)
             SpooledUpdate update = await upload.CompleteAsync().ConfigureAwait(false);
             try
             {
-                CheckContent(task, codec => codec.Check(update.OpenRead(), task.Task.Round));
+                CheckContent(task, update.OpenRead());
             }
             catch
             {
@@ -139,7 +132,7 @@ internal sealed class UploadDesk(AggregatorParts parts)
         }
     }
 
-    private static void CheckContent(RemoteTask task, Action<UpdateCodec> check) => check(task.Fleet.CodecOf(task.Task));
+    private static void CheckContent(RemoteTask task, IEncodedUpdate content) => task.Fleet.CodecOf(task.Task).Check(content, task.Task.Round);
 
     private UploadState Accept(RemoteTask task, UploadHead head, SpooledUpdate update)
     {
