@@ -10,6 +10,7 @@ using FedCore.Aggregator.Storage;
 using FedCore.Aggregator.Telemetry;
 using FedCore.Naming;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -84,7 +85,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         builder.Services.AddLogging().AddSingleton(loggers);
         IReadOnlyList<string> insecure = [];
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => insecure = Endpoints.Configure(kestrel, settings));
-        builder.Services.AddRoutingCore();
+        builder.Services.AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(new BlockPool(seams.Clock));
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         string folder = Path.GetFullPath(settings.DataFolder);
