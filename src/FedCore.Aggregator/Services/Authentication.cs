@@ -18,23 +18,13 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
 {
     private const string Bearer = "Bearer ", Edge = "/fedcore.v1.Edge/", Uploads = "/fedcore.v1.Uploads/", Admin = "/fedcore.v1.Admin/", All = "/fedcore.v1.";
 
-    public async Task InvokeAsync(HttpContext context, RequestDelegate next)
+    public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         string path = context.Request.Path.Value ?? "";
-        if (!path.StartsWith(All, StringComparison.Ordinal))
-        {
-            await next(context).ConfigureAwait(false);
-            return;
-        }
-
-        if (Check(context, path) is { } refused)
-        {
-            Log.CallRefused(logger, Shown.Of(path), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
-            Refuse(context.Response, refused.Status, refused.Message, refused.Fault);
-            return;
-        }
-
-        await next(context).ConfigureAwait(false);
+        if (!path.StartsWith(All, StringComparison.Ordinal) || Check(context, path) is not { } refused) return next(context);
+        Log.CallRefused(logger, Shown.Of(path), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
+        Refuse(context.Response, refused.Status, refused.Message, refused.Fault);
+        return Task.CompletedTask;
     }
 
     private (StatusCode Status, string Message, Fault Fault)? Check(HttpContext context, string path)

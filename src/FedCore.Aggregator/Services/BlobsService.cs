@@ -12,7 +12,7 @@ namespace FedCore.Aggregator.Services;
 /// <summary>The store as clients and coordinators see it: <c>fedcore.v1.Blobs</c>.</summary>
 internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
 {
-    private const int ChunkBytes = 64 * 1024, DigestBytes = 32;
+    private const int ChunkBytes = 128 * 1024, DigestBytes = 32;
 
     public override async Task Download(DownloadRequest request, IServerStreamWriter<Chunk> responseStream, ServerCallContext context)
     {
