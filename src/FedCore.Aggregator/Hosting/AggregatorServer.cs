@@ -84,8 +84,8 @@ public sealed class AggregatorServer : IAsyncDisposable
         ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
         builder.Services.AddLogging().AddSingleton(loggers);
         IReadOnlyList<string> insecure = [];
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => insecure = Endpoints.Configure(kestrel, settings));
-        builder.Services.AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(new BlockPool(seams.Clock));
+        builder.WebHost.UseKestrelCore().UseSockets(Endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => insecure = Endpoints.Configure(kestrel, settings));
+        builder.Services.AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(Own(new BlockPool(seams.Clock)));
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         string folder = Path.GetFullPath(settings.DataFolder);

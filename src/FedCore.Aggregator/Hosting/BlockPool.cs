@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Connections;
 namespace FedCore.Aggregator.Hosting;
 
 /// <summary>
-/// The memory that goes between Kestrel's sockets and the calls, in blocks as long as a frame of HTTP/2. Kestrel's own have a quarter of that, so that an update
-/// of a few megabytes takes four times as many reads from its socket. Safe for many threads.
+/// The memory that goes between Kestrel's sockets and the calls, in blocks of 16 KiB. Kestrel's own have a quarter of that, so that an update of a few megabytes
+/// takes four times as many reads from its socket. Safe for many threads.
 /// </summary>
 internal sealed class BlockPool : MemoryPool<byte>, IMemoryPoolFactory<byte>
 {
@@ -43,8 +43,8 @@ internal sealed class BlockPool : MemoryPool<byte>, IMemoryPoolFactory<byte>
     // Those who still hold blocks may give them back.
     protected override void Dispose(bool disposing) => _trims.Dispose();
 
-    // What nobody has used since the last time is given back.
-    private void Trim()
+    /// <summary>Gives back what nobody has used since the last time. It happens by itself, too.</summary>
+    public void Trim()
     {
         lock (_lock)
         {
