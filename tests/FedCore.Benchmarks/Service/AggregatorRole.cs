@@ -32,7 +32,8 @@ internal static class AggregatorRole
 
             // Whoever started this process is gone.
             Environment.Exit(0);
-        }) { IsBackground = true }.Start();
+        })
+        { IsBackground = true }.Start();
         return CommandLine.RunAsync(["aggregator", .. arguments], Console.Out, TextWriter.Null);
     }
 }

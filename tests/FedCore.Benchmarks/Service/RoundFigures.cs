@@ -32,7 +32,7 @@ internal static class RoundFigures
         using AggregatorProcess aggregator = await AggregatorProcess.StartAsync(siteCount);
         ChildProcess process = aggregator.Process;
         double startMb = process.AnonymousMb;
-        using var sites = new SiteProcesses(aggregator, answers: true, [.. before, run]);
+        using var sites = new SiteProcesses(aggregator, aggregator.Tokens, answers: true, [.. before, run]);
         await sites.WaitingAsync();
         foreach (ServiceRun earlier in before)
         {

@@ -2,20 +2,20 @@ using System.Text.Json;
 
 namespace FedCore.Benchmarks.Service;
 
-/// <summary>The sites of an aggregator, in two processes.</summary>
+/// <summary>Sites of an aggregator, in two processes.</summary>
 internal sealed class SiteProcesses : IDisposable
 {
     private const int Count = 2;
 
     private readonly ChildProcess[] _processes;
 
-    public SiteProcesses(AggregatorProcess aggregator, bool answers, params IReadOnlyList<ServiceRun> runs)
+    public SiteProcesses(AggregatorProcess aggregator, IReadOnlyList<string> tokens, bool answers, params IReadOnlyList<ServiceRun> runs)
     {
         _processes = [.. Enumerable.Range(0, Count).Select(_ => new ChildProcess(SiteRole.Argument))];
         for (int i = 0; i < Count; i++)
         {
-            string[] tokens = [.. aggregator.Tokens.Where((_, number) => number % Count == i)];
-            _processes[i].Send(JsonSerializer.Serialize(new SiteLoad(aggregator.Address, aggregator.Certificate, tokens, runs, answers)));
+            string[] share = [.. tokens.Where((_, number) => number % Count == i)];
+            _processes[i].Send(JsonSerializer.Serialize(new SiteLoad(aggregator.Address, aggregator.Certificate, share, runs, answers)));
         }
     }
 
