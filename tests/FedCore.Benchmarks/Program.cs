@@ -1,6 +1,11 @@
 using FedCore;
 using FedCore.Benchmarks;
+using FedCore.Benchmarks.Service;
 using FedCore.Benchmarks.Suites;
+
+// The suite "service" starts this program again in other roles.
+if (args is [AggregatorRole.Argument, .. var settings]) return await AggregatorRole.RunAsync(settings);
+if (args is [SiteRole.Argument]) return await SiteRole.RunAsync();
 
 var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
 {
@@ -12,6 +17,7 @@ var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
     ["compression"] = CompressionSuite.Run,
     ["population"] = PopulationSuite.Run,
     ["spool"] = SpoolSuite.Run,
+    [ServiceSuite.Name] = ServiceSuite.Run,
 };
 
 string[] names = [.. args.Where(arg => !arg.StartsWith('-'))];

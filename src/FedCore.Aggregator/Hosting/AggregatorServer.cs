@@ -12,6 +12,7 @@ using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
 using FedCore.Numerics;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -85,8 +86,8 @@ public sealed class AggregatorServer : IAsyncDisposable
         ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
         builder.Services.AddLogging().AddSingleton(loggers);
         IReadOnlyList<string> insecure = [];
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => insecure = Endpoints.Configure(kestrel, settings));
-        builder.Services.AddRoutingCore();
+        builder.WebHost.UseKestrelCore().UseSockets(Endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => insecure = Endpoints.Configure(kestrel, settings));
+        builder.Services.AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(Own(new BlockPool(seams.Clock)));
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         string folder = settings.PathOf(settings.DataFolder);

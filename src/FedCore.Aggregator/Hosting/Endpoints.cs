@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using FedCore.Aggregator.Settings;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace FedCore.Aggregator.Hosting;
 
@@ -28,8 +29,15 @@ internal static class Endpoints
         kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
         kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(30);
         kestrel.AddServerHeader = false;
+
+        // A site's header fields are a few hundred bytes, the same in every call; answers have next to none.
+        kestrel.Limits.Http2.HeaderTableSize = 1024;
+        kestrel.AllowResponseHeaderCompression = false;
         return insecure;
     }
+
+    /// <summary>Lets the thread that has read from a socket pass on what came. Calls run elsewhere, so that none of them holds a connection up.</summary>
+    public static void Configure(SocketTransportOptions sockets) => sockets.UnsafePreferInlineScheduling = true;
 
     private static void Listen(
         KestrelServerOptions kestrel, AggregatorSettings settings, string key, string address, X509Certificate2? certificate, HttpProtocols plain, List<string> insecure)

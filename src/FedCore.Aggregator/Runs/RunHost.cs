@@ -239,6 +239,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             Clock = _parts.Clock,
             Threads = _parts.Settings.Threads,
             Pool = pool,
+            PartialSumBytes = 0,
             Checkpoints = Models,
             Progress = this,
         });

@@ -19,16 +19,12 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
     private const string Bearer = "Bearer ";
 
     /// <summary>Goes behind the routing, which alone knows what a path leads to. No call is a GET.</summary>
-    public async Task InvokeAsync(HttpContext context, RequestDelegate next)
+    public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        if (!HttpMethods.IsGet(context.Request.Method) && Check(context) is { } refused)
-        {
-            Log.CallRefused(logger, Shown.Of(context.Request.Path.Value ?? ""), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
-            Refuse(context.Response, refused.Status, refused.Message, refused.Fault);
-            return;
-        }
-
-        await next(context).ConfigureAwait(false);
+        if (HttpMethods.IsGet(context.Request.Method) || Check(context) is not { } refused) return next(context);
+        Log.CallRefused(logger, Shown.Of(context.Request.Path.Value ?? ""), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
+        Refuse(context.Response, refused.Status, refused.Message, refused.Fault);
+        return Task.CompletedTask;
     }
 
     private (StatusCode Status, string Message, Fault Fault)? Check(HttpContext context)

@@ -12,7 +12,7 @@ namespace FedCore.Aggregator.Services;
 /// <summary>The store as clients and coordinators see it: <c>fedcore.v1.Blobs</c>.</summary>
 internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
 {
-    private const int ChunkBytes = 256 * 1024, DigestBytes = 32;
+    private const int ChunkBytes = 128 * 1024, DigestBytes = 32;
 
     public override async Task Download(DownloadRequest request, IServerStreamWriter<Chunk> responseStream, ServerCallContext context)
     {
@@ -30,7 +30,7 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
         try
         {
             int count;
-            while ((count = await blob.ReadAsync(buffer.AsMemory(0, Math.Min(buffer.Length, ChunkBytes)), context.CancellationToken).ConfigureAwait(false)) > 0)
+            while ((count = blob.Read(buffer.AsSpan(0, Math.Min(buffer.Length, ChunkBytes)))) > 0)
             {
                 await responseStream.WriteAsync(new Chunk { Data = new ReadOnlySequence<byte>(buffer, 0, count) }, context.CancellationToken).ConfigureAwait(false);
                 parts.Metrics.Sent(count);

@@ -37,30 +37,23 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         if (Known(task, head) is { } known) return known;
         task.Hear(parts.Clock.GetTimestamp());
         parts.Metrics.Received(data.Length);
-        byte[]? copy = data.IsSingleSegment ? null : ArrayPool<byte>.Shared.Rent((int)data.Length);
         try
         {
-            if (copy is not null) data.CopyTo(copy);
-            ReadOnlyMemory<byte> bytes = copy is null ? data.First : copy.AsMemory(0, (int)data.Length);
             try
             {
-                CheckContent(task, codec => codec.Check(bytes, task.Task.Round));
+                CheckContent(task, new EncodedInPieces(data));
             }
-            catch (UpdateRefusedException) when (!SHA256.HashData(bytes.Span).AsSpan().SequenceEqual(head.Digest.Span))
+            catch (UpdateRefusedException) when (!IsAsAnnounced(data, head))
             {
                 // What is not what the site has made says nothing of it; the spool refuses it for its digest.
             }
 
-            SpooledUpdate update = await parts.Spool.AppendAsync(task.Fleet.Run, task.Label, new ReadOnlySequence<byte>(bytes), head.Digest.Memory, ct).ConfigureAwait(false);
+            SpooledUpdate update = await parts.Spool.AppendAsync(task.Fleet.Run, task.Label, data, head.Digest.Memory, ct).ConfigureAwait(false);
             return Accept(task, head, update);
         }
         catch (FedCoreException fault)
         {
             throw Refused(task, fault);
-        }
-        finally
-        {
-            if (copy is not null) ArrayPool<byte>.Shared.Return(copy);
         }
     }
 
@@ -96,7 +89,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
             SpooledUpdate update = await upload.CompleteAsync().ConfigureAwait(false);
             try
             {
-                CheckContent(task, codec => codec.Check(update.OpenRead(), task.Task.Round));
+                CheckContent(task, update.OpenRead());
             }
             catch
             {
@@ -164,7 +157,14 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
 
     private static RpcException HeldUp() => RpcFault.Of(StatusCode.Unavailable, "run.held-up", "The run is held up by a fault of the aggregator's. Send the update again later.");
 
-    private static void CheckContent(RemoteTask task, Action<UpdateCodec> check) => check(task.Fleet.CodecOf(task.Task));
+    private static bool IsAsAnnounced(ReadOnlySequence<byte> data, UploadHead head)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (ReadOnlyMemory<byte> piece in data) hash.AppendData(piece.Span);
+        return hash.GetHashAndReset().AsSpan().SequenceEqual(head.Digest.Span);
+    }
+
+    private static void CheckContent(RemoteTask task, IEncodedUpdate content) => task.Fleet.CodecOf(task.Task).Check(content, task.Task.Round);
 
     private UploadState Accept(RemoteTask task, UploadHead head, SpooledUpdate update)
     {

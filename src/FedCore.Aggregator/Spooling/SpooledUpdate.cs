@@ -60,7 +60,7 @@ internal sealed class SpooledUpdate
 
     private sealed class Reader : IEncodedUpdate
     {
-        private const int WindowLength = 256 * 1024;
+        private const int WindowLength = 64 * 1024;
 
         private readonly Segment _segment;
         private readonly SafeFileHandle _file;

@@ -54,6 +54,8 @@ public sealed record AggregationResult(UpdateSum Sum, IReadOnlyList<(int Index, 
 /// <param name="pool">Where it rents vectors.</param>
 public sealed class AggregationResources(int threads, FlatVectorPool pool) : IDisposable
 {
+    internal const long DefaultPartialSumBytes = 64 << 20;
+
     private readonly WorkerTeam _team = new(threads);
 
     /// <summary>How many threads may work at once.</summary>
@@ -63,7 +65,7 @@ public sealed class AggregationResources(int threads, FlatVectorPool pool) : IDi
     public FlatVectorPool Pool => pool;
 
     /// <summary>How many bytes of partial sums may wait for others, 0 or more; two per thread may wait in any case, of vectors of 256 MiB and more none but those in work.</summary>
-    public long PartialSumBytes { get; init; } = 64 << 20;
+    public long PartialSumBytes { get; init; } = DefaultPartialSumBytes;
 
     /// <summary>From how many bytes on a partial sum is too large to wait for others.</summary>
     internal long LargeSumBytes { get; init; } = 256 << 20;

@@ -1,4 +1,7 @@
+using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using FedCore.Compression.Formats;
 using FedCore.Numerics;
 using FedCore.Updates;
 
@@ -10,8 +13,8 @@ internal sealed class UpdateDecoder : IUpdateReader
     private readonly UpdateCodec _codec;
     private readonly int _round;
     private readonly double[] _scalars;
-    private readonly float[] _block = new float[VectorBlocks.BlockLength];
     private readonly IEncodedUpdate _bytes;
+    private float[]? _block;
     private long _place;
 
     // The section that is being read: where it begins, and what is yet to be read of it.
@@ -41,15 +44,18 @@ internal sealed class UpdateDecoder : IUpdateReader
     {
         if (offset != _next) throw new InvalidOperationException($"Element {_next} is the next to be read, not {offset}.");
         if (_next == _end) BeginSection();
-        Span<float> block = _block.AsSpan(0, (int)Math.Min(VectorBlocks.BlockLength, _end - _next));
-        if (_codec.SparsifierOf(Section) is null) _codec.FormatOf(Section).Decode(Take(_codec.FormatOf(Section).ByteLength(block.Length)), block);
-        else ReadSome(block);
+        ReadOnlySpan<float> block = ReadBlock((int)Math.Min(VectorBlocks.BlockLength, _end - _next));
         _next += block.Length;
         if (_next == _codec.Layout.VectorLength && Left > 0) throw TooLong();
         return block;
     }
 
-    public void Dispose() => _bytes.Dispose();
+    public void Dispose()
+    {
+        if (_block is not null) ArrayPool<float>.Shared.Return(_block);
+        _block = null;
+        _bytes.Dispose();
+    }
 
     private long Left => _bytes.Length - _place;
 
@@ -87,6 +93,18 @@ internal sealed class UpdateDecoder : IUpdateReader
             place = next + gap;
             next = place + 1;
         }
+    }
+
+    // Numbers that were sent as they are need no copy.
+    private ReadOnlySpan<float> ReadBlock(int count)
+    {
+        IValueFormat format = _codec.FormatOf(Section);
+        bool isWhole = _codec.SparsifierOf(Section) is null;
+        if (isWhole && format is Float32) return MemoryMarshal.Cast<byte, float>(Take(format.ByteLength(count)));
+        Span<float> block = (_block ??= ArrayPool<float>.Shared.Rent(VectorBlocks.BlockLength)).AsSpan(0, count);
+        if (isWhole) format.Decode(Take(format.ByteLength(count)), block);
+        else ReadSome(block);
+        return block;
     }
 
     // Zeros, and what was sent for places in the block.

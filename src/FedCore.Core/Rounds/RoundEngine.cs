@@ -50,7 +50,7 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
     {
         ArgumentNullException.ThrowIfNull(server);
         plan.CheckPopulation(fleet.Clients.Count);
-        using var resources = new AggregationResources(options.Threads, options.Pool);
+        using var resources = new AggregationResources(options.Threads, options.Pool) { PartialSumBytes = options.PartialSumBytes };
         _resources = resources;
         await RecoverAsync(server, ct).ConfigureAwait(false);
         try

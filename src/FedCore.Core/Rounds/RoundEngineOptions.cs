@@ -1,3 +1,4 @@
+using FedCore.Aggregation;
 using FedCore.Numerics;
 
 namespace FedCore.Rounds;
@@ -16,6 +17,9 @@ public sealed record RoundEngineOptions
     /// and with it what strategies keep, was decided when the model was made.
     /// </summary>
     public FlatVectorPool Pool { get; init; } = new();
+
+    /// <summary>How many bytes of partial sums may wait for others, 0 or more: with more, threads whose updates take different times to get wait less.</summary>
+    public long PartialSumBytes { get; init; } = AggregationResources.DefaultPartialSumBytes;
 
     /// <summary>Where the server's state is kept; null to keep none.</summary>
     public ICheckpointStore? Checkpoints { get; init; }

@@ -17,14 +17,12 @@ internal static class GrpcWebMiddleware
 {
     private const byte TrailerFlag = 0x80;
 
-    public static IApplicationBuilder UseGrpcWeb(this IApplicationBuilder app, GrpcWebOptions options) => !options.DefaultEnabled ? app : app.Use(async (context, next) =>
-    {
-        if (!Wire.IsOfType(context.Request.ContentType, Wire.WebContentType))
-        {
-            await next(context).ConfigureAwait(false);
-            return;
-        }
+    public static IApplicationBuilder UseGrpcWeb(this IApplicationBuilder app, GrpcWebOptions options) => !options.DefaultEnabled
+        ? app
+        : app.Use((context, next) => Wire.IsOfType(context.Request.ContentType, Wire.WebContentType) ? TranslateAsync(context, next) : next(context));
 
+    private static async Task TranslateAsync(HttpContext context, RequestDelegate next)
+    {
         var trailers = new KeptTrailers();
         context.Features.Set<IHttpResponseTrailersFeature>(trailers);
         (context.Request.ContentType, context.Request.Protocol) = (Wire.ContentType, HttpProtocol.Http2);
@@ -35,7 +33,7 @@ internal static class GrpcWebMiddleware
         });
         await next(context).ConfigureAwait(false);
         if (trailers.Trailers.Count > 0 && !context.RequestAborted.IsCancellationRequested) WriteFrame(context.Response, trailers.Trailers);
-    });
+    }
 
     private static void WriteFrame(HttpResponse response, IHeaderDictionary trailers)
     {
