@@ -17,7 +17,10 @@ internal static class ServiceHost
 
         // What keeps a host from starting is thrown, and need not be told twice.
         builder.Logging.AddProvider(new LineLogger(log, TimeProvider.System)).SetMinimumLevel(LogLevel.Information)
-            .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+            .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
+
+            // Its log is an activity for every call, which nobody sees.
+            .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         builder.Services.AddSystemd().AddWindowsService(options => options.ServiceName = name);
         return builder;
     }

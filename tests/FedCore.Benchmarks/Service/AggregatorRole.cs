@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
-using FedCore.Hosting.Telemetry;
 using FedCore.Cli;
+using FedCore.Hosting.Telemetry;
 
 namespace FedCore.Benchmarks.Service;
 
