@@ -116,7 +116,20 @@ internal sealed class SettingsReader(string section, Registry registry)
         foreach ((_, string path, string value) in changes)
         {
             (string exact, bool isText) = names.Find(path, settings);
-            JsonDocuments.Set(settings, $"{exact}={(isText ? JsonSerializer.Serialize(value) : value)}");
+            JsonDocuments.Set(settings, $"{exact}={(isText && !IsQuoted(value) ? JsonSerializer.Serialize(value) : value)}");
+        }
+    }
+
+    // A text may be written as it is, or as JSON.
+    private static bool IsQuoted(string value)
+    {
+        try
+        {
+            return value.StartsWith('"') && JsonNode.Parse(value) is JsonValue;
+        }
+        catch (JsonException)
+        {
+            return false;
         }
     }
 

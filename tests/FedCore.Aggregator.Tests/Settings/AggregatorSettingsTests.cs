@@ -39,6 +39,11 @@ public sealed class AggregatorSettingsTests : IDisposable
         Assert.Equal(_folder["kept"], settings.PathOf(settings.DataFolder));
     }
 
+    [Theory]
+    [InlineData("dataFolder=kept")]
+    [InlineData("dataFolder=\"kept\"")]
+    public void A_text_may_be_set_as_it_is_or_as_JSON(string assignment) => Assert.Equal("kept", AggregatorSettings.Read(null, [], [assignment]).Settings.DataFolder);
+
     [Fact]
     public void An_aggregator_needs_no_settings()
     {

@@ -39,7 +39,7 @@ internal sealed class AggregatorProcess : IDisposable
         if (isTls) WriteCertificate(certificate);
         string[] tls = isTls ? ["--set", $"certificate={JsonSerializer.Serialize(new { path = certificate })}"] : [];
         var process = new ChildProcess(
-            [AggregatorRole.Argument, "--set", $"dataFolder={JsonSerializer.Serialize(folder)}", "--set", $"listen=[\"{(isTls ? "https" : "http")}://127.0.0.1:0\"]", .. tls]);
+            [AggregatorRole.Argument, "--set", $"dataFolder={folder}", "--set", $"listen=[\"{(isTls ? "https" : "http")}://127.0.0.1:0\"]", .. tls]);
         var aggregator = new AggregatorProcess(folder, process) { Tokens = tokens, Certificate = isTls ? certificate : null };
         try
         {
