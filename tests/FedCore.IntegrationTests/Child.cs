@@ -89,6 +89,14 @@ internal sealed class Child : IDisposable
         return _process.ExitCode;
     }
 
+    /// <summary>Asks it to end, as an operator does.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> TerminateAsync()
+    {
+        using Process kill = Process.Start("kill", ["-TERM", $"{Id}"]);
+        return await EndAsync();
+    }
+
     /// <summary>Kills it, as the loss of power would.</summary>
     public void Kill()
     {
