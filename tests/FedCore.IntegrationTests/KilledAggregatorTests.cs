@@ -22,7 +22,6 @@ public class KilledAggregatorTests(Hospitals hospitals) : IClassFixture<Hospital
         { "replyTaken", 4 },
         { "replyTaken", 7 },
         { "setClosed", 2 },
-        { "checkpointSaved", 2 },
         { "roundEnded", 2 },
         { "evaluationEnded", 2 },
         { "runEnded", 1 },

@@ -45,7 +45,7 @@ internal static class DemoCommand
         IFederatedData data = await FederatedSimulation.LoadAsync(plan, file.Simulation, new DataFolders(file.Folder, null, new DatasetStore()), ct);
         plan.CheckPopulation(data.ClientCount);
 
-        using RunDisplay display = RunDisplay.Create(plan, json, output);
+        using RunDisplay display = RunDisplay.Create(plan, json, output, areReal: true);
         using var stopped = CancellationTokenSource.CreateLinkedTokenSource(ct);
         await using DemoService service = await DemoService.StartAsync(folder, hospitals, display.Say, ct);
         if (!json) await output.WriteLineAsync($"An aggregator at {service.Address} and {hospitals.Count} hospitals: {string.Join(", ", hospitals.Select(hospital => hospital.Name))}. Each is a process of its own.\n");

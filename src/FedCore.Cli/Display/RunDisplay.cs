@@ -6,11 +6,16 @@ namespace FedCore.Cli.Display;
 /// <summary>Shows a run while it goes on, on a terminal that can redraw; elsewhere it shows nothing.</summary>
 internal abstract class RunDisplay : IProgress<RunEvent>, IProgress<SiteTask>, IDisposable
 {
-    public static RunDisplay Create(RunPlan plan, bool isQuiet, TextWriter output) =>
-        isQuiet || Console.IsOutputRedirected || output != Console.Out ? new Silent() : On(AnsiConsole.Console, plan);
+    /// <summary>A display of a run where standard output is a terminal.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="isQuiet">Whether to show nothing.</param>
+    /// <param name="output">Where the command writes to.</param>
+    /// <param name="areReal">Whether clients have trained when they answer; simulated ones train when the round has closed.</param>
+    public static RunDisplay Create(RunPlan plan, bool isQuiet, TextWriter output, bool areReal = false) =>
+        isQuiet || Console.IsOutputRedirected || output != Console.Out ? new Silent() : On(AnsiConsole.Console, plan, areReal);
 
     /// <summary>A display on a terminal; a silent one where the terminal could only append one picture to the other.</summary>
-    public static RunDisplay On(IAnsiConsole console, RunPlan plan) => console.Profile.Capabilities.Ansi ? new Terminal(console, plan) : new Silent();
+    public static RunDisplay On(IAnsiConsole console, RunPlan plan, bool areReal = false) => console.Profile.Capabilities.Ansi ? new Terminal(console, plan, areReal) : new Silent();
 
     /// <summary>Whether it shows anything.</summary>
     public bool IsLive => this is Terminal;
@@ -52,9 +57,9 @@ internal abstract class RunDisplay : IProgress<RunEvent>, IProgress<SiteTask>, I
         private readonly ManualResetEventSlim _ended = new();
         private readonly Task _live;
 
-        public Terminal(IAnsiConsole console, RunPlan plan)
+        public Terminal(IAnsiConsole console, RunPlan plan, bool areReal)
         {
-            _status = new RunStatus(plan, TimeProvider.System);
+            _status = new RunStatus(plan, TimeProvider.System, areReal);
             _live = Task.Factory.StartNew(
                 () => console.Live(new Text("")).AutoClear(true).Start(context =>
                 {

@@ -6,7 +6,10 @@ using Spectre.Console.Rendering;
 namespace FedCore.Cli.Display;
 
 /// <summary>What is known of a run that goes on, and the panel that shows it. Facts come from one thread, finished clients from several, drawings from another.</summary>
-internal sealed class RunStatus(RunPlan plan, TimeProvider clock) : IProgress<RunEvent>, IProgress<SiteTask>
+/// <param name="plan">The run.</param>
+/// <param name="clock">The clock.</param>
+/// <param name="areReal">Whether clients have trained when they answer; simulated ones train when the round has closed.</param>
+internal sealed class RunStatus(RunPlan plan, TimeProvider clock, bool areReal = false) : IProgress<RunEvent>, IProgress<SiteTask>
 {
     private const string Bars = "▁▂▃▄▅▆▇█";
     private const int SparkLength = 40, BarLength = 30, LeastBar = 10, Frame = 4, Gap = 2;
@@ -92,7 +95,7 @@ internal sealed class RunStatus(RunPlan plan, TimeProvider clock) : IProgress<Ru
         if (_round == 0) return Shown.Of(_status);
         string what = _status.Length > 0
             ? _evaluating > 0 ? $"{_evaluated} of {_evaluating} clients evaluated" : _status
-            : _isClosed && _trained > 0 ? $"{_trained} of {_reported} clients trained" : $"{_answered} of {_cohort} clients answered";
+            : _isClosed && !areReal ? $"{_trained} of {_reported} clients trained" : $"{_answered} of {_cohort} clients answered";
         return $"round {_round} of {plan.Definition.Rounds.Count}: {what}{(_abandoned > 0 ? $" · {_abandoned} rounds abandoned" : "")}";
     }
 
