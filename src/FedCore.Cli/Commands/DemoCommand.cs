@@ -96,16 +96,23 @@ internal static class DemoCommand
     private static string Clear(string folder)
     {
         folder = Path.GetFullPath(folder);
-        string marker = Path.Combine(folder, Marker);
-        if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
+        try
         {
-            if (!File.Exists(marker)) throw FedCoreException.Configuration("demo.out", $"{Shown.Of(folder, 400)} has files that no demo has left there. Choose an empty folder: --out DIR.");
-            Directory.Delete(folder, recursive: true);
-        }
+            string marker = Path.Combine(folder, Marker);
+            if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
+            {
+                if (!File.Exists(marker)) throw FedCoreException.Configuration("demo.out", $"{Shown.Of(folder, 400)} has files that no demo has left there. Choose an empty folder: --out DIR.");
+                Directory.Delete(folder, recursive: true);
+            }
 
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(marker, "The folder of a demo: the next one drops what is in it.\n");
-        return folder;
+            Directory.CreateDirectory(folder);
+            File.WriteAllText(marker, "The folder of a demo: the next one drops what is in it.\n");
+            return folder;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw FedCoreException.Configuration("demo.out", $"{Shown.Of(folder, 400)} cannot be written to ({fault.Message.TrimEnd('.')}). Choose another folder: --out DIR.", fault);
+        }
     }
 
     private static async Task<RunState> WatchAsync(AdminConnection connection, RunPlan plan, IReadOnlyList<DemoHospital> hospitals, RunDisplay display, TextWriter lines, CancellationToken ct)
