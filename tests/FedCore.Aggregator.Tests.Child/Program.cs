@@ -57,7 +57,7 @@ static async Task SpoolAsync(Spool spool, string name)
     {
         string label = $"{name}/large/{i}";
         byte[] payload = Payloads.Of(label, 500_000);
-        using StagedUpload upload = await spool.StageAsync("run", Encoding.UTF8.GetBytes(label), payload.Length, SHA256.HashData(payload), default);
+        using StagedUpload upload = await spool.StageAsync("run", Encoding.UTF8.GetBytes(label), payload.Length, SHA256.HashData(payload), null, default);
         for (int offset = 0; offset < payload.Length; offset += 100_000) upload.Write(new ReadOnlySequence<byte>(payload, offset, 100_000));
         await upload.CompleteAsync();
         Say(label);

@@ -34,8 +34,11 @@ internal sealed class BlobReferences(BlobStore store)
     /// <summary>Whether the store has a blob.</summary>
     public bool Contains(string digest) => store.Contains(digest);
 
+    /// <summary>Opens a blob for positional reads.</summary>
+    public Blob OpenRead(string digest) => store.OpenRead(digest);
+
     /// <summary>Opens a blob.</summary>
-    public Stream OpenStream(string digest) => new BlobStream(store.OpenRead(digest));
+    public Stream OpenStream(string digest) => new BlobStream(OpenRead(digest));
 
     /// <summary>Keeps a blob until it is released as often as it was acquired.</summary>
     public void Acquire(string digest)

@@ -5,6 +5,7 @@ using FedCore.Aggregator.Runs;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using Grpc.Core;
+using Microsoft.AspNetCore.Http;
 using Blob = FedCore.Protocol.V1.Blob;
 
 namespace FedCore.Aggregator.Services;
@@ -12,7 +13,9 @@ namespace FedCore.Aggregator.Services;
 /// <summary>The store as clients and coordinators see it: <c>fedcore.v1.Blobs</c>.</summary>
 internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
 {
-    private const int ChunkBytes = 128 * 1024, DigestBytes = 32;
+    private const int DigestBytes = 32;
+
+    private readonly BlobPieces _pieces = new();
 
     public override async Task Download(DownloadRequest request, IServerStreamWriter<Chunk> responseStream, ServerCallContext context)
     {
@@ -23,23 +26,21 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
         RemoteTask[] tasks = Caller.Of(context).Site is { } site ? [.. site.Tasks.Where(task => Names(task, digest))] : [];
         if ((Caller.Of(context).Site is not null && tasks.Length == 0) || !parts.Blobs.Contains(digest))
             throw RpcFault.Of(StatusCode.NotFound, "blob.unknown", $"There is no {digest}, or no task of the site that needs it.", "digest");
-        await using Stream blob = Open(digest);
+        using Models.Blob blob = Open(digest);
         if (request.Offset < 0 || request.Offset > blob.Length) throw RpcFault.Invalid("offset", $"is {request.Offset}; the blob has {blob.Length} bytes.");
-        blob.Position = request.Offset;
-        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(blob.Length - request.Offset, 1, ChunkBytes));
-        try
+
+        // Who takes nothing for long does not keep what was made ready for him.
+        using var stall = new CancellationTokenSource(Timeout.InfiniteTimeSpan, parts.Clock);
+        using CancellationTokenRegistration abort = stall.Token.UnsafeRegister(static http => ((HttpContext)http!).Abort(), context.GetHttpContext());
+        for (long offset = request.Offset; offset < blob.Length;)
         {
-            int count;
-            while ((count = blob.Read(buffer.AsSpan(0, Math.Min(buffer.Length, ChunkBytes)))) > 0)
-            {
-                await responseStream.WriteAsync(new Chunk { Data = new ReadOnlySequence<byte>(buffer, 0, count) }, context.CancellationToken).ConfigureAwait(false);
-                parts.Metrics.Sent(count);
-                foreach (RemoteTask task in tasks) task.Hear(parts.Clock.GetTimestamp());
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
+            using BlobPieces.Piece piece = Take(blob, offset / BlobPieces.PieceBytes);
+            ReadOnlyMemory<byte> bytes = piece.Bytes[(int)(offset % BlobPieces.PieceBytes)..];
+            stall.CancelAfter(TimeSpan.FromSeconds(parts.Settings.LivenessSeconds));
+            await responseStream.WriteAsync(new Chunk { Data = new ReadOnlySequence<byte>(bytes) }, context.CancellationToken).ConfigureAwait(false);
+            offset += bytes.Length;
+            parts.Metrics.Sent(bytes.Length);
+            foreach (RemoteTask task in tasks) task.Hear(parts.Clock.GetTimestamp());
         }
     }
 
@@ -59,15 +60,27 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
         }
     }
 
-    private Stream Open(string digest)
+    private Models.Blob Open(string digest)
     {
         try
         {
-            return parts.Blobs.OpenStream(digest);
+            return parts.Blobs.OpenRead(digest);
         }
         catch (FedCoreException fault)
         {
             throw RpcFault.From(fault, "digest");
+        }
+    }
+
+    private BlobPieces.Piece Take(Models.Blob blob, long number)
+    {
+        try
+        {
+            return _pieces.Take(blob, number);
+        }
+        catch (IOException fault)
+        {
+            throw RpcFault.From(FedCoreException.RunFailed("blob.read", $"{blob.Digest} cannot be read: {fault.Message}", fault));
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         {
             try
             {
-                CheckContent(task, new EncodedInPieces(data));
+                task.Fleet.CodecOf(task.Task).Check(new EncodedInPieces(data), task.Task.Round);
             }
             catch (UpdateRefusedException) when (!IsAsAnnounced(data, head))
             {
@@ -86,18 +86,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     {
         try
         {
-            SpooledUpdate update = await upload.CompleteAsync().ConfigureAwait(false);
-            try
-            {
-                CheckContent(task, update.OpenRead());
-            }
-            catch
-            {
-                update.Release();
-                throw;
-            }
-
-            return Accept(task, head, update);
+            return Accept(task, head, await upload.CompleteAsync().ConfigureAwait(false));
         }
         catch (FedCoreException fault)
         {
@@ -141,7 +130,9 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         task.Hear(parts.Clock.GetTimestamp());
         try
         {
-            StagedUpload upload = await parts.Spool.StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, ct).ConfigureAwait(false);
+            UpdateCodec codec = task.Fleet.CodecOf(task.Task);
+            StagedUpload upload = await parts.Spool
+                .StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, content => codec.BeginCheck(content, task.Task.Round), ct).ConfigureAwait(false);
             if (task.IsWanted) return upload;
             upload.Discard();
             throw Unwanted();
@@ -163,8 +154,6 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         foreach (ReadOnlyMemory<byte> piece in data) hash.AppendData(piece.Span);
         return hash.GetHashAndReset().AsSpan().SequenceEqual(head.Digest.Span);
     }
-
-    private static void CheckContent(RemoteTask task, IEncodedUpdate content) => task.Fleet.CodecOf(task.Task).Check(content, task.Task.Round);
 
     private UploadState Accept(RemoteTask task, UploadHead head, SpooledUpdate update)
     {

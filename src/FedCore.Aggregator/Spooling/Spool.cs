@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using FedCore.Aggregator.Storage;
+using FedCore.Compression;
 using FedCore.Updates;
 
 namespace FedCore.Aggregator.Spooling;
@@ -109,16 +110,18 @@ internal sealed partial class Spool : IDisposable
     /// <param name="label">What the caller wants to find on it. An unfinished upload of this label with another length or digest is dropped.</param>
     /// <param name="length">Bytes of the payload.</param>
     /// <param name="sha256">SHA-256 of the payload.</param>
+    /// <param name="check">Begins the check of the update's bytes, which sees them as they come; null where there is none.</param>
     /// <param name="ct">Cancels the reading of what is there.</param>
     /// <returns>The upload, at the offset where the sender goes on. Whoever had it open has lost it.</returns>
     /// <exception cref="FedCoreException">There is no room for all of it (<c>spool.full</c>), or it is being completed (<c>upload.busy</c>).</exception>
-    public async ValueTask<StagedUpload> StageAsync(string run, ReadOnlyMemory<byte> label, long length, ReadOnlyMemory<byte> sha256, CancellationToken ct)
+    public async ValueTask<StagedUpload> StageAsync(
+        string run, ReadOnlyMemory<byte> label, long length, ReadOnlyMemory<byte> sha256, Func<IEncodedUpdate, UpdateCheck>? check, CancellationToken ct)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         StagedUpload? upload = null;
         try
         {
-            upload = RunOf(run).Uploads.Stage(HeadOf(label.Span, length, sha256.Span));
+            upload = RunOf(run).Uploads.Stage(HeadOf(label.Span, length, sha256.Span), check);
             while (upload.CatchUp())
             {
                 ct.ThrowIfCancellationRequested();
@@ -131,7 +134,7 @@ internal sealed partial class Spool : IDisposable
         {
             upload?.Dispose();
             if (fault is not (IOException or UnauthorizedAccessException)) throw;
-            throw FedCoreException.RunFailed("spool.read", $"An unfinished upload of the run {run} cannot be read: {fault.Message}", fault);
+            throw FedCoreException.RunFailed(SpoolFaults.Unreadable, $"An unfinished upload of the run {run} cannot be read: {fault.Message}", fault);
         }
     }
 

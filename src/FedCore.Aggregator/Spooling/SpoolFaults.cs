@@ -14,6 +14,13 @@ internal static class SpoolFaults
     /// <summary>The code of an update that may not be on the disk, though it was written.</summary>
     public const string Sync = "spool.sync";
 
+    /// <summary>The code of an update that could not be read.</summary>
+    public const string Unreadable = "spool.read";
+
+    /// <summary>An update that was kept could not be read.</summary>
+    public static FedCoreException NotRead(string path, Exception fault) =>
+        FedCoreException.RunFailed(Unreadable, $"{path}: an update that was kept cannot be read: {fault.Message}", fault);
+
     /// <summary>An update could not be written.</summary>
     public static FedCoreException NotWritten(string path, Exception fault) => Disk.IsFull(fault)
         ? FedCoreException.RunFailed(Full, $"{path}: there is no room for an update on the disk, or in its quota. Make room; the client sends the update again.", fault)

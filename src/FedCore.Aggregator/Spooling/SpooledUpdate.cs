@@ -45,7 +45,7 @@ internal sealed class SpooledUpdate
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            throw Unreadable(_segment, fault);
+            throw SpoolFaults.NotRead(_segment.Path, fault);
         }
     }
 
@@ -54,9 +54,6 @@ internal sealed class SpooledUpdate
     {
         if (Interlocked.Exchange(ref _isReleased, 1) == 0) _segment.Release();
     }
-
-    private static FedCoreException Unreadable(Segment segment, Exception fault) =>
-        FedCoreException.RunFailed("spool.read", $"{segment.Path}: an update that was kept cannot be read: {fault.Message}", fault);
 
     private sealed class Reader : IEncodedUpdate
     {
@@ -100,20 +97,7 @@ internal sealed class SpooledUpdate
         {
             Span<byte> window = _window.AsSpan(0, (int)Math.Min(_window!.Length, Length - offset));
             _windowCount = 0;
-            try
-            {
-                for (int filled = 0; filled < window.Length;)
-                {
-                    int count = RandomAccess.Read(_file, window[filled..], _start + offset + filled);
-                    if (count == 0) throw new EndOfStreamException("the file has become shorter.");
-                    filled += count;
-                }
-            }
-            catch (IOException fault)
-            {
-                throw Unreadable(_segment, fault);
-            }
-
+            SpoolFile.Read(_file, _segment.Path, _start + offset, window);
             (_windowOffset, _windowCount) = (offset, window.Length);
         }
     }

@@ -1,11 +1,12 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using FedCore.Aggregator.Storage;
+using FedCore.Compression;
 using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Aggregator.Spooling;
 
-/// <summary>The file of an upload, with the hash of what has come. For one caller at a time.</summary>
+/// <summary>The file of an upload, with the hash of what has come and the check of its content. For one caller at a time.</summary>
 internal sealed class StagedFile : IDisposable
 {
     /// <summary>How the name of an unfinished upload ends.</summary>
@@ -16,6 +17,8 @@ internal sealed class StagedFile : IDisposable
     private readonly SafeFileHandle _file;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _hashed;
+    private ArrivedBytes? _arrived;
+    private UpdateCheck? _check;
 
     private StagedFile(string path, SafeFileHandle file, byte[] head, long offset)
     {
@@ -40,6 +43,9 @@ internal sealed class StagedFile : IDisposable
 
     /// <summary>Where the payload begins.</summary>
     public long Start { get; }
+
+    /// <summary>Why the content is refused, or could not be looked at; null where nothing is wrong with it.</summary>
+    public FedCoreException? Fault { get; private set; }
 
     /// <summary>Creates a file and finds room for all that is to come.</summary>
     /// <exception cref="FedCoreException">There is no room (<c>spool.full</c>).</exception>
@@ -94,6 +100,15 @@ internal sealed class StagedFile : IDisposable
         }
     }
 
+    /// <summary>Has the content checked from now on, unless it is already; before anything is written.</summary>
+    /// <param name="begin">Begins the check of an update's bytes.</param>
+    public void CheckWith(Func<IEncodedUpdate, UpdateCheck> begin)
+    {
+        if (_arrived is not null) return;
+        _arrived = new ArrivedBytes(_file, Path, Start, SpoolFormat.PayloadLength(Head));
+        _check = begin(_arrived);
+    }
+
     /// <summary>Adds bytes behind the others, all of them or none.</summary>
     public void Write(ReadOnlySequence<byte> bytes)
     {
@@ -115,13 +130,12 @@ internal sealed class StagedFile : IDisposable
             throw SpoolFaults.NotWritten(Path, fault);
         }
 
-        foreach (ReadOnlyMemory<byte> part in bytes) _hash.AppendData(part.Span);
         Offset += bytes.Length;
-        _hashed = Offset;
+        Take(bytes);
     }
 
-    /// <summary>Hashes a part of what was there before.</summary>
-    /// <returns>Whether more is to be hashed.</returns>
+    /// <summary>Hashes and checks a part of what was there before.</summary>
+    /// <returns>Whether there is more of it.</returns>
     public bool CatchUp()
     {
         if (_hashed == Offset) return false;
@@ -130,8 +144,7 @@ internal sealed class StagedFile : IDisposable
         {
             int count = RandomAccess.Read(_file, buffer.AsSpan(0, (int)Math.Min(Chunk, Offset - _hashed)), Start + _hashed);
             if (count == 0) throw new EndOfStreamException($"{Path}: the file has become shorter.");
-            _hash.AppendData(buffer, 0, count);
-            _hashed += count;
+            Take(new ReadOnlySequence<byte>(buffer, 0, count));
         }
         finally
         {
@@ -154,6 +167,29 @@ internal sealed class StagedFile : IDisposable
     /// <summary>Makes what has come durable.</summary>
     public void Sync(Disk disk) => disk.Sync(_file);
 
+    // While they are at hand: the bytes are not read again for the check, unless all must be there before it can begin.
+    private void Take(ReadOnlySequence<byte> bytes)
+    {
+        foreach (ReadOnlyMemory<byte> part in bytes) _hash.AppendData(part.Span);
+        long offset = _hashed;
+        _hashed += bytes.Length;
+        if (_check is null || Fault is not null) return;
+        _arrived!.Show(bytes, offset);
+        try
+        {
+            _check.Advance(_hashed);
+        }
+        catch (FedCoreException fault)
+        {
+            // Whether it is the update's fault or the transfer's shows when all is there.
+            Fault = fault;
+        }
+        finally
+        {
+            _arrived.Hide();
+        }
+    }
+
     // What cannot be cut off is written over by what comes next.
     private void Cut(long length)
     {
@@ -168,6 +204,7 @@ internal sealed class StagedFile : IDisposable
 
     public void Dispose()
     {
+        _check?.Dispose();
         _file.Dispose();
         _hash.Dispose();
     }

@@ -79,9 +79,10 @@ internal sealed class StagedUpload : IDisposable
     /// <summary>Makes the update durable; it is a segment from then on.</summary>
     /// <returns>The update.</returns>
     /// <exception cref="UpdateRefusedException">
-    /// Bytes are missing (<see cref="WrongLength"/>), which can still be sent; or they are not those of the digest (<see cref="WrongDigest"/>), and the upload is gone.
+    /// Bytes are missing (<see cref="WrongLength"/>), which can still be sent; or they are not those of the digest (<see cref="WrongDigest"/>), or they are, and its check
+    /// refuses them, and the upload is gone.
     /// </exception>
-    /// <exception cref="FedCoreException">It could not be made durable and is gone (<c>spool.sync</c>, <c>spool.full</c>), or it is no longer the caller's.</exception>
+    /// <exception cref="FedCoreException">It could not be checked, or made durable, and is gone (<c>spool.sync</c>, <c>spool.full</c>), or it is no longer the caller's.</exception>
     public async ValueTask<SpooledUpdate> CompleteAsync()
     {
         StagedFile file;
@@ -96,9 +97,9 @@ internal sealed class StagedUpload : IDisposable
 
         try
         {
-            if (isSound) return await _owner.SealAsync(file).ConfigureAwait(false);
+            if (isSound && file.Fault is null) return await _owner.SealAsync(file).ConfigureAwait(false);
             _owner.Drop(file);
-            throw new UpdateRefusedException(WrongDigest, "The bytes of the upload are not those of the digest that it was announced with. Send it again from the beginning.");
+            throw isSound ? file.Fault! : new UpdateRefusedException(WrongDigest, "The bytes of the upload are not those of the digest that it was announced with. Send it again from the beginning.");
         }
         finally
         {

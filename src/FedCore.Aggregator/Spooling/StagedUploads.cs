@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using FedCore.Compression;
 
 namespace FedCore.Aggregator.Spooling;
 
@@ -20,8 +21,9 @@ internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> se
 
     /// <summary>Begins an upload, goes on with it, or takes it over.</summary>
     /// <param name="head">The record's header and label. An upload of the same label with another length or digest is dropped: its sender has made a new update since.</param>
+    /// <param name="check">Begins the check of its bytes; null where there is none.</param>
     /// <exception cref="FedCoreException">There is no room for all of it (<c>spool.full</c>), or it is being completed (<c>upload.busy</c>).</exception>
-    public StagedUpload Stage(byte[] head)
+    public StagedUpload Stage(byte[] head, Func<IEncodedUpdate, UpdateCheck>? check)
     {
         string key = KeyOf(SpoolFormat.Label(head).Span);
         lock (_gate)
@@ -39,6 +41,7 @@ internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> se
                 run.Count(file.FullLength);
             }
 
+            if (check is not null) file.CheckWith(check);
             return _open[key] = new StagedUpload(this, file);
         }
     }

@@ -34,6 +34,9 @@ internal sealed class OutboxEntry
     /// <summary>Cancelled when nobody waits for it any more.</summary>
     public CancellationToken Unwanted => _unwanted.Token;
 
+    /// <summary>Whether the aggregator may have some of it already: an earlier process, or an earlier call, may have sent it.</summary>
+    public bool MayBeThere { get; set; }
+
     /// <summary>How often the aggregator has refused it.</summary>
     public int Refusals { get; set; }
 

@@ -37,7 +37,7 @@ internal sealed class UpdateOutbox
         {
             // What is to be sent again was not acknowledged.
             Forget(record.Task);
-            _waiting.Add(new OutboxEntry(record, Path.Combine(folder.Outbox, record.Task), clock));
+            _waiting.Add(new OutboxEntry(record, Path.Combine(folder.Outbox, record.Task), clock) { MayBeThere = true });
         }
     }
 

@@ -10,7 +10,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Client.Outbox;
 
-/// <summary>Sends one update: in one call where it is short, otherwise from where the aggregator has it, as a stream or, where there are none, in pieces.</summary>
+/// <summary>Sends one update: in one call where it is short, otherwise from where the aggregator wants it, as a stream or, where there are none, in pieces.</summary>
 internal sealed class UpdateSender(EdgeConnection connection, Session session)
 {
     /// <summary>Sends the update; when the call returns, the aggregator has it for good.</summary>
@@ -23,27 +23,18 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session)
         UploadHead head = HeadOf(entry);
         UploadState state = head.Length <= session.InlineBytes
             ? await SendPartAsync(file, head, 0, (int)head.Length, ct).ConfigureAwait(false)
-            : await connection.FindUploadAsync(head, ct).ConfigureAwait(false);
-        if (!state.IsAccepted)
-        {
-            CheckOffset(state, head);
-            state = connection.CanStream ? await StreamAsync(file, entry, head, state.Offset, ct).ConfigureAwait(false) : await SendPartsAsync(file, entry, head, state.Offset, ct).ConfigureAwait(false);
-        }
-
-        if (!state.IsAccepted) throw new CallFault($"the aggregator has {state.Offset} of the update's {head.Length} bytes, and not all");
-    }
-
-    private async Task<UploadState> SendPartsAsync(SafeFileHandle file, OutboxEntry entry, UploadHead head, long offset, CancellationToken ct)
-    {
-        while (true)
+            : entry.MayBeThere ? await connection.FindUploadAsync(head, ct).ConfigureAwait(false) : new UploadState();
+        entry.MayBeThere = true;
+        while (!state.IsAccepted)
         {
             ct.ThrowIfCancellationRequested();
             entry.Unwanted.ThrowIfCancellationRequested();
-            UploadState state = await SendPartAsync(file, head, offset, (int)Math.Min(session.ChunkBytes, head.Length - offset), ct).ConfigureAwait(false);
-            if (state.IsAccepted) return state;
-            CheckOffset(state, head);
-            if (state.Offset == offset) throw new CallFault($"the aggregator keeps nothing of the update behind byte {offset}");
-            offset = state.Offset;
+            if (state.Offset < 0 || state.Offset > head.Length) throw new CallFault($"the aggregator says that it has {state.Offset} of the update's {head.Length} bytes");
+            long offset = state.Offset;
+            state = connection.CanStream
+                ? await StreamAsync(file, entry, head, offset, ct).ConfigureAwait(false)
+                : await SendPartAsync(file, head, offset, (int)Math.Min(session.ChunkBytes, head.Length - offset), ct).ConfigureAwait(false);
+            if (!state.IsAccepted && state.Offset <= offset) throw new CallFault($"the aggregator keeps nothing of the update behind byte {state.Offset} of {head.Length}");
         }
     }
 
@@ -125,11 +116,6 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session)
         if (record.Steps is { } steps) head.Steps = steps;
         if (record.PlannedSteps is { } planned) head.PlannedSteps = planned;
         return head;
-    }
-
-    private static void CheckOffset(UploadState state, UploadHead head)
-    {
-        if (state.Offset < 0 || state.Offset > head.Length) throw new CallFault($"the aggregator says that it has {state.Offset} of the update's {head.Length} bytes");
     }
 
     private static void Read(SafeFileHandle file, Span<byte> target, long offset)

@@ -72,18 +72,15 @@ public sealed class UpdateCodec
     /// <inheritdoc cref="Check(ReadOnlyMemory{byte}, int)"/>
     public void Check(IEncodedUpdate bytes, int round)
     {
-        using IUpdateReader reader = Open(bytes, round);
-        foreach (double scalar in reader.Scalars)
-            if (!double.IsFinite(scalar)) throw NotFinite();
-        for (long offset = 0; offset < Layout.VectorLength;)
-        {
-            ReadOnlySpan<float> block = reader.Read(offset);
-            if (!VectorBlocks.IsFinite(block)) throw NotFinite();
-            offset += block.Length;
-        }
-
-        static UpdateRefusedException NotFinite() => new(UpdateRefusedException.NotFinite, "The update is not finite.");
+        using UpdateCheck check = BeginCheck(bytes, round);
+        check.Advance(bytes.Length);
     }
+
+    /// <summary>Begins to check bytes of which not all are there yet.</summary>
+    /// <param name="bytes">The bytes, from anybody; with the check they are disposed of.</param>
+    /// <param name="round">The round that the update belongs to.</param>
+    /// <returns>The check.</returns>
+    public UpdateCheck BeginCheck(IEncodedUpdate bytes, int round) => new(this, bytes, round);
 
     /// <summary>What chooses numbers of a section: of the model's change; vectors beside it arrive whole.</summary>
     internal ISparsifier? SparsifierOf(Section section) => section.Role == SectionRole.Model ? Sparsifier : null;

@@ -40,6 +40,16 @@ internal sealed class UpdateDecoder : IUpdateReader
 
     public ReadOnlySpan<double> Scalars => _scalars;
 
+    /// <summary>Where the next block ends at the latest: of a section of which some numbers were sent, only the end of all bytes is known.</summary>
+    public long NextEnd
+    {
+        get
+        {
+            (Section section, long left) = _next < _end ? (Section, _end - _next) : (_codec.Layout.Sections[Following], _codec.Layout.Sections[Following].Length);
+            return _codec.SparsifierOf(section) is null ? _place + _codec.FormatOf(section).ByteLength((int)Math.Min(VectorBlocks.BlockLength, left)) : _bytes.Length;
+        }
+    }
+
     public ReadOnlySpan<float> Read(long offset)
     {
         if (offset != _next) throw new InvalidOperationException($"Element {_next} is the next to be read, not {offset}.");
@@ -61,12 +71,22 @@ internal sealed class UpdateDecoder : IUpdateReader
 
     private Section Section => _codec.Layout.Sections[_section];
 
+    // The section of numbers behind the present one.
+    private int Following
+    {
+        get
+        {
+            int next = _section + 1;
+            while (!_codec.Layout.Sections[next].IsVector) next++;
+            return next;
+        }
+    }
+
     private ReadOnlySpan<long> Places => _codec.SparsifierOf(Section)!.IsShared ? _codec.SharedPlaces(Section, _round) : _own;
 
     private void BeginSection()
     {
-        do _section++;
-        while (!Section.IsVector);
+        _section = Following;
         (_start, _end) = (_end, _end + Section.Length);
         (_first, _ready, _taken) = (0, 0, 0);
         if (_codec.SparsifierOf(Section) is { IsShared: false } sparsifier) ReadPlaces(sparsifier.CountOf(Section.Length));

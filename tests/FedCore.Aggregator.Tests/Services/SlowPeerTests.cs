@@ -51,6 +51,27 @@ public class SlowPeerTests
     }
 
     [Fact]
+    public async Task Who_reads_nothing_of_a_download_is_not_waited_for()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync(settings => settings with { LivenessSeconds = 1 });
+        TestSite north = await aggregator.AddSiteAsync("north");
+        await aggregator.CreateRunAsync("run", new SmallRun(inputs: SmallRun.LargeInputs));
+        TaskOffer task = await north.TaskAsync();
+        using AsyncServerStreamingCall<Chunk> call = aggregator.Blobs.Download(new DownloadRequest { Digest = task.Model.Digest }, north.Options());
+        await call.ResponseHeadersAsync;
+        await Task.Delay(TimeSpan.FromSeconds(3), TestContext.Current.CancellationToken);
+
+        // What was on its way still comes.
+        await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            while (await call.ResponseStream.MoveNext(TestContext.Current.CancellationToken))
+            {
+            }
+        });
+        Assert.Empty(aggregator.Log.Errors);
+    }
+
+    [Fact]
     public async Task Who_is_not_known_is_answered_before_the_message_has_come()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();

@@ -70,6 +70,23 @@ public class UploadFaultTests
         await AssertEndsItsTaskAsync(run, update, "update.not-finite");
     }
 
+    // The second part begins behind the number that is none.
+    [Fact]
+    public async Task What_came_before_the_aggregator_was_restarted_is_checked_too()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        TestSite south = await aggregator.JoinedAsync("south");
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Large, south);
+        byte[] update = Large.Update();
+        BinaryPrimitives.WriteSingleLittleEndian(update.AsSpan(1_000), float.NaN);
+        UploadHead head = SmallRun.HeadOf(task.TaskId, update);
+        await north.StreamAsync(head, update[..1_000_000]);
+        await aggregator.RestartAsync();
+        Assert.Equal(new UploadState { Offset = 1_000_000 }, await north.FindAsync(head));
+        await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "update.not-finite", () => north.StreamAsync(head, update, 1_000_000));
+        Assert.Empty(aggregator.HalfUploadsOf("run"));
+    }
+
     [Fact]
     public async Task A_weight_that_is_not_finite_ends_the_task()
     {

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Security.Cryptography;
 using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
@@ -7,7 +6,9 @@ using Grpc.Net.Client;
 
 namespace FedCore.Benchmarks.Service;
 
-/// <summary>A site that does what a client does but for the training and the disk: it joins, waits for work, fetches the model, and sends an update.</summary>
+/// <summary>
+/// A site that does what a client does but for making updates: it joins, waits for work, fetches the model, and sends an update that was there before, with its digest.
+/// </summary>
 internal sealed class LoadSite(SiteLoad load, string token, int number, IReadOnlyDictionary<string, UpdateTemplate> updates, SiteNews news)
 {
     private const int MaxMessageBytes = 64 << 20;
@@ -45,7 +46,7 @@ internal sealed class LoadSite(SiteLoad load, string token, int number, IReadOnl
             connecting.Release();
         }
 
-        var transfers = new SiteTransfers(invoker, edge, joined, _options);
+        var transfers = new SiteTransfers(invoker, joined, _options);
         AsyncUnaryCall<NextTaskReply> next = edge.NextTaskAsync(new NextTaskRequest(), _options);
         news.Waits();
         while (true)
@@ -56,26 +57,10 @@ internal sealed class LoadSite(SiteLoad load, string token, int number, IReadOnl
                 news.Takes(task.RunId, task.Round);
                 if (!load.Answers) await Task.Delay(Timeout.Infinite);
                 if (task.ModelContent.IsEmpty) await transfers.DownloadAsync(task.Model);
-                await AnswerAsync(transfers, task);
+                await transfers.UploadAsync(task.TaskId, updates[task.RunId].Of(number, task.Round));
             }
 
             next = edge.NextTaskAsync(new NextTaskRequest(), _options);
-        }
-    }
-
-    private async Task AnswerAsync(SiteTransfers transfers, TaskOffer task)
-    {
-        UpdateTemplate template = updates[task.RunId];
-        byte[] bytes = ArrayPool<byte>.Shared.Rent(template.Length);
-        try
-        {
-            Memory<byte> update = bytes.AsMemory(0, template.Length);
-            template.CopyTo(update.Span, number, task.Round);
-            await transfers.UploadAsync(task.TaskId, update);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(bytes);
         }
     }
 }

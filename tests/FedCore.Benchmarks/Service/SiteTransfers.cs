@@ -8,7 +8,7 @@ using Grpc.Core;
 namespace FedCore.Benchmarks.Service;
 
 /// <summary>How a site's client gets models and sends updates.</summary>
-internal sealed class SiteTransfers(CallInvoker invoker, Edge.EdgeClient edge, JoinReply joined, CallOptions options)
+internal sealed class SiteTransfers(CallInvoker invoker, JoinReply joined, CallOptions options)
 {
     private readonly UploadsClient _uploads = new(invoker);
     private readonly BlobsClient _blobs = new(invoker);
@@ -24,23 +24,22 @@ internal sealed class SiteTransfers(CallInvoker invoker, Edge.EdgeClient edge, J
     }
 
     /// <summary>Sends an update: in one call where it is short, otherwise in chunks, as the client does.</summary>
-    public async Task UploadAsync(string task, ReadOnlyMemory<byte> update)
+    public async Task UploadAsync(string task, (ReadOnlySequence<byte> Bytes, byte[] Digest) update)
     {
-        var head = new UploadHead { TaskId = task, Digest = ByteString.CopyFrom(SHA256.HashData(update.Span)), Length = update.Length };
-        UploadState state = update.Length <= joined.InlineBytes
-            ? await _uploads.SendPartAsync(new Chunk { Head = head, Data = new ReadOnlySequence<byte>(update) }, options)
-            : await StreamAsync(head, update);
-        if (!state.IsAccepted) throw FedCoreException.RunFailed("benchmark.upload", $"The aggregator has {state.Offset} of {update.Length} bytes.");
+        var head = new UploadHead { TaskId = task, Digest = ByteString.CopyFrom(update.Digest), Length = update.Bytes.Length };
+        UploadState state = head.Length <= joined.InlineBytes
+            ? await _uploads.SendPartAsync(new Chunk { Head = head, Data = update.Bytes }, options)
+            : await StreamAsync(head, update.Bytes);
+        if (!state.IsAccepted) throw FedCoreException.RunFailed("benchmark.upload", $"The aggregator has {state.Offset} of {head.Length} bytes.");
     }
 
-    private async Task<UploadState> StreamAsync(UploadHead head, ReadOnlyMemory<byte> update)
+    private async Task<UploadState> StreamAsync(UploadHead head, ReadOnlySequence<byte> update)
     {
-        int offset = (int)(await edge.FindUploadAsync(head, options)).Offset;
         using var call = _uploads.Send(options);
-        for (bool isFirst = true; offset < update.Length; isFirst = false)
+        for (long offset = 0; offset < update.Length;)
         {
-            ReadOnlyMemory<byte> part = update.Slice(offset, Math.Min(joined.ChunkBytes, update.Length - offset));
-            await call.RequestStream.WriteAsync(isFirst ? new Chunk { Head = head, Offset = offset, Data = new ReadOnlySequence<byte>(part) } : new Chunk { Data = new ReadOnlySequence<byte>(part) });
+            ReadOnlySequence<byte> part = update.Slice(offset, Math.Min(joined.ChunkBytes, update.Length - offset));
+            await call.RequestStream.WriteAsync(offset == 0 ? new Chunk { Head = head, Data = part } : new Chunk { Data = part });
             offset += part.Length;
         }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using FedCore.Numerics;
 using FedCore.Rounds;
 using FedCore.Strategies;
@@ -7,10 +8,14 @@ using FedCore.Updates;
 
 namespace FedCore.Benchmarks.Service;
 
-/// <summary>An update's bytes, as a client writes them down; those of a site and a round differ in their last number.</summary>
+/// <summary>
+/// An update's bytes, as a client writes them down; those of a site and a round differ in their last number. As with a client, whose outbox has the update
+/// and its digest when it comes to be sent, nearly all of both is there before the round.
+/// </summary>
 internal sealed class UpdateTemplate
 {
-    private readonly ReadOnlyMemory<byte> _bytes;
+    private readonly ReadOnlyMemory<byte> _body;
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
     public UpdateTemplate(RunPlan plan)
     {
@@ -23,15 +28,35 @@ internal sealed class UpdateTemplate
         var bytes = new ArrayBufferWriter<byte>((int)plan.WireCodec.MaxByteLength);
         using var state = new InMemoryClientState();
         encoder.Encode(update, state, 1, random, bytes);
-        _bytes = bytes.WrittenMemory;
+        _body = bytes.WrittenMemory[..^sizeof(float)];
+        _hash.AppendData(_body.Span);
     }
 
-    public int Length => _bytes.Length;
-
-    public void CopyTo(Span<byte> target, int site, int round)
+    /// <summary>The update of a site in a round, and its SHA-256.</summary>
+    public (ReadOnlySequence<byte> Bytes, byte[] Digest) Of(int site, int round)
     {
-        _bytes.Span.CopyTo(target);
-        float last = 1e-9f * site + 1e-6f * round;
-        MemoryMarshal.Write(target[(_bytes.Length - sizeof(float))..], last);
+        byte[] last = new byte[sizeof(float)];
+        MemoryMarshal.Write(last, 1e-9f * site + 1e-6f * round);
+        IncrementalHash hash;
+        lock (_hash) hash = _hash.Clone();
+        using (hash)
+        {
+            hash.AppendData(last);
+            var first = new Part(_body, 0);
+            Part second = first.Append(last);
+            return (new ReadOnlySequence<byte>(first, 0, second, last.Length), hash.GetHashAndReset());
+        }
+    }
+
+    private sealed class Part : ReadOnlySequenceSegment<byte>
+    {
+        public Part(ReadOnlyMemory<byte> memory, long index) => (Memory, RunningIndex) = (memory, index);
+
+        public Part Append(ReadOnlyMemory<byte> memory)
+        {
+            var next = new Part(memory, RunningIndex + Memory.Length);
+            Next = next;
+            return next;
+        }
     }
 }

@@ -18,7 +18,7 @@ internal static class WireFigures
         CallInvoker invoker = channel.CreateCallInvoker();
         var edge = new Edge.EdgeClient(invoker);
         CallOptions options = LoadSite.OptionsOf(aggregator.Tokens[0]);
-        var transfers = new SiteTransfers(invoker, edge, await edge.JoinAsync(new JoinRequest { Software = "benchmark" }, options), options);
+        var transfers = new SiteTransfers(invoker, await edge.JoinAsync(new JoinRequest { Software = "benchmark" }, options), options);
         await aggregator.CreateAsync(run);
         TaskOffer task = (await edge.NextTaskAsync(new NextTaskRequest(), options)).Task;
 
@@ -27,10 +27,8 @@ internal static class WireFigures
         await transfers.DownloadAsync(task.Model);
         figures.Report(ServiceSuite.Name, "wire_ratio_4mb_down", (wire.Received - received) / raw, "", new { received = wire.Received - received, sent = wire.Sent - sent });
         var update = new UpdateTemplate(run.Plan());
-        byte[] bytes = new byte[update.Length];
-        update.CopyTo(bytes, site: 0, round: 1);
         (sent, received) = (wire.Sent, wire.Received);
-        await transfers.UploadAsync(task.TaskId, bytes);
+        await transfers.UploadAsync(task.TaskId, update.Of(site: 0, round: 1));
         figures.Report(ServiceSuite.Name, "wire_ratio_4mb_up", (wire.Sent - sent) / raw, "", new { sent = wire.Sent - sent, received = wire.Received - received });
     }
 

@@ -119,7 +119,7 @@ internal static class SpoolSuite
             while (Stopwatch.GetElapsedTime(start).TotalSeconds < Seconds)
             {
                 byte[] label = BitConverter.GetBytes(Interlocked.Increment(ref count));
-                using StagedUpload upload = await bench.Spool.StageAsync("run", label, Large, digest, default);
+                using StagedUpload upload = await bench.Spool.StageAsync("run", label, Large, digest, null, default);
                 for (int offset = 0; offset < Large; offset += 1 << 16) upload.Write(InPieces(payload.AsMemory(offset, Math.Min(1 << 16, Large - offset))));
                 (await upload.CompleteAsync()).Release();
             }

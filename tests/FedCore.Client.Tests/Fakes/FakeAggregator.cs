@@ -54,6 +54,9 @@ internal sealed class FakeAggregator : IAsyncDisposable
     /// <summary>Comes before a chunk of a blob is sent: bytes that were sent so far; may break the connection.</summary>
     public Func<long, ServerCallContext, Task> OnBlob { get; set; } = (_, _) => Task.CompletedTask;
 
+    /// <summary>Whether a stream of an upload is answered before its end.</summary>
+    public Func<FakeUpload, bool> HasEnough { get; set; } = _ => false;
+
     /// <summary>Comes behind a chunk of an upload: the upload with its bytes so far; may break the connection.</summary>
     public Func<FakeUpload, ServerCallContext, Task> OnChunk { get; set; } = (_, _) => Task.CompletedTask;
 

@@ -83,7 +83,7 @@ internal sealed class FakeUploads(FakeAggregator owner) : UploadsBase
         FakeUpload upload = Find(owner, head, context);
         if (upload.IsAccepted || upload.Received != requestStream.Current.Offset) return StateOf(upload);
         do await WriteAsync(upload, requestStream.Current, context);
-        while (await requestStream.MoveNext(context.CancellationToken));
+        while (!owner.HasEnough(upload) && await requestStream.MoveNext(context.CancellationToken));
         return await EndAsync(upload, context);
     }
 

@@ -70,7 +70,7 @@ public sealed class KillTests : IDisposable
         run.Plan.WireCodec.Check(update, 1);
         await EndAsync(second);
         Assert.DoesNotContain("training on", await saidLater, StringComparison.Ordinal);
-        Assert.Equal((2, 2), (aggregator.Count("FindUpload"), aggregator.Count("Send")));
+        Assert.Equal((1, 2), (aggregator.Count("FindUpload"), aggregator.Count("Send")));
     }
 
     [Fact]

@@ -22,15 +22,9 @@ public class UpdateCodecTests
         [new TopK { Share = 0.3 }, new Int8()], [new RandomK { Share = 0.5 }, new Int4()],
     ];
 
-    public static TheoryData<IUpdateTransform[]> Pipelines
-    {
-        get
-        {
-            var pipelines = new TheoryData<IUpdateTransform[]>();
-            foreach (IUpdateTransform[] transforms in All) pipelines.Add(transforms);
-            return pipelines;
-        }
-    }
+    public static TheoryData<IUpdateTransform[]> Pipelines => Rows(All);
+
+    public static TheoryData<IUpdateTransform[]> PipelinesAndNone => Rows([.. All, []]);
 
     [Theory]
     [MemberData(nameof(Pipelines))]
@@ -150,6 +144,44 @@ public class UpdateCodecTests
         Assert.True(refused > 0);
     }
 
+    [Theory]
+    [MemberData(nameof(PipelinesAndNone))]
+    public void What_comes_in_pieces_is_judged_as_what_is_there_at_once_and_nothing_is_read_before_it_is_there(IUpdateTransform[] transforms)
+    {
+        using var client = new Client(transforms);
+        byte[] good = client.Encode(Values(1), 1);
+        RandomStream random = Statistics.Stream("arrival");
+        for (int trial = 0; trial < 100; trial++)
+        {
+            byte[] bytes = [.. good];
+            int begin = random.NextInt32(bytes.Length), end = Math.Min(bytes.Length, begin + random.NextInt32(trial % 2 == 0 ? 8 : 2000));
+            bytes.AsSpan(begin..end).Fill(255);
+            if (trial % 10 == 1) bytes = bytes[..random.NextInt32(bytes.Length)];
+            var arriving = new ArrivingUpdate(bytes);
+            using UpdateCheck check = client.Codec.BeginCheck(arriving, 1);
+            Assert.Equal(CodeOf(() => client.Codec.Check(bytes, 1)), CodeOf(() =>
+            {
+                do check.Advance(arriving.Arrive(random.NextInt32(trial % 3 == 0 ? 100_000 : 3000)));
+                while (arriving.Available < bytes.Length);
+            }));
+        }
+    }
+
+    [Theory]
+    [InlineData(16, 16)]
+    [InlineData(16 + 4 * (Length - 1), 16 + 4 * Length)]
+    public void A_number_that_is_not_finite_is_refused_when_its_block_is_there(int place, int there)
+    {
+        using var client = new Client([]);
+        byte[] bytes = client.Encode(Values(1), 1);
+        bytes.AsSpan(place, 4).Fill(255);
+        var arriving = new ArrivingUpdate(bytes);
+        using UpdateCheck check = client.Codec.BeginCheck(arriving, 1);
+        int end = Math.Max(there, 16 + 4 * VectorBlocks.BlockLength);
+        check.Advance(arriving.Arrive(end - 1));
+        Assert.Equal(UpdateRefusedException.NotFinite, CodeOf(() => check.Advance(arriving.Arrive(1))));
+    }
+
     [Fact]
     public void A_place_that_is_claimed_behind_the_vector_is_refused()
     {
@@ -185,6 +217,20 @@ public class UpdateCodecTests
 
     private static void AssertRefused(Client client, byte[] bytes) =>
         Assert.Equal("update.encoding", Assert.Throws<UpdateRefusedException>(() => client.Codec.Check(bytes, 1)).Code);
+
+    private static TheoryData<IUpdateTransform[]> Rows(IUpdateTransform[][] pipelines)
+    {
+        var rows = new TheoryData<IUpdateTransform[]>();
+        foreach (IUpdateTransform[] transforms in pipelines) rows.Add(transforms);
+        return rows;
+    }
+
+    private static string? CodeOf(Action act) => Record.Exception(act) switch
+    {
+        null => null,
+        UpdateRefusedException refused => refused.Code,
+        { } defect => defect.ToString(),
+    };
 
     private static int[] PlacesOf(float[] values) => [.. Enumerable.Range(0, values.Length).Where(i => values[i] != 0)];
 
@@ -250,6 +296,26 @@ public class UpdateCodecTests
             _encoder.Dispose();
             State.Dispose();
             foreach (FlatVector vector in (FlatVector[])[_buffer, _zeros, _local]) vector.Dispose();
+        }
+    }
+
+    // Of these bytes nobody reads what is not there yet.
+    private sealed class ArrivingUpdate(byte[] bytes) : IEncodedUpdate
+    {
+        public int Available { get; private set; }
+
+        public long Length => bytes.Length;
+
+        public int Arrive(int count) => Available = Math.Min(bytes.Length, Available + count);
+
+        public ReadOnlySpan<byte> Read(long offset, int count)
+        {
+            Assert.InRange(offset + count, 0, Available);
+            return bytes.AsSpan((int)offset, count);
+        }
+
+        public void Dispose()
+        {
         }
     }
 }

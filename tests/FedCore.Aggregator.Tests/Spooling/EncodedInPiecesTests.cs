@@ -1,9 +1,8 @@
 using System.Buffers;
-using FedCore.Aggregator.Services;
-using FedCore.Aggregator.Tests.Spooling;
+using FedCore.Aggregator.Spooling;
 using FedCore.Compression;
 
-namespace FedCore.Aggregator.Tests.Services;
+namespace FedCore.Aggregator.Tests.Spooling;
 
 public class EncodedInPiecesTests
 {

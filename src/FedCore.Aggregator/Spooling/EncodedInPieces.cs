@@ -1,7 +1,7 @@
 using System.Buffers;
 using FedCore.Compression;
 
-namespace FedCore.Aggregator.Services;
+namespace FedCore.Aggregator.Spooling;
 
 /// <summary>An update's bytes in the pieces in which they came. Only what is asked for across the end of a piece is copied.</summary>
 /// <param name="bytes">The bytes, which must stay what they are.</param>

@@ -1,0 +1,47 @@
+using FedCore.Numerics;
+using FedCore.Updates;
+
+namespace FedCore.Compression;
+
+/// <summary>Refuses bytes that are not an update while they come in, so that each of them is looked at when it is at hand anyway. For one caller at a time.</summary>
+public sealed class UpdateCheck : IDisposable
+{
+    private readonly UpdateCodec _codec;
+    private readonly IEncodedUpdate _bytes;
+    private readonly int _round;
+    private UpdateDecoder? _decoder;
+    private long _next;
+
+    internal UpdateCheck(UpdateCodec codec, IEncodedUpdate bytes, int round) => (_codec, _bytes, _round) = (codec, bytes, round);
+
+    /// <summary>Goes on as far as the bytes reach. What passes to the end is read without a fault.</summary>
+    /// <param name="available">How many bytes are there from the beginning, at most all of them and no fewer than the last time; none behind them is asked for.</param>
+    /// <exception cref="UpdateRefusedException">They are not of the codec's layout (<c>update.encoding</c>), or a number is not finite. The check is over then.</exception>
+    public void Advance(long available)
+    {
+        bool isWhole = available == _bytes.Length;
+        if (_decoder is null)
+        {
+            if (!isWhole && available < _codec.Layout.ScalarCount * (long)sizeof(double)) return;
+            _decoder = new UpdateDecoder(_codec, _bytes, _round);
+            foreach (double scalar in _decoder.Scalars)
+                if (!double.IsFinite(scalar)) throw NotFinite();
+        }
+
+        while (_next < _codec.Layout.VectorLength && (isWhole || _decoder.NextEnd <= available))
+        {
+            ReadOnlySpan<float> block = _decoder.Read(_next);
+            if (!VectorBlocks.IsFinite(block)) throw NotFinite();
+            _next += block.Length;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_decoder is not null) _decoder.Dispose();
+        else _bytes.Dispose();
+    }
+
+    private static UpdateRefusedException NotFinite() => new(UpdateRefusedException.NotFinite, "The update is not finite.");
+}
