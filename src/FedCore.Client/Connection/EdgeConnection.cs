@@ -27,19 +27,12 @@ internal sealed class EdgeConnection : IDisposable
     public EdgeConnection(ClientSettings settings, ClientIdentity identity, TimeProvider clock)
     {
         (Settings, Clock, Token) = (settings, clock, new ClientToken(settings.Token, settings.TokenFile is { } file ? settings.PathOf(file) : null));
-        var sockets = new SocketsHttpHandler
-        {
-            EnableMultipleHttp2Connections = true,
-            ConnectTimeout = TimeSpan.FromSeconds(10),
-            KeepAlivePingDelay = TimeSpan.FromSeconds(20),
-            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
-            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
-            UseCookies = false,
-            AllowAutoRedirect = false,
+        SocketsHttpHandler sockets = OutboundConnections.Create();
+        (sockets.EnableMultipleHttp2Connections, sockets.KeepAlivePingPolicy) = (true, HttpKeepAlivePingPolicy.WithActiveRequests);
+        (sockets.KeepAlivePingDelay, sockets.KeepAlivePingTimeout) = (TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(10));
 
-            // IdentityHandler says which activity a call is a part of: FedCore's own, not one of the framework's that nobody sees.
-            ActivityHeadersPropagator = null,
-        };
+        // IdentityHandler says which activity a call is a part of: FedCore's own, not one of the framework's that nobody sees.
+        sockets.ActivityHeadersPropagator = null;
         if (settings.TrustedCertificate is { } certificate) sockets.SslOptions = TrustIn(settings.PathOf(certificate));
         _handler = new IdentityHandler(Token, identity.OnWire, sockets);
         if (settings.Web) _handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, _handler);

@@ -25,7 +25,7 @@ internal sealed class LoadSite(SiteLoad load, string token, int number, IReadOnl
 
     public async Task RunAsync(SemaphoreSlim connecting)
     {
-        using var sockets = new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false };
+        using SocketsHttpHandler sockets = OutboundConnections.Create();
         if (load.Certificate is { } certificate) sockets.SslOptions = PrivateAuthority.TrustIn(certificate, (what, cause) => FedCoreException.Configuration("benchmark.certificate", what, cause));
         await RunAsync(sockets, connecting);
     }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -13,7 +14,8 @@ internal static class WireFigures
         ServiceRun run = ServiceRun.Large(rounds: 1);
         using AggregatorProcess aggregator = await AggregatorProcess.StartAsync(sites: 1);
         var wire = new CountedWire();
-        using var sockets = new SocketsHttpHandler { ConnectCallback = wire.ConnectAsync };
+        using SocketsHttpHandler sockets = OutboundConnections.Create();
+        sockets.ConnectCallback = wire.ConnectAsync;
         using GrpcChannel channel = GrpcChannel.ForAddress(aggregator.Address, new GrpcChannelOptions { HttpHandler = sockets });
         CallInvoker invoker = channel.CreateCallInvoker();
         var edge = new Edge.EdgeClient(invoker);
