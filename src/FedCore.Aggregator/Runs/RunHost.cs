@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Journal;
 using FedCore.Aggregator.Models;
@@ -23,26 +22,21 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
     private readonly AggregatorParts _parts;
     private readonly RunJournal _journal;
+    private readonly RunStatus _status;
+    private readonly UnsettledTasks _unsettled;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
-    private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ConcurrentDictionary<string, RemoteTask> _held = new(StringComparer.Ordinal);
-    private List<(string TaskId, SpooledUpdate Update)> _recovered;
-    private TaskCompletionSource _changed = New();
     private RemoteFleet? _fleet;
-
-    // The engine's state is the engine's; this is folded from the same facts, for everybody else.
-    private RunState _state = new();
     private Task _work = Task.CompletedTask;
     private Task? _cancelling;
-    private string? _trouble;
     private bool _isCancelled;
 
     public RunHost(AggregatorParts parts, RunCreated created, RunPlan plan, StoredBlob definition, IReadOnlyList<Site> sites, bool isPaused, bool isCancelled, IReadOnlyList<(string TaskId, SpooledUpdate Update)> recovered)
     {
         (_parts, Created, Plan, Definition, Sites, _isCancelled) = (parts, created, plan, definition, sites, isCancelled);
-        _recovered = [.. recovered];
         Gate = new RunGate(isPaused);
+        _status = new RunStatus(Gate);
+        _unsettled = new UnsettledTasks(Id, parts.Board, parts.Spool, recovered);
         Models = new RunModels(plan, parts.Blobs, parts.Settings.KeepModels, parts.Settings.InlineBytes, parts.Vectors);
         _journal = new RunJournal(parts.Log, RunFact.StreamOf(Id), new RunEventJson(plan.Registry));
     }
@@ -62,34 +56,16 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     public RunModels Models { get; }
 
     /// <summary>Ends when it is known which tasks of an earlier process are still wanted.</summary>
-    public Task Settled => _settled.Task;
+    public Task Settled => _unsettled.Settled;
 
-    /// <summary>Ends at the run's next fact, or when what it does changes otherwise.</summary>
-    public Task Changed
-    {
-        get
-        {
-            lock (_lock) return _changed.Task;
-        }
-    }
+    /// <inheritdoc cref="RunStatus.Changed"/>
+    public Task Changed => _status.Changed;
 
     /// <summary>Whether the run is over.</summary>
-    public bool HasEnded
-    {
-        get
-        {
-            lock (_lock) return _state.Ended is not null;
-        }
-    }
+    public bool HasEnded => _status.HasEnded;
 
-    /// <summary>The receipts of the rounds that count, oldest first.</summary>
-    public IReadOnlyList<RoundReceipt> Receipts
-    {
-        get
-        {
-            lock (_lock) return [.. _state.Rounds];
-        }
-    }
+    /// <inheritdoc cref="RunStatus.Receipts"/>
+    public IReadOnlyList<RoundReceipt> Receipts => _status.Receipts;
 
     /// <summary>Begins, or goes on, in the background.</summary>
     public void Start() => _work = Task.Run(WorkAsync);
@@ -97,46 +73,26 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     /// <summary>Takes tasks of which nothing was heard for long for lost.</summary>
     public void LoseSilent(long before) => _fleet?.LoseSilent(before);
 
-    /// <summary>What became of a training task of a site; null while it is not known.</summary>
-    public bool? SettlementOf(string site, int round, int position)
-    {
-        lock (_lock)
-        {
-            if (round < 1) return false;
-            if (round <= _state.LastRound)
-            {
-                RoundReceipt receipt = _state.Rounds[round - 1];
-                return receipt.Committed && position >= 0 && position < receipt.Clients.Count
-                    && receipt.Clients[position] is { Outcome: ClientOutcome.Reported } client && client.Client == site;
-            }
-
-            return _state.Ended is null ? null : false;
-        }
-    }
+    /// <inheritdoc cref="RunStatus.SettlementOf"/>
+    public bool? SettlementOf(string site, int round, int position) => _status.SettlementOf(site, round, position);
 
     /// <summary>The run as coordinators see it.</summary>
     public Run Describe()
     {
-        lock (_lock)
+        var run = new Run
         {
-            (RunPhase phase, string message) = PhaseNow();
-            var run = new Run
-            {
-                RunId = Id,
-                Hash = Google.Protobuf.ByteString.CopyFrom(StoredBlob.BytesOf(Plan.Hash)),
-                Phase = phase,
-                Message = message,
-                EndCode = _state.Ended?.Code ?? "",
-                Round = _state.LastRound,
-                Rounds = Plan.Definition.Rounds.Count,
-                CreatedUnixMilliseconds = Created.At.ToUnixTimeMilliseconds(),
-                Definition = Definition.ToMessage(),
-            };
-            if (Models.Kept is [.., var newest]) (run.Model, run.ModelRound) = (newest.Model.ToMessage(), newest.Round);
-            if (_state.Evaluations.Count > 0) run.Metrics.Add(_state.Evaluations[^1].Metrics.ToDictionary());
-            run.Sites.AddRange(Sites.Select(site => site.Name));
-            return run;
-        }
+            RunId = Id,
+            Hash = Google.Protobuf.ByteString.CopyFrom(StoredBlob.BytesOf(Plan.Hash)),
+            Rounds = Plan.Definition.Rounds.Count,
+            CreatedUnixMilliseconds = Created.At.ToUnixTimeMilliseconds(),
+            Definition = Definition.ToMessage(),
+        };
+        run.Sites.AddRange(Sites.Select(site => site.Name));
+        _status.Describe(run);
+
+        // In this order: the model of a round that is told to have ended is there.
+        if (Models.Kept is [.., var newest]) (run.Model, run.ModelRound) = (newest.Model.ToMessage(), newest.Round);
+        return run;
     }
 
     /// <summary>Ends the run for good, once, whoever asks for it and hangs up. Where that fails it can be asked for again.</summary>
@@ -147,17 +103,12 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
     public void Report(RunEvent value)
     {
-        lock (_lock)
-        {
-            _state.Apply(value);
-            _trouble = null;
-        }
-
+        _status.Take(value);
         _parts.Metrics.Count(Id, value);
         _fleet?.Trace.Take(value);
         if (value is RoundEnded { Receipt: var receipt }) Log.RoundEnded(_parts.Logger, Id, receipt.Round, receipt.Committed, receipt.Contributors, receipt.Reason);
         if (value is RunEnded ended) Log.RunEnded(_parts.Logger, Id, ended.Code, ended.Message);
-        RaiseChanged();
+        _status.RaiseChanged();
     }
 
     public async ValueTask DisposeAsync()
@@ -167,18 +118,6 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         _stop.Dispose();
         Models.Dispose();
     }
-
-    private (RunPhase, string) PhaseNow() => _state switch
-    {
-        { Ended.IsSuccess: true } => (RunPhase.Completed, _state.Ended.Message),
-        { Ended.Code: Cancelled } => (RunPhase.Cancelled, _state.Ended.Message),
-        { Ended: { } end } => (RunPhase.Failed, end.Message),
-        _ when _trouble is not null => (RunPhase.Waiting, _trouble),
-        { OpenRound: null } when Gate.IsHeld => (RunPhase.Paused, "its coordinator paused it"),
-        { OpenRound: null } when Gate.Missing is { } missing => (RunPhase.Waiting, $"{missing.Present} of {missing.Needed} sites that a round needs are connected"),
-        { OpenRound: { } round } => (RunPhase.Running, $"round {round.Round}: {_state.Reported} of {round.Wanted} reports"),
-        _ => (RunPhase.Running, "between rounds"),
-    };
 
     // A disk that is full, or a database that is away, holds the run up until it is over.
     private async Task WorkAsync()
@@ -202,11 +141,10 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             catch (Exception fault)
             {
                 Log.RunHeldUp(_parts.Logger, Id, pause.TotalSeconds, fault);
-                lock (_lock) _trouble = fault.Message;
-                RaiseChanged();
+                _status.HoldUp(fault.Message);
 
                 // The sites of other runs do not wait for it.
-                _settled.TrySetResult();
+                _unsettled.StopWaiting();
             }
 
             try
@@ -232,8 +170,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
         using var pool = new FlatVectorPool(_parts.Vectors);
         using ServerState server = await FirstStateAsync(ct).ConfigureAwait(false);
-        var fleet = new RemoteFleet(Id, Plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _parts.Spool, _recovered, _parts.Clock);
-        _recovered = [];
+        var fleet = new RemoteFleet(Id, Plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _parts.Spool, _unsettled.TakeUpdates(), _parts.Clock);
         var engine = new RoundEngine(Plan, fleet, _journal, new RoundEngineOptions
         {
             Clock = _parts.Clock,
@@ -243,10 +180,9 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             Checkpoints = Models,
             Progress = this,
         });
-        if (_state.OpenRound is { } open) fleet.Trace.Open(open.Round);
+        if (_status.OpenRound is { } open) fleet.Trace.Open(open);
         _fleet = fleet;
-        ICollection<RemoteTask> held = _held.Values;
-        _ = fleet.Settled.ContinueWith(_ => Drop(held), ct, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        _unsettled.SettleWith(fleet, ct);
         try
         {
             await engine.RunAsync(server, ct).ConfigureAwait(false);
@@ -254,7 +190,6 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         finally
         {
             _fleet = null;
-
             if (HasEnded)
             {
                 fleet.End();
@@ -262,8 +197,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             }
             else
             {
-                // What was acknowledged and not yet taken is found again when the engine goes on in this process.
-                fleet.Leave(_recovered, _held);
+                _unsettled.TakeFrom(fleet);
             }
         }
     }
@@ -279,7 +213,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             if (state.Checkpoint is { } checkpoint && (saved.Count == 0 || saved[^1] != checkpoint)) saved.Add(checkpoint);
         }
 
-        lock (_lock) _state = state;
+        _status.Reset(state);
         return saved;
     }
 
@@ -312,8 +246,8 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     private async Task EndCancelledAsync(CancellationToken ct)
     {
         await ReadAsync(ct).ConfigureAwait(false);
-        if (_state.Opened is null) await RecordAsync(new RunOpened(Plan.Hash, "", Plan.StrategyName), ct).ConfigureAwait(false);
-        if (_state.Ended is null) await RecordAsync(new RunEnded(Cancelled, "its coordinator ended it"), ct).ConfigureAwait(false);
+        if (!_status.HasBegun) await RecordAsync(new RunOpened(Plan.Hash, "", Plan.StrategyName), ct).ConfigureAwait(false);
+        if (!_status.HasEnded) await RecordAsync(new RunEnded(Cancelled, "its coordinator ended it"), ct).ConfigureAwait(false);
         Forget();
     }
 
@@ -325,30 +259,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
     private void Forget()
     {
-        foreach ((_, SpooledUpdate update) in _recovered) update.Release();
-        _recovered = [];
-        Drop(_held.Values);
-        RaiseChanged();
+        _unsettled.Clear();
+        _status.RaiseChanged();
     }
-
-    // It is known again which tasks are wanted: those that were put up anew.
-    private void Drop(ICollection<RemoteTask> held)
-    {
-        foreach (RemoteTask task in held)
-        {
-            _held.TryRemove(new KeyValuePair<string, RemoteTask>(task.Id, task));
-            if (_parts.Board.Remove(task)) _parts.Spool.Drop(Id, task.Label.Span);
-        }
-
-        _settled.TrySetResult();
-    }
-
-    private void RaiseChanged()
-    {
-        TaskCompletionSource changed;
-        lock (_lock) (changed, _changed) = (_changed, New());
-        changed.TrySetResult();
-    }
-
-    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

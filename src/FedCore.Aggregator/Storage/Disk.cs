@@ -1,13 +1,13 @@
-using System.Runtime.InteropServices;
+using FedCore.Hosting.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Aggregator.Storage;
 
 /// <summary>Makes what was written durable, counts how often, and creates files and folders that are their owner's alone.</summary>
-internal partial class Disk
+internal class Disk
 {
-    private const UnixFileMode OwnersFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const UnixFileMode OwnersFolder = OwnersFile | UnixFileMode.UserExecute;
+    /// <summary>What a file may be used for, where it is its owner's alone.</summary>
+    public const UnixFileMode OwnersFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     private const int NoSpace = 28, WindowsDiskFull = unchecked((int)0x80070070);
 
@@ -34,34 +34,22 @@ internal partial class Disk
     /// <exception cref="IOException">They may not be.</exception>
     public virtual void SyncFolder(string path)
     {
-        if (OperatingSystem.IsWindows()) return;
-        Count(1);
-
-        // .NET opens no folders. Some network file systems know no syncing of them and say so.
-        const int invalid = 22;
-        int folder = Open(path, 0);
-        try
-        {
-            if (folder < 0 || (FSync(folder) < 0 && Marshal.GetLastPInvokeError() != invalid))
-                throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}", Marshal.GetLastPInvokeError());
-        }
-        finally
-        {
-            if (folder >= 0) _ = Close(folder);
-        }
+        if (Folders.NeedSync) Count(1);
+        Folders.Sync(path);
     }
 
-    /// <summary>Creates a folder that only its owner may enter, and makes its name durable.</summary>
+    /// <summary>Creates a folder that only its owner may enter, and those above it, where they are not there, and makes their names durable.</summary>
     /// <returns>Whether it was not there.</returns>
     public bool CreateFolder(string path)
     {
-        if (Directory.Exists(path)) return false;
-        string full = Path.GetFullPath(path);
-        if (Path.GetDirectoryName(full) is { } parent) CreateFolder(parent);
-        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(full);
-        else Directory.CreateDirectory(full, OwnersFolder);
-        if (Path.GetDirectoryName(full) is { } above) SyncFolder(above);
-        return true;
+        IReadOnlyList<string> missing = Folders.Missing(path);
+        foreach (string folder in missing)
+        {
+            Folders.Create(folder);
+            if (Path.GetDirectoryName(folder) is { } above) SyncFolder(above);
+        }
+
+        return missing.Count > 0;
     }
 
     /// <summary>Creates a file that only its owner may open. Its name is not durable yet.</summary>
@@ -106,13 +94,4 @@ internal partial class Disk
         return fault is IOException
             && (OperatingSystem.IsWindows() ? fault.HResult is WindowsDiskFull or windowsHandleDiskFull : fault.HResult is NoSpace or quota or tooLarge);
     }
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Open(string path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int FSync(int file);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int file);
 }

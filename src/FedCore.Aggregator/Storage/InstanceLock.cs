@@ -15,7 +15,7 @@ internal sealed class InstanceLock : IDisposable
     public static InstanceLock Take(string path, string code, string what)
     {
         var options = new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = Disk.OwnersFile;
         try
         {
             return new InstanceLock(new FileStream(path, options));

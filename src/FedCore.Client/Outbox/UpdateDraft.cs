@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FedCore.Client.State;
 using FedCore.Client.Storage;
+using FedCore.Hosting.Storage;
 
 namespace FedCore.Client.Outbox;
 
@@ -49,7 +50,7 @@ internal sealed class UpdateDraft : IDisposable
             string kept = Path.Combine(_folder, UpdateOutbox.StateFolder);
             _disk.CreateFolder(kept);
             state.Save(kept);
-            Disk.SyncFolder(kept);
+            Folders.Sync(kept);
         }
 
         _disk.Write(Path.Combine(_folder, UpdateOutbox.RecordFile), JsonSerializer.SerializeToUtf8Bytes(record, JsonSerializerOptions.Web));

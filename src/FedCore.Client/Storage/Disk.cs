@@ -1,24 +1,21 @@
-using System.Runtime.InteropServices;
+using FedCore.Hosting.Storage;
 
 namespace FedCore.Client.Storage;
 
 /// <summary>
 /// Changes files and folders. Each change is whole or not there, also where the process or the machine stops in between, and is on the disk when the call returns.
 /// </summary>
-internal partial class Disk
+internal class Disk
 {
-    private const UnixFileMode OwnersFolder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-
     /// <summary>Creates a folder that only its owner may enter, and those above it, where they are not there.</summary>
     public void CreateFolder(string path)
     {
-        if (Directory.Exists(path)) return;
-        string full = Path.GetFullPath(path);
-        if (Path.GetDirectoryName(full) is { } above) CreateFolder(above);
-        Before($"create {full}");
-        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(full);
-        else Directory.CreateDirectory(full, OwnersFolder);
-        SyncAbove(full);
+        foreach (string folder in Folders.Missing(path))
+        {
+            Before($"create {folder}");
+            Folders.Create(folder);
+            SyncAbove(folder);
+        }
     }
 
     /// <summary>Writes a file, in place of one that may be there.</summary>
@@ -61,30 +58,11 @@ internal partial class Disk
         if (first is not null)
         {
             Delete(Path.Combine(path, first));
-            SyncFolder(path);
+            Folders.Sync(path);
         }
 
         Before($"delete {path}");
         Directory.Delete(path, recursive: true);
-    }
-
-    /// <summary>Returns when the names in a folder are on the disk. On Windows, whose file systems log names themselves, at once.</summary>
-    public static void SyncFolder(string path)
-    {
-        if (OperatingSystem.IsWindows()) return;
-
-        // .NET opens no folders. Some network file systems know no syncing of them and say so.
-        const int invalid = 22;
-        int folder = Open(path, 0);
-        try
-        {
-            if (folder < 0 || (FSync(folder) < 0 && Marshal.GetLastPInvokeError() != invalid))
-                throw new IOException($"{path}: {Marshal.GetLastPInvokeErrorMessage()}", Marshal.GetLastPInvokeError());
-        }
-        finally
-        {
-            if (folder >= 0) _ = Close(folder);
-        }
     }
 
     /// <summary>Comes before each change.</summary>
@@ -94,15 +72,6 @@ internal partial class Disk
 
     private static void SyncAbove(string path)
     {
-        if (Path.GetDirectoryName(path) is { Length: > 0 } above) SyncFolder(above);
+        if (Path.GetDirectoryName(path) is { Length: > 0 } above) Folders.Sync(above);
     }
-
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Open(string path, int flags);
-
-    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    private static partial int FSync(int file);
-
-    [LibraryImport("libc", EntryPoint = "close")]
-    private static partial int Close(int file);
 }

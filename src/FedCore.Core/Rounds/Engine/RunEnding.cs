@@ -1,4 +1,4 @@
-namespace FedCore.Rounds;
+namespace FedCore.Rounds.Engine;
 
 /// <summary>When a run ends, why, and what to do about an end that nobody wanted. It follows from the facts alone.</summary>
 /// <param name="plan">The run.</param>

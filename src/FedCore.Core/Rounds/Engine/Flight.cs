@@ -1,8 +1,7 @@
 using FedCore.Aggregation;
-using FedCore.Models;
 using FedCore.Updates;
 
-namespace FedCore.Rounds;
+namespace FedCore.Rounds.Engine;
 
 /// <summary>A client at work for the open round: what it was told, and its update once there is one. It is lost with the process.</summary>
 internal sealed class Flight(ClientDescriptor client, TrainTask task, DateTimeOffset asked, ModelVersion? version)
@@ -20,20 +19,4 @@ internal sealed class Flight(ClientDescriptor client, TrainTask task, DateTimeOf
 
     /// <summary>What the aggregation saw of it, where the run discloses that.</summary>
     public ObservedUpdate? Observed { get; set; }
-}
-
-/// <summary>A version of the model that clients start from, kept until no more do and the last of them has answered.</summary>
-internal sealed class ModelVersion(ModelState model)
-{
-    // The first user is who made it.
-    private int _users = 1;
-
-    public ModelState Model => model;
-
-    public void Acquire() => _users++;
-
-    public void Release()
-    {
-        if (--_users == 0) model.Dispose();
-    }
 }

@@ -1,0 +1,63 @@
+using FedCore.Aggregation;
+using FedCore.Rounds.Selection;
+using FedCore.Updates;
+
+namespace FedCore.Rounds.Engine;
+
+/// <summary>Evaluates the model behind a round on the data of a cohort of its own.</summary>
+internal sealed class FederatedEvaluation(ActiveRun run, ClientSelection selection, ReplyQueue replies, Flights flights, AggregationResources resources)
+{
+    public async ValueTask EvaluateAsync(CancellationToken ct)
+    {
+        EvaluationPlan evaluation = run.Plan.Definition.Evaluation;
+        int round = run.State.LastRound;
+        Cohort cohort = evaluation.CohortFor(run.Fleet.Clients.Count).Select(selection.ContextFor(round, "evaluation"));
+        for (int position = 0; position < cohort.Members.Count; position++)
+        {
+            var task = new EvaluateTask(evaluation.Splits, round, position, cohort.Members.Count, run.Server.Model, run.Plan.EvaluateLayout) { FineTune = evaluation.FineTune };
+            await run.Fleet.SendAsync(run.Fleet.Clients.Get(cohort.Members[position]), task, ct).ConfigureAwait(false);
+        }
+
+        FleetReply[] answers = await CollectAsync(round, cohort.Members.Count, ct).ConfigureAwait(false);
+        IUpdateSource[] updates = [.. answers.Where(reply => reply.Outcome == ClientOutcome.Reported).Select(reply => reply.Update!)];
+        AggregationResult result = await new WeightedMean().AggregateAsync(run.Plan.EvaluateLayout, updates, resources, ct).ConfigureAwait(false);
+        run.Options.Pool.Return(result.Sum.Vector);
+        await run.RecordAsync(new EvaluationEnded(ReceiptOf(round, result.Sum, updates.Length, cohort.Members.Count)), ct).ConfigureAwait(false);
+    }
+
+    // Of a buffered run some are training meanwhile; what they send waits for the next round.
+    private async ValueTask<FleetReply[]> CollectAsync(int round, int count, CancellationToken ct)
+    {
+        var trained = new List<FleetReply>();
+        var answers = new FleetReply?[count];
+        for (int pending = count; pending > 0;)
+        {
+            FleetReply reply = await replies.NextAsync(ct).ConfigureAwait(false);
+            if (flights.PositionOf(reply.Task) is not null) trained.Add(reply);
+            if (reply.Task is not EvaluateTask task || task.Round != round || answers[task.Position] is not null) continue;
+            answers[task.Position] = reply;
+            pending--;
+        }
+
+        foreach (FleetReply reply in trained) replies.Keep(reply);
+        return answers!;
+    }
+
+    private EvaluationReceipt ReceiptOf(int round, UpdateSum sum, int reported, int asked)
+    {
+        var metrics = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (string prefix in run.Plan.Definition.Evaluation.Splits.Select(MetricLayout.Prefix))
+            foreach ((string name, double value) in run.Plan.Metrics.Means(sum, prefix, prefix)) metrics[name] = value;
+        return new EvaluationReceipt
+        {
+            Round = round,
+            Contributors = sum.Contributors,
+            Metrics = metrics,
+            Distributions = run.Plan.Distributions
+                .Select(name => (Name: name, Found: ClientDistribution.From(sum, DistributionPlan.SectionOf(name))))
+                .Where(distribution => distribution.Found is not null).ToDictionary(d => d.Name, d => d.Found!, StringComparer.Ordinal),
+            BytesUp = reported * run.Plan.EvaluateLayout.ByteLength,
+            BytesDown = asked * run.Plan.ModelBytes,
+        };
+    }
+}

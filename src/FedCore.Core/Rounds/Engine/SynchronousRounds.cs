@@ -1,0 +1,54 @@
+using FedCore.Rounds.Selection;
+
+namespace FedCore.Rounds.Engine;
+
+/// <summary>Rounds of a cohort that starts from one model and is waited for: until enough have reported, all have answered, or the deadline passes.</summary>
+internal sealed class SynchronousRounds(ActiveRun run, ClientSelection selection, ReplyQueue replies, TaskDispatch tasks) : IRoundMode
+{
+    public async ValueTask OpenAsync(int round, CancellationToken ct)
+    {
+        int needed = run.Policy.MinimumReports ?? (int)Math.Min(int.MaxValue, run.Policy.Cohort.MostWanted(run.Fleet.Clients.Count));
+        await run.Fleet.WaitAsync(needed, ct).ConfigureAwait(false);
+        (SelectionContext context, Cohort cohort) = await selection.ChooseAsync(round, ct).ConfigureAwait(false);
+        await run.RecordAsync(new RoundOpened(round, context.Now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
+        await tasks.AskAsync(ct).ConfigureAwait(false);
+    }
+
+    public async ValueTask CollectAsync(CancellationToken ct)
+    {
+        RoundOpened round = run.State.OpenRound!;
+        string reason;
+        using (CancellationTokenSource deadline = StartDeadline(round)) reason = await TakeRepliesAsync(round, deadline.Token, ct).ConfigureAwait(false);
+        await run.RecordAsync(new SetClosed(round.Round, run.Now, reason), ct).ConfigureAwait(false);
+        for (int position = 0; position < run.State.Clients.Count; position++)
+            if (run.State.Replies[position] is null) tasks.Withdraw(position);
+    }
+
+    public int[] ReportedPositions() => [.. Enumerable.Range(0, run.State.Clients.Count).Where(position => run.State.OutcomeOf(position) == ClientOutcome.Reported)];
+
+    public double FactorOf(Flight flight) => 1;
+
+    public IReadOnlyList<Flight> Staying() => [];
+
+    public void Leave()
+    {
+    }
+
+    private CancellationTokenSource StartDeadline(RoundOpened round)
+    {
+        if (run.Policy.DeadlineSeconds is not { } seconds) return new CancellationTokenSource();
+        TimeSpan left = round.At.AddSeconds(seconds) - run.Now;
+        return new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, run.Options.Clock);
+    }
+
+    private async ValueTask<string> TakeRepliesAsync(RoundOpened round, CancellationToken deadline, CancellationToken ct)
+    {
+        while (true)
+        {
+            if (round.Wanted > 0 && run.State.Reported >= round.Wanted) return "all wanted reports are there";
+            if (run.State.Pending == 0) return "every client has answered or is lost";
+            if (await replies.NextByAsync(deadline, ct).ConfigureAwait(false) is not { } reply) return "the deadline passed";
+            await tasks.TakeAsync(reply, ct).ConfigureAwait(false);
+        }
+    }
+}
