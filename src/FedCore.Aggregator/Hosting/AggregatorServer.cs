@@ -131,7 +131,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app.MapGrpcService<UploadsService>().WithMetadata(Access.Sites);
         _app.MapGrpcService<BlobsService>().WithMetadata(Access.Everybody);
         _app.MapGrpcService<AdminService>().WithMetadata(Access.Coordinators);
-        _app.MapOperator(runs.Settled, folder, export.Meters, coordinatorHash);
+        _app.MapOperator(runs.Settled, folder, new JournalHealth(journal.ProbeAsync, seams.Clock, logger), export.Meters, coordinatorHash);
         await StartAsync(ct).ConfigureAwait(false);
         foreach (string address in endpoints.Insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);
