@@ -1,7 +1,6 @@
 using System.Net;
 using FedCore.Aggregator.Hosting;
 using FedCore.Aggregator.Settings;
-using FedCore.Aggregator.Tests.Services;
 using FedCore.Naming;
 using FedCore.Tests;
 
