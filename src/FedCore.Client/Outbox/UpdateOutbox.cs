@@ -188,21 +188,21 @@ internal sealed class UpdateOutbox
     /// <param name="stateFolder">The name of the run's folder.</param>
     public UpdateRecord? LastThatCounts(string stateFolder) => Read(Path.Combine(_folder.State, stateFolder));
 
-    /// <summary>The runs for which the client keeps something, and no update of which is on its way or unsettled.</summary>
-    /// <returns>Of each the last update that counts, the oldest first.</returns>
+    /// <summary>Of each run for which the client keeps something the last update that counts, the oldest first.</summary>
     public IReadOnlyList<UpdateRecord> KeptRuns()
     {
-        HashSet<string> open;
-        lock (_lock) open = [.. _waiting.Select(entry => entry.Record.StateFolder), .. _unsettled.Select(record => record.StateFolder)];
-        return
-        [
-            .. Directory.EnumerateDirectories(_folder.State)
-                .Where(path => !open.Contains(Path.GetFileName(path)))
-                .Select(path => (Folder: Path.GetFileName(path), Last: Read(path)))
-                .Where(kept => kept.Last is { Hash.Length: HashDigits } last && last.Hash.All(char.IsAsciiHexDigitLower) && last.StateFolder == kept.Folder)
-                .Select(kept => kept.Last!)
-                .OrderBy(last => last.Finished),
-        ];
+        var kept = new List<UpdateRecord>();
+        foreach (string path in Directory.EnumerateDirectories(_folder.State))
+            if (Read(path) is { Hash.Length: HashDigits } last && last.Hash.All(char.IsAsciiHexDigitLower) && last.StateFolder == Path.GetFileName(path)) kept.Add(last);
+        kept.Sort((a, b) => a.Finished.CompareTo(b.Finished));
+        return kept;
+    }
+
+    /// <summary>Whether an update of a run is on its way, or not settled.</summary>
+    /// <param name="stateFolder">The name of the run's folder.</param>
+    public bool IsAtWork(string stateFolder)
+    {
+        lock (_lock) return _waiting.Exists(entry => entry.Record.StateFolder == stateFolder) || _unsettled.Exists(record => record.StateFolder == stateFolder);
     }
 
     /// <summary>Forgets what the client keeps of a run.</summary>

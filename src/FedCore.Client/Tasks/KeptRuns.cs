@@ -16,7 +16,7 @@ internal sealed class KeptRuns(UpdateOutbox outbox, RunRooms rooms, TimeProvider
 
     private long? _asked;
 
-    /// <summary>Takes note that there may be another answer: the aggregator may be another process, or what is kept has changed.</summary>
+    /// <summary>Takes note that there may soon be another answer: the aggregator may be another process, or something was done that may have been the last.</summary>
     public void AskAgain() => _asked = null;
 
     /// <summary>The runs to ask about with the next call; none where it is not time to.</summary>
@@ -35,13 +35,14 @@ internal sealed class KeptRuns(UpdateOutbox outbox, RunRooms rooms, TimeProvider
         }
     }
 
-    /// <summary>Drops what is kept of runs. Where that fails it is tried again when they are asked about again.</summary>
+    /// <summary>Drops what is kept of runs. Where that fails, or an update of the run is still here, it is tried again when they are asked about again.</summary>
     /// <param name="ended">Runs that were asked about, and are over.</param>
     public void Drop(IEnumerable<KeptRun> ended)
     {
         foreach (KeptRun run in ended)
         {
             string folder = UpdateRecord.StateFolderOf(run.RunId, Convert.ToHexStringLower(run.DefinitionDigest.Span));
+            if (outbox.IsAtWork(folder)) continue;
             rooms.Free(folder);
             try
             {

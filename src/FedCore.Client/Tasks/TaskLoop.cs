@@ -85,6 +85,7 @@ internal sealed class TaskLoop(
             if (outbox.Has(offer.TaskId)) return "a task was offered that is done and on its way";
             if (await DeferAsync(offer, request, stopping).ConfigureAwait(false)) return null;
             await runner.RunAsync(offer, session.Site, activity, abort).ConfigureAwait(false);
+            kept.AskAgain();
             return null;
         }
 
