@@ -43,7 +43,7 @@ internal sealed class SiteClient : IDisposable
         _pump = new OutboxPump(Outbox, new UpdateSender(connection, Session), newBackoff, log);
         _reporter = new TaskReporter(connection, Session, Outbox, log);
         var runner = new TaskRunner(_rooms, cache, downloads, Outbox, _reporter, new Declines(connection, log), clock, log);
-        _loop = new TaskLoop(connection, Session, Outbox, cache, _rooms, runner, newBackoff, log);
+        _loop = new TaskLoop(connection, Session, Outbox, cache, _rooms, new KeptRuns(Outbox, _rooms, clock, log), runner, newBackoff, log);
     }
 
     /// <summary>The client's software and its version.</summary>

@@ -26,6 +26,9 @@ public sealed class Hospitals : IAsyncLifetime
     private readonly int _port = FreePort();
     private Child? _aggregator;
 
+    /// <summary>What the hospital at the end of the line keeps for runs, a folder each.</summary>
+    internal IEnumerable<string> StatesOfFar => Directory.EnumerateFileSystemEntries(_folder[$"data-{Far}/state"]);
+
     /// <summary>The hospitals' run.</summary>
     private static string RunFile { get; } = Path.Combine(SharedData.Repository, "examples", "heart-disease", "run.json");
 

@@ -55,6 +55,22 @@ public class KilledClientTests(Hospitals hospitals) : IClassFixture<Hospitals>
     }
 
     [Fact]
+    public async Task Killed_when_a_run_has_ended_it_drops_what_it_kept_for_the_run()
+    {
+        const string over = "The run kept is over";
+        string[] changes = ["--set", "rounds.count=2", "--set", """strategy={"type":"scaffold"}"""];
+        await hospitals.FedcoreAsync(Hospitals.Create("kept", changes));
+        await hospitals.AssertLikeSimulationAsync("kept", changes);
+
+        // It may have heard of the end in time.
+        Child first = hospitals.Site(Hospitals.Far);
+        first.Kill();
+        Child second = hospitals.StartSite(Hospitals.Far);
+        if (!first.Output.Contains(over, StringComparison.Ordinal)) await second.WaitForAsync(over);
+        Assert.Empty(hospitals.StatesOfFar);
+    }
+
+    [Fact]
     public async Task Killed_behind_the_acknowledgement_it_goes_on_with_the_next_round()
     {
         await hospitals.FedcoreAsync(Hospitals.Create("acknowledged", Hospitals.Large));

@@ -83,11 +83,13 @@ public sealed class AggregatorServer : IAsyncDisposable
 
     private async Task OpenAsync(AggregatorSettings settings, Registry registry, Action<ILoggingBuilder>? logging, AggregatorSeams seams, CancellationToken ct)
     {
+        // What is wrong with the settings is said before anything is written.
+        Endpoints endpoints = Own(new Endpoints(settings));
+        Uri? collector = TelemetryExport.CollectorOf(settings.Otlp, "aggregator.otlp");
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
         builder.Services.AddLogging().AddSingleton(loggers).AddSingleton<IHostLifetime, NoSignals>();
-        IReadOnlyList<string> insecure = [];
-        builder.WebHost.UseKestrelCore().UseSockets(Endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => insecure = Endpoints.Configure(kestrel, settings));
+        builder.WebHost.UseKestrelCore().UseSockets(Endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(endpoints.Configure);
         builder.Services.AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(Own(new BlockPool(seams.Clock)));
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
@@ -108,7 +110,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         string vectors = Path.Combine(folder, "vectors");
         disk.CreateFolder(vectors);
         AggregatorMetrics metrics = Own(new AggregatorMetrics());
-        TelemetryExport export = Own(TelemetryExport.Start("fedcore-aggregator", TelemetryExport.CollectorOf(settings.Otlp, "aggregator.otlp"), meters => meters
+        TelemetryExport export = Own(TelemetryExport.Start("fedcore-aggregator", collector, meters => meters
             .AddView(instrument => instrument.Meter.Name != FedCoreTelemetry.Name || instrument.Meter == metrics.Meter ? null : MetricStreamConfiguration.Drop)
             .AddPrometheusExporter(options => (options.ScrapeResponseCacheDurationMilliseconds, options.ScopeInfoEnabled) = (0, false))));
         var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, new TaskBoard(), metrics, new VectorStorage(vectors), seams.Clock, logger);
@@ -129,9 +131,9 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app.MapGrpcService<UploadsService>().WithMetadata(Access.Sites);
         _app.MapGrpcService<BlobsService>().WithMetadata(Access.Everybody);
         _app.MapGrpcService<AdminService>().WithMetadata(Access.Coordinators);
-        _app.MapOperator(runs.Settled, folder, export.Meters, coordinatorHash);
+        _app.MapOperator(runs.Settled, folder, new JournalHealth(journal.ProbeAsync, seams.Clock, logger), export.Meters, coordinatorHash);
         await StartAsync(ct).ConfigureAwait(false);
-        foreach (string address in insecure) Log.Insecure(logger, address);
+        foreach (string address in endpoints.Insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);
         _stop = new CancellationTokenSource();
         _sweeping = SweepAsync(parts, runs, started, _stop.Token);

@@ -19,12 +19,13 @@ internal static class OperatorEndpoints
     /// <param name="app">The application.</param>
     /// <param name="settled">Ends when the runs of an earlier process were taken up.</param>
     /// <param name="folder">The data folder.</param>
+    /// <param name="journal">Says whether the journal answers.</param>
     /// <param name="meters">The measurements.</param>
     /// <param name="coordinatorHash">The hash of the coordinators' token.</param>
-    public static void MapOperator(this WebApplication app, Task settled, string folder, MeterProvider meters, string coordinatorHash)
+    public static void MapOperator(this WebApplication app, Task settled, string folder, JournalHealth journal, MeterProvider meters, string coordinatorHash)
     {
         app.MapGet("/healthz/live", () => "ok");
-        app.MapGet("/healthz/ready", () => WhyNotReady(settled, folder) is { } reason ? Results.Text(reason, statusCode: StatusCodes.Status503ServiceUnavailable) : Results.Text("ok"));
+        app.MapGet("/healthz/ready", async () => await WhyNotReadyAsync(settled, folder, journal).ConfigureAwait(false) is { } reason ? Results.Text(reason, statusCode: StatusCodes.Status503ServiceUnavailable) : Results.Text("ok"));
         app.MapPrometheusScrapingEndpoint("/metrics", meters, branch => branch.Use((context, next) => MayRead(context, coordinatorHash) ? next(context) : RefuseAsync(context.Response)), null);
     }
 
@@ -36,10 +37,11 @@ internal static class OperatorEndpoints
         return context.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address) && !headers.ContainsKey("X-Forwarded-For") && !headers.ContainsKey("Forwarded") && !headers.ContainsKey("Via");
     }
 
-    private static string? WhyNotReady(Task settled, string folder)
+    private static async Task<string?> WhyNotReadyAsync(Task settled, string folder, JournalHealth journal)
     {
         if (!settled.IsCompletedSuccessfully) return "runs are being taken up";
-        return Disk.FreeBytes(folder) < RoomNeeded ? "the disk of the data folder is full" : null;
+        if (Disk.FreeBytes(folder) < RoomNeeded) return "the disk of the data folder is full";
+        return await journal.AnswersAsync().ConfigureAwait(false) ? null : "the journal cannot be reached";
     }
 
     private static Task RefuseAsync(HttpResponse response)

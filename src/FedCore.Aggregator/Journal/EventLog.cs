@@ -23,6 +23,9 @@ internal abstract class EventLog(TimeProvider clock) : IEventLog
     // Events that wait; whoever brings more waits too. Half of them wake the writer, which otherwise lets ordered ones gather.
     private const int Capacity = 8192;
 
+    // How no stream's name begins.
+    private const string NoStream = "~";
+
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _room = new(Capacity), _work = new(0);
     private readonly Dictionary<string, long> _broken = [], _last = [];
@@ -76,6 +79,10 @@ internal abstract class EventLog(TimeProvider clock) : IEventLog
         await SettleAsync(ct).ConfigureAwait(false);
         return await ReadingAsync(ListKeptAsync(prefix, ct)).ConfigureAwait(false);
     }
+
+    /// <summary>Asks the place where events are kept for some that it does not have, past the queue: where that succeeds, it is there.</summary>
+    /// <exception cref="FedCoreException">It is not (<c>journal.read</c>).</exception>
+    public async ValueTask ProbeAsync(CancellationToken ct) => await ReadingAsync(ListKeptAsync(NoStream, ct)).ConfigureAwait(false);
 
     /// <summary>Keeps what is queued, and closes the log.</summary>
     public async ValueTask DisposeAsync()

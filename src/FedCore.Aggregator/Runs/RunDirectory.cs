@@ -29,6 +29,16 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     /// <summary>Finds a run.</summary>
     public RunHost? Find(string run) => _runs.GetValueOrDefault(run);
 
+    /// <summary>Whether something can be the name of a run.</summary>
+    public static bool IsName(string run) => RunName().IsMatch(run);
+
+    /// <summary>Whether a run is over for a site: it has ended, or there is none of this name and definition in which the site takes part.</summary>
+    /// <param name="run">The run, as its coordinator named it.</param>
+    /// <param name="definition">SHA-256 of its definition.</param>
+    /// <param name="site">The site, which is told nothing of runs in which it takes no part.</param>
+    public bool IsOver(string run, ReadOnlySpan<byte> definition, Site site) =>
+        Find(run) is not { HasEnded: false } open || open.Definition.Digest != StoredBlob.DigestOf(definition) || !open.Sites.Contains(site);
+
     /// <summary>Goes on with the runs of an earlier process.</summary>
     /// <param name="recovered">The updates that it left.</param>
     /// <param name="ct">Cancels the reading.</param>
@@ -74,7 +84,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     /// <exception cref="FedCoreException">The definition, the name or a site is not as it must be.</exception>
     public async Task<RunHost> CreateAsync(CreateRunRequest request, CancellationToken ct)
     {
-        if (!RunName().IsMatch(request.RunId))
+        if (!IsName(request.RunId))
             throw FedCoreException.Configuration("run.name", $"run_id is '{Shown.Of(request.RunId)}'. Use lower-case letters, digits and hyphens, at most 63, and begin with a letter.");
         RunPlan plan = PlanOf(request.Definition.Memory);
         if (plan.Definition.SecureAggregation is not null)

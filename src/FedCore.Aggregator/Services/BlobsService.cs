@@ -47,10 +47,11 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
     public override async Task<Blob> Put(IAsyncStreamReader<Chunk> requestStream, ServerCallContext context)
     {
         if (Caller.Of(context).Site is not null) throw RpcFault.Of(StatusCode.PermissionDenied, "auth.role", "This call is for coordinators; the token is a site's.");
+        using var silence = new CancellationTokenSource(Timeout.InfiniteTimeSpan, parts.Clock);
         try
         {
             await using BlobWriter writer = parts.Blobs.Create();
-            while (await requestStream.MoveNext(context.CancellationToken).ConfigureAwait(false))
+            while (await Silence.NextAsync(requestStream, silence, parts.Settings.LivenessSeconds, "Send the whole anew.", context).ConfigureAwait(false))
                 foreach (ReadOnlyMemory<byte> part in requestStream.Current.Data) writer.Write(part.Span);
             return parts.Blobs.Commit(writer).ToMessage();
         }

@@ -43,14 +43,17 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
     public override async Task<NextTaskReply> NextTask(NextTaskRequest request, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
-        foreach ((string field, int count) in ((string, int)[])[("tasks_at_hand", request.TasksAtHand.Count), ("unsettled_tasks", request.UnsettledTasks.Count), ("cached_digests", request.CachedDigests.Count)])
-            if (count > MaxListed) throw RpcFault.Invalid(field, $"has {count} elements, more than {MaxListed}.");
+        RequireFew("tasks_at_hand", request.TasksAtHand.Count);
+        RequireFew("unsettled_tasks", request.UnsettledTasks.Count);
+        RequireFew("cached_digests", request.CachedDigests.Count);
+        RequireFew("kept_runs", request.KeptRuns.Count);
         foreach (string id in request.TasksAtHand) RequireTaskId(id, "tasks_at_hand");
+        foreach (KeptRun kept in request.KeptRuns) RequireRun(kept);
 
         // Until the runs of an earlier process are taken up, nobody can say what is wanted.
         await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
         NextTaskReply reply = Standing(site, request);
-        bool hasNews = reply.Settlements.Count + reply.UnwantedTasks.Count > 0;
+        bool hasNews = reply.Settlements.Count + reply.UnwantedTasks.Count + reply.EndedRuns.Count > 0;
         foreach (string id in request.TasksAtHand) parts.Board.Find(id, site)?.Hear(parts.Clock.GetTimestamp());
         RemoteTask? task = await site.NextAsync(request.TasksAtHand, hasNews ? TimeSpan.Zero : PollTime(), context.CancellationToken).ConfigureAwait(false);
         if (task is null) return hasNews ? reply : Standing(site, request);
@@ -89,6 +92,18 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         if (!TaskIdPattern().IsMatch(id)) throw RpcFault.Invalid(field, "must be 32 lower-case hexadecimal digits.");
     }
 
+    private static void RequireFew(string field, int count)
+    {
+        if (count > MaxListed) throw RpcFault.Invalid(field, $"has {count} elements, more than {MaxListed}.");
+    }
+
+    private static void RequireRun(KeptRun run)
+    {
+        if (!RunDirectory.IsName(run.RunId)) throw RpcFault.Invalid("kept_runs.run_id", "must be a run's name: lower-case letters, digits and hyphens, at most 63, the first a letter.");
+        if (run.DefinitionDigest.Length != SHA256.HashSizeInBytes)
+            throw RpcFault.Invalid("kept_runs.definition_digest", $"has {run.DefinitionDigest.Length} bytes; a SHA-256 has {SHA256.HashSizeInBytes}.");
+    }
+
     private RemoteTask? Find(string id, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
@@ -109,6 +124,8 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
             if (counts is not null) reply.Settlements.Add(new Settlement { TaskId = task.TaskId, Counts = counts.Value });
         }
 
+        // However often one is named, it is looked for once.
+        reply.EndedRuns.AddRange(request.KeptRuns.Distinct().Where(kept => runs.IsOver(kept.RunId, kept.DefinitionDigest.Span, site)));
         return reply;
     }
 

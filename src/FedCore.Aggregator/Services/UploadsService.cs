@@ -55,18 +55,6 @@ internal sealed class UploadsService(AggregatorParts parts, UploadDesk desk) : U
         }
     }
 
-    // Who falls silent within an upload has to begin the call anew, from where it stopped.
-    private async Task<bool> NextAsync(IAsyncStreamReader<Chunk> stream, CancellationTokenSource silence, ServerCallContext context)
-    {
-        int seconds = parts.Settings.LivenessSeconds;
-        silence.CancelAfter(TimeSpan.FromSeconds(seconds));
-        try
-        {
-            return await stream.MoveNext(silence.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (silence.IsCancellationRequested && !context.CancellationToken.IsCancellationRequested)
-        {
-            throw RpcFault.Of(StatusCode.DeadlineExceeded, "upload.silent", $"No message came for {seconds} s. Go on where the upload stopped.");
-        }
-    }
+    private Task<bool> NextAsync(IAsyncStreamReader<Chunk> stream, CancellationTokenSource silence, ServerCallContext context) =>
+        Silence.NextAsync(stream, silence, parts.Settings.LivenessSeconds, "Go on where the upload stopped.", context);
 }

@@ -20,6 +20,12 @@ internal static partial class Log
     [LoggerMessage(5, LogLevel.Information, "Loaded the plug-in {Assembly} {Version} from {Path} (SHA-256 {Digest})")]
     public static partial void PlugInLoaded(ILogger logger, string assembly, Version version, string path, string digest);
 
+    [LoggerMessage(6, LogLevel.Error, "The journal cannot be reached: {Reason}")]
+    public static partial void JournalIsAway(ILogger logger, string reason);
+
+    [LoggerMessage(7, LogLevel.Information, "The journal can be reached again")]
+    public static partial void JournalIsBack(ILogger logger);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run} was created by a coordinator: {Hash}, {Sites} sites")]
     public static partial void RunCreated(ILogger logger, string run, string hash, int sites);
 

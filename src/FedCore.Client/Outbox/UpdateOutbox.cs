@@ -16,6 +16,7 @@ internal sealed class UpdateOutbox
     public const string UpdateFile = "update.bin", RecordFile = "update.json", StateFolder = "state";
 
     private const string Gone = ".gone";
+    private const int HashDigits = 64;
 
     private readonly Lock _lock = new();
     private readonly DataFolder _folder;
@@ -30,7 +31,7 @@ internal sealed class UpdateOutbox
     {
         (_folder, _clock, _log) = (folder, clock, log);
         foreach (string draft in Directory.EnumerateDirectories(folder.Outbox, "*" + UpdateDraft.Suffix)) folder.Disk.DeleteFolder(draft);
-        foreach (string gone in Directory.EnumerateDirectories(folder.State, "*" + Gone)) folder.Disk.DeleteFolder(gone);
+        foreach (string gone in Directory.EnumerateDirectories(folder.State, "*" + Gone)) TryDelete(gone);
         foreach (UpdateRecord record in Load(folder.Committing)) Commit(record);
         _unsettled.AddRange(Load(folder.Unsettled));
         foreach (UpdateRecord record in Load(folder.Outbox))
@@ -187,6 +188,23 @@ internal sealed class UpdateOutbox
     /// <param name="stateFolder">The name of the run's folder.</param>
     public UpdateRecord? LastThatCounts(string stateFolder) => Read(Path.Combine(_folder.State, stateFolder));
 
+    /// <summary>Of each run for which the client keeps something the last update that counts, the oldest first.</summary>
+    public IReadOnlyList<UpdateRecord> KeptRuns()
+    {
+        var kept = new List<UpdateRecord>();
+        foreach (string path in Directory.EnumerateDirectories(_folder.State))
+            if (Read(path) is { Hash.Length: HashDigits } last && last.Hash.All(char.IsAsciiHexDigitLower) && last.StateFolder == Path.GetFileName(path)) kept.Add(last);
+        kept.Sort((a, b) => a.Finished.CompareTo(b.Finished));
+        return kept;
+    }
+
+    /// <summary>Whether an update of a run is on its way, or not settled.</summary>
+    /// <param name="stateFolder">The name of the run's folder.</param>
+    public bool IsAtWork(string stateFolder)
+    {
+        lock (_lock) return _waiting.Exists(entry => entry.Record.StateFolder == stateFolder) || _unsettled.Exists(record => record.StateFolder == stateFolder);
+    }
+
     /// <summary>Forgets what the client keeps of a run.</summary>
     /// <param name="stateFolder">The name of the run's folder.</param>
     public void ForgetState(string stateFolder)
@@ -210,6 +228,19 @@ internal sealed class UpdateOutbox
             foreach (string vector in Directory.EnumerateFiles(learned).Order(StringComparer.Ordinal)) _folder.Disk.Move(vector, Path.Combine(target, Path.GetFileName(vector)));
         _folder.Disk.Move(Path.Combine(from, RecordFile), Path.Combine(target, RecordFile));
         _folder.Disk.DeleteFolder(from);
+    }
+
+    // It does no harm, and shall keep no client from starting.
+    private void TryDelete(string gone)
+    {
+        try
+        {
+            _folder.Disk.DeleteFolder(gone);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            _log.StateNotDropped(fault.Message.TrimEnd('.'));
+        }
     }
 
     // The same task was done anew, as after the aggregator lost what it had: what was learned the first time is done with.

@@ -52,6 +52,15 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
         foreach (string key in _rooms.Where(entry => clock.GetElapsedTime(entry.Value.LastUsed) >= KeepTime).Select(entry => entry.Key).ToArray()) Free(key);
     }
 
+    /// <summary>Gives a room back, if it is there.</summary>
+    /// <param name="key">The name of the run's folder.</param>
+    public void Free(string key)
+    {
+        if (!_rooms.Remove(key, out RunRoom? room)) return;
+        room.Dispose();
+        log.RunFreed(key);
+    }
+
     public void Dispose()
     {
         foreach (RunRoom room in _rooms.Values) room.Dispose();
@@ -64,13 +73,6 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
         while (_rooms.Count > 0 && settings.Limits.ReasonToDecline(need, _rooms.Values.Sum(room => MemoryEstimate.Of(room.Plan, room.Data).Total)) is not null)
             Free(_rooms.MinBy(entry => entry.Value.LastUsed).Key);
         if (settings.Limits.ReasonToDecline(need) is { } reason) throw FedCoreException.Configuration("client.memory", reason);
-    }
-
-    private void Free(string key)
-    {
-        if (!_rooms.Remove(key, out RunRoom? room)) return;
-        room.Dispose();
-        log.RunFreed(key);
     }
 
     private async Task<RunRoom> OpenAsync(TaskOffer offer, string site, string stateFolder, CancellationToken ct)

@@ -9,7 +9,7 @@ namespace FedCore.Client.Tasks;
 
 /// <summary>Asks for work, does it, asks again; and hears on the way what became of what was done.</summary>
 internal sealed class TaskLoop(
-    EdgeConnection connection, Session session, UpdateOutbox outbox, BlobCache cache, RunRooms rooms, TaskRunner runner, Func<Backoff> newBackoff, ILogger log)
+    EdgeConnection connection, Session session, UpdateOutbox outbox, BlobCache cache, RunRooms rooms, KeptRuns kept, TaskRunner runner, Func<Backoff> newBackoff, ILogger log)
 {
     private const int MaxListed = 1000, MaxCached = 64, MaxDeferrals = 3;
 
@@ -71,11 +71,13 @@ internal sealed class TaskLoop(
         {
             await session.JoinAsync(stopping).ConfigureAwait(false);
             outbox.Nudge();
+            kept.AskAgain();
         }
 
         NextTaskRequest request = Request();
         long start = connection.Clock.GetTimestamp();
         (NextTaskReply reply, string? activity) = await connection.NextTaskAsync(request, session.PollWait, stopping).ConfigureAwait(false);
+        kept.Drop(request.KeptRuns.Intersect(reply.EndedRuns));
         Take(reply);
         rooms.FreeIdle();
         if (reply.Task is { } offer)
@@ -83,10 +85,11 @@ internal sealed class TaskLoop(
             if (outbox.Has(offer.TaskId)) return "a task was offered that is done and on its way";
             if (await DeferAsync(offer, request, stopping).ConfigureAwait(false)) return null;
             await runner.RunAsync(offer, session.Site, activity, abort).ConfigureAwait(false);
+            kept.AskAgain();
             return null;
         }
 
-        bool isEmpty = reply.Settlements.Count + reply.UnwantedTasks.Count == 0;
+        bool isEmpty = reply.Settlements.Count + reply.UnwantedTasks.Count + reply.EndedRuns.Count == 0;
         return isEmpty && connection.Clock.GetElapsedTime(start) < TimeSpan.FromSeconds(1) && session.PollWait > TimeSpan.FromSeconds(1) ? "the aggregator answers at once, and has nothing" : null;
     }
 
@@ -97,6 +100,7 @@ internal sealed class TaskLoop(
         request.UnsettledTasks.AddRange(outbox.Unsettled.Take(MaxListed).Select(
             record => new UnsettledTask { TaskId = record.Task, RunId = record.Run, Round = record.Round, Position = record.Position }));
         request.CachedDigests.AddRange(cache.Latest(MaxCached));
+        request.KeptRuns.AddRange(kept.ToAsk());
         return request;
     }
 
@@ -109,6 +113,7 @@ internal sealed class TaskLoop(
         foreach (UpdateRecord record in outbox.Unsettled)
         {
             if (!settled.TryGetValue(record.Task, out bool counts) || outbox.Settle(record.Task, counts) is null) continue;
+            kept.AskAgain();
             if (counts) log.UpdateCounts(record.Run, record.Round);
             else log.UpdateDoesNotCount(record.Run, record.Round);
         }

@@ -65,7 +65,7 @@ internal static partial class Log
     [LoggerMessage(210, LogLevel.Information, "The run {Run} ({Hash}) is known: {Name}")]
     public static partial void RunKnown(this ILogger log, string run, string hash, string name);
 
-    [LoggerMessage(211, LogLevel.Debug, "The memory of the run {Run} is given back: it was not asked for in a while")]
+    [LoggerMessage(211, LogLevel.Debug, "The memory of the run {Run} is given back")]
     public static partial void RunFreed(this ILogger log, string run);
 
     [LoggerMessage(212, LogLevel.Warning, "{Run} begins anew with round 1: what this site kept from its round {Last} is dropped")]
@@ -76,6 +76,12 @@ internal static partial class Log
 
     [LoggerMessage(214, LogLevel.Information, "{What} has come, {Bytes} bytes")]
     public static partial void Downloaded(this ILogger log, string what, long bytes);
+
+    [LoggerMessage(215, LogLevel.Information, "The run {Run} is over: what this site kept of it is dropped")]
+    public static partial void RunOver(this ILogger log, string run);
+
+    [LoggerMessage(216, LogLevel.Warning, "What this site keeps of runs that are over stays where it is: {Reason}. Look at the rights in the data folder; it is tried again later")]
+    public static partial void StateNotDropped(this ILogger log, string reason);
 
     [LoggerMessage(300, LogLevel.Information, "{Run}, round {Round}: the answer was sent, {Bytes} bytes")]
     public static partial void UpdateSent(this ILogger log, string run, int round, long bytes);

@@ -105,7 +105,8 @@ public class PollTests
         var tasks = new NextTaskRequest { TasksAtHand = { Enumerable.Repeat(new string('0', 32), 1001) } };
         var unsettled = new NextTaskRequest { UnsettledTasks = { Enumerable.Repeat(new UnsettledTask(), 1001) } };
         var cached = new NextTaskRequest { CachedDigests = { Enumerable.Repeat(ByteString.Empty, 1001) } };
-        foreach (NextTaskRequest request in (NextTaskRequest[])[tasks, unsettled, cached])
+        var kept = new NextTaskRequest { KeptRuns = { Enumerable.Repeat(new KeptRun(), 1001) } };
+        foreach (NextTaskRequest request in (NextTaskRequest[])[tasks, unsettled, cached, kept])
             await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "request.invalid", async () => await north.Edge.NextTaskAsync(request, north.Options()));
     }
 

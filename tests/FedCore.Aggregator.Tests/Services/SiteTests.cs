@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Sites;
+using FedCore.Tests;
 
 namespace FedCore.Aggregator.Tests.Services;
 

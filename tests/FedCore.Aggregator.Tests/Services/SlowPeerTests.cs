@@ -72,6 +72,17 @@ public class SlowPeerTests
     }
 
     [Fact]
+    public async Task A_coordinator_that_falls_silent_within_a_blob_is_not_waited_for_and_nothing_of_it_is_kept()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync(settings => settings with { LivenessSeconds = 1 });
+        string[] before = aggregator.StoredFiles;
+        using AsyncClientStreamingCall<Chunk, Blob> call = aggregator.Blobs.Put(aggregator.AsCoordinator());
+        await call.RequestStream.WriteAsync(new Chunk { Data = new(new byte[1000]) }, TestContext.Current.CancellationToken);
+        await Refusal.ThrowsAsync(StatusCode.DeadlineExceeded, "upload.silent", () => call.ResponseAsync);
+        Assert.Equal(before, aggregator.StoredFiles);
+    }
+
+    [Fact]
     public async Task Who_is_not_known_is_answered_before_the_message_has_come()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();

@@ -48,6 +48,9 @@ internal sealed class TestAggregator : IAsyncDisposable
 
     public BlobsClient Blobs => new(Invoker);
 
+    /// <summary>The files of the store, also of what is not there to its end.</summary>
+    public string[] StoredFiles => [.. Directory.GetFiles(_folder["blobs"], "*", SearchOption.AllDirectories).Order()];
+
     /// <summary>The files of a run's unfinished uploads.</summary>
     public string[] HalfUploadsOf(string run) =>
         Directory.Exists(_folder["spool/" + run]) ? Directory.GetFiles(_folder["spool/" + run], "*.part") : [];

@@ -50,6 +50,9 @@ internal sealed class TestSite(TestAggregator aggregator, string name, string to
         return Edge.NextTaskAsync(request, Options());
     }
 
+    /// <summary>Asks which of the runs for which it keeps something are over.</summary>
+    public async Task<IReadOnlyList<KeptRun>> EndedAsync(params KeptRun[] kept) => (await Edge.NextTaskAsync(new NextTaskRequest { KeptRuns = { kept } }, Options())).EndedRuns;
+
     /// <summary>Asks for work until there is some.</summary>
     public async Task<TaskOffer> TaskAsync(params string[] atHand)
     {

@@ -66,6 +66,9 @@ internal sealed class FakeAggregator : IAsyncDisposable
     /// <summary>What became of an update; null where that is not known yet.</summary>
     public Func<UnsettledTask, bool?> Settlement { get; set; } = _ => null;
 
+    /// <summary>Which runs are said to be over where a site asks about some.</summary>
+    public Func<IReadOnlyList<KeptRun>, IEnumerable<KeptRun>> Ended { get; set; } = _ => [];
+
     /// <summary>Hears of declined tasks.</summary>
     public Action<DeclineRequest> OnDeclined { get; set; } = _ => { };
 

@@ -44,6 +44,29 @@ public sealed class CrashTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Whenever_the_process_ends_while_a_run_is_forgotten_nothing_of_it_is_left_in_the_end()
+    {
+        using var undisturbed = new Site(_folder["undisturbed"], int.MaxValue);
+        while (undisturbed.Step()) { }
+        int begin = undisturbed.Changes;
+        undisturbed.Forget();
+        Assert.InRange(undisturbed.Changes - begin, 2, 10);
+        for (int crash = begin; crash < undisturbed.Changes; crash++)
+        {
+            string path = _folder[$"crash-{crash}"];
+            using (var first = new Site(path, crash))
+            {
+                while (first.Step()) { }
+                Assert.Throws<CrashException>(first.Forget);
+            }
+
+            using var second = new Site(path, int.MaxValue);
+            second.Forget();
+            Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(path, "state")));
+        }
+    }
+
     // Rounds 1 and 3 count: 1, and on top of it 3 x 10.
     private static float Expected => 31;
 
@@ -102,6 +125,12 @@ public sealed class CrashTests : IDisposable
             if (done == Rounds) return false;
             Train(done + 1);
             return true;
+        }
+
+        /// <summary>Hears that every run is over.</summary>
+        public void Forget()
+        {
+            foreach (UpdateRecord last in _outbox!.KeptRuns()) _outbox.ForgetState(last.StateFolder);
         }
 
         /// <summary>What the site keeps, all its elements being the same.</summary>

@@ -1,4 +1,4 @@
-namespace FedCore.Aggregator.Tests.Services;
+namespace FedCore.Tests;
 
 /// <summary>The system's clock, which a test lets run ahead, or whose wall clock somebody sets anew.</summary>
 internal sealed class ShiftedClock : TimeProvider
