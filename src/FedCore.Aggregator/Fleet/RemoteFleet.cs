@@ -17,6 +17,9 @@ namespace FedCore.Aggregator.Fleet;
 /// </summary>
 internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDirectory
 {
+    // Rounds that come to nothing at once would use a run's patience up in a second. Ten of them take eight minutes, and a site that is mended is soon asked again.
+    private const double LongestPauseSeconds = 300;
+
     private readonly Channel<FleetReply> _replies = Channel.CreateUnbounded<FleetReply>(new UnboundedChannelOptions { SingleReader = true });
     private readonly ConcurrentDictionary<SiteTask, RemoteTask> _tasks = new(ReferenceEqualityComparer.Instance);
     private readonly ConcurrentDictionary<string, SpooledUpdate> _recovered;
@@ -77,13 +80,20 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     public ClientDescriptor Get(long index)
     {
         Site site = _sites[(int)index];
-        return new ClientDescriptor(index, new ClientId(site.Name)) { Cores = site.Cores, MemoryBytes = site.MemoryBytes };
+        return new ClientDescriptor(index, new ClientId(site.Name)) { Cores = site.Cores, MemoryBytes = site.MemoryBytes, IsAway = !site.MayAnswer };
     }
 
-    public async ValueTask WaitAsync(int needed, CancellationToken ct)
+    public async ValueTask WaitAsync(int needed, int abandoned, CancellationToken ct)
     {
         _settled.TrySetResult();
         ReleaseEvaluations();
+        if (abandoned > 0)
+        {
+            TimeSpan pause = TimeSpan.FromSeconds(Math.Min(LongestPauseSeconds, Math.Pow(2, abandoned - 1)));
+            _gate.WaitFor($"{abandoned} {(abandoned == 1 ? "round was" : "rounds in a row were")} abandoned; the next one begins {pause.TotalSeconds:0} s later");
+            await Task.Delay(pause, _clock, ct).ConfigureAwait(false);
+        }
+
         while (true)
         {
             await _gate.PassAsync(ct).ConfigureAwait(false);
@@ -93,7 +103,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
             try
             {
                 int present = _sites.Count(site => site.IsPresent);
-                _gate.Present(present, needed);
+                _gate.WaitFor(present < needed ? $"{present} of {needed} sites that a round needs are connected" : null);
                 if (present >= needed) return;
                 await changed.Task.WaitAsync(ct).ConfigureAwait(false);
             }

@@ -18,8 +18,8 @@ internal sealed class RunGate(bool isPaused)
     /// <summary>Whether it is being held.</summary>
     public bool IsHeld { get; private set; }
 
-    /// <summary>How many sites are connected, of how many that a round needs; null while rounds are held.</summary>
-    public (int Present, int Needed)? Missing { get; private set; }
+    /// <summary>What the next round waits for; null while rounds are held.</summary>
+    public string? Wait { get; private set; }
 
     /// <summary>Holds the run before its next round, or lets it go on.</summary>
     public void Set(bool paused)
@@ -48,8 +48,8 @@ internal sealed class RunGate(bool isPaused)
         }
     }
 
-    /// <summary>Takes note of how many sites are connected.</summary>
-    public void Present(int present, int needed) => Missing = present < needed ? (present, needed) : null;
+    /// <summary>Takes note of what the next round waits for; null for nothing.</summary>
+    public void WaitFor(string? what) => Wait = what;
 
     private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

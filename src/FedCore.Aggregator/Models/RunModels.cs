@@ -50,15 +50,33 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
     {
         // What goes along with the model is there from the beginning.
         foreach (string name in plan.Definition.Strategy.Broadcasts) state.Vector(name);
-        StoredBlob model = await blobs.PutAsync(stream => SafeTensors.Write(stream, state.Model, plan.ModelMetadata), ct).ConfigureAwait(false);
-        var vectors = new SortedDictionary<string, StoredBlob>(StringComparer.Ordinal);
-        foreach ((string name, FlatVector vector) in state.Vectors) vectors[name] = await blobs.PutAsync(stream => Write(stream, vector), ct).ConfigureAwait(false);
-        var manifest = new Manifest(plan.StrategyName, model, vectors);
-        byte[] json = JsonSerializer.SerializeToUtf8Bytes(manifest, Json);
-        StoredBlob stored = await blobs.PutAsync(stream => stream.Write(json), ct).ConfigureAwait(false);
-        Take(new Checkpoint(round, stored, manifest), state.Model);
+        var put = new List<StoredBlob>();
+        StoredBlob stored;
+        try
+        {
+            StoredBlob model = await PutAsync(stream => SafeTensors.Write(stream, state.Model, plan.ModelMetadata)).ConfigureAwait(false);
+            var vectors = new SortedDictionary<string, StoredBlob>(StringComparer.Ordinal);
+            foreach ((string name, FlatVector vector) in state.Vectors) vectors[name] = await PutAsync(stream => Write(stream, vector)).ConfigureAwait(false);
+            var manifest = new Manifest(plan.StrategyName, model, vectors);
+            byte[] json = JsonSerializer.SerializeToUtf8Bytes(manifest, Json);
+            stored = await PutAsync(stream => stream.Write(json)).ConfigureAwait(false);
+            Take(new Checkpoint(round, stored, manifest), state.Model);
+        }
+        catch
+        {
+            foreach (StoredBlob blob in put) blobs.Release(blob.Digest);
+            throw;
+        }
+
         DropOld();
         return stored.Digest;
+
+        async ValueTask<StoredBlob> PutAsync(Action<Stream> write)
+        {
+            StoredBlob blob = await blobs.PutAsync(write, ct).ConfigureAwait(false);
+            put.Add(blob);
+            return blob;
+        }
     }
 
     /// <inheritdoc/>
@@ -102,19 +120,32 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
         }
     }
 
-    /// <summary>Takes note of the checkpoints of an earlier process, without reading what they hold. Those of which something is gone are passed over.</summary>
+    /// <summary>Takes note of the checkpoints that the run's facts name, without reading what they hold, in place of those that it knew. Those of which something is gone are passed over.</summary>
     /// <param name="saved">The checkpoints, oldest first.</param>
     /// <param name="ct">Cancels the reading.</param>
     public async Task RecoverAsync(IEnumerable<CheckpointSaved> saved, CancellationToken ct)
     {
+        var found = new List<Checkpoint>();
         foreach (CheckpointSaved one in saved)
         {
             if (!blobs.Contains(one.Digest)) continue;
             Checkpoint checkpoint = await OpenAsync(one, ct).ConfigureAwait(false);
-            if (!blobs.Contains(checkpoint.Manifest.Model.Digest)) continue;
-            foreach (string digest in checkpoint.Digests) blobs.Acquire(digest);
-            Take(checkpoint, null);
+            if (blobs.Contains(checkpoint.Manifest.Model.Digest)) found.Add(checkpoint);
         }
+
+        // What this process knows already must not be given up in between.
+        Checkpoint? newest = found.Count > 0 ? WithContent(found[^1]) : null;
+        foreach (string digest in found.SelectMany(checkpoint => checkpoint.Digests)) blobs.Acquire(digest);
+        Checkpoint[] known;
+        lock (_lock)
+        {
+            known = [.. _kept];
+            _kept.Clear();
+            _kept.AddRange(found);
+            _current = newest;
+        }
+
+        Release(known);
     }
 
     /// <summary>What goes to a client with a task. It stays in the store until it is returned.</summary>
@@ -165,20 +196,25 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
         }
     }
 
-    private void Take(Checkpoint checkpoint, ModelState? server)
+    private void Take(Checkpoint checkpoint, ModelState server)
     {
-        if (checkpoint.Manifest.Model.Length <= inlineBytes)
-            checkpoint = checkpoint with { Manifest = checkpoint.Manifest with { Model = checkpoint.Manifest.Model with { Content = ContentOf(checkpoint.Manifest.Model) } } };
+        checkpoint = WithContent(checkpoint);
         Checkpoint[] replaced;
         lock (_lock)
         {
-            (_current, _server) = (checkpoint, server ?? _server);
+            (_current, _server) = (checkpoint, server);
             replaced = [.. _kept.Where(old => old.Round >= checkpoint.Round)];
             _kept.RemoveAll(old => old.Round >= checkpoint.Round);
             _kept.Add(checkpoint);
         }
 
         Release(replaced);
+    }
+
+    private Checkpoint WithContent(Checkpoint checkpoint)
+    {
+        StoredBlob model = checkpoint.Manifest.Model;
+        return model.Length > inlineBytes ? checkpoint : checkpoint with { Manifest = checkpoint.Manifest with { Model = model with { Content = ContentOf(model) } } };
     }
 
     // The first one stays, and so does what clients at work have started from.

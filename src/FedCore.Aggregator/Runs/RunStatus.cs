@@ -122,7 +122,7 @@ internal sealed class RunStatus(RunGate gate)
         { Ended: { } end } => (RunPhase.Failed, end.Message),
         _ when _trouble is not null => (RunPhase.Waiting, _trouble),
         { OpenRound: null } when gate.IsHeld => (RunPhase.Paused, "its coordinator paused it"),
-        { OpenRound: null } when gate.Missing is { } missing => (RunPhase.Waiting, $"{missing.Present} of {missing.Needed} sites that a round needs are connected"),
+        { OpenRound: null } when gate.Wait is { } what => (RunPhase.Waiting, what),
         { OpenRound: { } round } => (RunPhase.Running, $"round {round.Round}: {_state.Reported} of {round.Wanted} reports"),
         _ => (RunPhase.Running, "between rounds"),
     };

@@ -5,6 +5,8 @@ namespace FedCore.Rounds;
 /// <param name="Id">Its name.</param>
 public sealed record ClientDescriptor(long Index, ClientId Id)
 {
+    private static readonly TimeSpan AwayPeriod = TimeSpan.FromSeconds(1);
+
     /// <summary>Processor cores that it may use.</summary>
     public int? Cores { get; init; }
 
@@ -23,20 +25,25 @@ public sealed record ClientDescriptor(long Index, ClientId Id)
     /// <summary>When in a day it can take part; empty for always.</summary>
     public IReadOnlyList<AvailabilityWindow> Availability { get; init; } = [];
 
+    /// <summary>Whether it is known not to be there now, and not when it comes.</summary>
+    public bool IsAway { get; init; }
+
     /// <summary>How long it is until it can take part.</summary>
     /// <param name="time">The present.</param>
-    /// <returns>Less than a day; zero where it can take part now.</returns>
+    /// <returns>Less than a day; zero where it can take part now. Of who is away, how long it is until one looks again.</returns>
     public TimeSpan TimeUntilAvailable(DateTimeOffset time)
     {
         if (IsAvailableAt(time)) return TimeSpan.Zero;
+        if (IsAway) return AwayPeriod;
         TimeOnly now = TimeOnly.FromTimeSpan(time.UtcDateTime.TimeOfDay);
         return Availability.Min(window => window.From - now);
     }
 
     /// <summary>Whether it can take part at a time.</summary>
     /// <param name="time">The time.</param>
-    /// <returns>True within a window, or where there is none.</returns>
-    public bool IsAvailableAt(DateTimeOffset time) => Availability.Count == 0 || Availability.Any(window => window.Contains(TimeOnly.FromTimeSpan(time.UtcDateTime.TimeOfDay)));
+    /// <returns>True within a window, or where there is none, unless it is away.</returns>
+    public bool IsAvailableAt(DateTimeOffset time) =>
+        !IsAway && (Availability.Count == 0 || Availability.Any(window => window.Contains(TimeOnly.FromTimeSpan(time.UtcDateTime.TimeOfDay))));
 }
 
 /// <summary>A part of every day.</summary>

@@ -23,9 +23,10 @@ public interface IFleet
 
     /// <summary>Waits until a round may be opened: while nobody holds the run up and enough clients are there.</summary>
     /// <param name="needed">How many clients must be there for the round to count.</param>
+    /// <param name="abandoned">How many rounds in a row were abandoned before it. Real clients need time, and their owners more, to mend what is wrong with them.</param>
     /// <param name="ct">Cancels the waiting.</param>
     /// <returns>A task that ends when the round may be opened.</returns>
-    ValueTask WaitAsync(int needed, CancellationToken ct) => ValueTask.CompletedTask;
+    ValueTask WaitAsync(int needed, int abandoned, CancellationToken ct) => ValueTask.CompletedTask;
 
     /// <summary>Finds the update that was replied to a task before the process ended.</summary>
     /// <param name="from">The client.</param>

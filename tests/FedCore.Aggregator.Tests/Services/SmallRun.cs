@@ -23,7 +23,10 @@ internal sealed class SmallRun
     /// <param name="deadline">Seconds that a round lasts at most; null for no limit.</param>
     /// <param name="transforms">What happens to updates on their way.</param>
     /// <param name="names">The names of strategies and other parts.</param>
-    public SmallRun(int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null)
+    /// <param name="share">The share of the sites that a round asks.</param>
+    /// <param name="reports">How many must report.</param>
+    public SmallRun(
+        int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null, double share = 1, int reports = 1)
     {
         Definition = JsonSerializer.SerializeToUtf8Bytes(new
         {
@@ -32,7 +35,7 @@ internal sealed class SmallRun
             strategy = new { type = strategy },
             transforms = transforms ?? [],
             training = new { epochs = 1, batchSize = 4, learningRate = 0.1 },
-            rounds = new { count = rounds, minimumReports = 1, deadlineSeconds = deadline },
+            rounds = new { count = rounds, minimumReports = reports, deadlineSeconds = deadline, cohort = share < 1 ? new { type = "uniform", fraction = share } : (object)new { type = "all" } },
             evaluation = new { every = 0 },
         });
         Registry registry = names ?? Registry.CreateDefault();

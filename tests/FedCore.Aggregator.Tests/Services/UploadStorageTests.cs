@@ -39,6 +39,38 @@ public class UploadStorageTests
         Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
     }
 
+    // A fault behind the third round must leave the models of the rounds before it.
+    [Theory]
+    [InlineData("roundOpened", false)]
+    [InlineData("replyTaken", false)]
+    [InlineData("roundEnded", false)]
+    [InlineData("roundEnded", true)]
+    public async Task A_run_goes_on_behind_a_fault_that_passes(string kind, bool isOfTheDisk)
+    {
+        const int rounds = 6;
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        TestSite north = await aggregator.AddSiteAsync("north");
+        await aggregator.CreateRunAsync("run", new SmallRun(rounds: rounds), north);
+        int passed = 0, faults = 0;
+        for (int round = 1; round <= rounds; round++)
+        {
+            TaskOffer task = await north.TaskAsync();
+            Assert.Equal(round, task.Round);
+            if (round == 4)
+            {
+                if (isOfTheDisk) aggregator.Disk.OnSync = () => { if (passed++ > 0 && faults++ < 2) throw new IOException("No space left on device", 28); };
+                else aggregator.Journal.Loses = (stream, what) => stream == "run/run" && what == kind && faults++ == 0;
+            }
+
+            Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
+        }
+
+        Run run = await aggregator.EndOfAsync("run");
+        Assert.Equal((RunPhase.Completed, rounds), (run.Phase, run.Round));
+        Assert.InRange(faults, 1, int.MaxValue);
+        Assert.All(await aggregator.ReceiptsAsync("run"), receipt => Assert.Contains("\"contributors\":1", receipt, StringComparison.Ordinal));
+    }
+
     [Theory]
     [InlineData("replyTaken")]
     [InlineData("setClosed")]

@@ -14,8 +14,11 @@ internal static class Choosing
     {
         private static readonly ClientDescriptor Any = new(0, new ClientId("any"));
 
+        /// <summary>Who is not there.</summary>
+        public Func<long, bool> IsAway { get; init; } = _ => false;
+
         public long Count => count;
 
-        public ClientDescriptor Get(long index) => Any;
+        public ClientDescriptor Get(long index) => IsAway(index) ? Any with { IsAway = true } : Any;
     }
 }

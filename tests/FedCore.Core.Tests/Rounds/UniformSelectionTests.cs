@@ -47,6 +47,21 @@ public class UniformSelectionTests
         Assert.Equal((12, 10), (cohort.Members.Count, cohort.Wanted));
     }
 
+    [Theory]
+    [InlineData(6, 2, 2)]
+    [InlineData(100_000, 2, 2)]
+    [InlineData(1000, 50, 300)]
+    public void Nobody_who_is_away_is_chosen_while_others_are_there(long population, int size, int present)
+    {
+        var clients = new Choosing.Numbered(population) { IsAway = client => client >= present };
+        for (int round = 0; round < 20; round++)
+        {
+            Cohort cohort = new UniformSelection { Size = size }.Select(new SelectionContext(clients, Statistics.Stream("cohort", round)));
+            Assert.Equal(size, cohort.Members.Distinct().Count());
+            Assert.All(cohort.Members, member => Assert.InRange(member, 0, present - 1));
+        }
+    }
+
     [Fact]
     public void Every_client_is_chosen_evenly()
     {

@@ -14,7 +14,7 @@ internal sealed class BufferedRounds(ActiveRun run, BufferPolicy buffer, ClientS
     // Those who are still at work stay; so many more are asked that as many are at work as the cohort has.
     public async ValueTask OpenAsync(int round, CancellationToken ct)
     {
-        await run.Fleet.WaitAsync(run.Policy.MinimumReports ?? 1, ct).ConfigureAwait(false);
+        await run.Fleet.WaitAsync(run.Policy.MinimumReports ?? 1, run.State.AbandonedInARow, ct).ConfigureAwait(false);
         ICohortSelection cohort = run.Policy.Cohort;
         int concurrency = (int)cohort.MostWanted(run.Fleet.Clients.Count), atWork = flights.Count;
         List<long> members = [.. Enumerable.Range(0, atWork).Select(position => flights[position].Client.Index)];

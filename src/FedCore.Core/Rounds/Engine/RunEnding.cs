@@ -27,7 +27,7 @@ internal sealed class RunEnding(RunPlan plan)
         if (state.AbandonedInARow >= run.Rounds.MaxAbandonedInARow)
         {
             RoundReceipt receipt = state.Rounds[^1];
-            return new RunEnded("run.abandoned", $"{state.AbandonedInARow} rounds in a row were abandoned, the last because {receipt.Reason}. {RemedyFor(receipt)}");
+            return new RunEnded("run.abandoned", $"{state.AbandonedInARow} rounds in a row were abandoned, the last because {receipt.Reason}. {WhoIn(receipt)}{RemedyFor(receipt)}");
         }
 
         if (run.Stop is { } stop && state.Evaluations.Count > 0 && state.Evaluations[^1].Metrics.TryGetValue(stop.Metric, out double value) && stop.IsMet(value))
@@ -48,10 +48,20 @@ internal sealed class RunEnding(RunPlan plan)
         if (committed == 0)
         {
             return new RunEnded("run.abandoned", $"No round was held: {(rounds == 1 ? "the only one was" : $"all {rounds} were")} abandoned, the last because {state.Rounds[^1].Reason}. "
-                + RemedyFor(state.Rounds[^1]));
+                + WhoIn(state.Rounds[^1]) + RemedyFor(state.Rounds[^1]));
         }
 
         return new RunEnded(RunEnded.Completed, committed == rounds ? $"all {rounds} rounds were held" : $"{committed} of {rounds} rounds were held, {rounds - committed} abandoned");
+    }
+
+    // Those who kept a round from being held, the first of them by name.
+    private static string WhoIn(RoundReceipt receipt)
+    {
+        const int most = 5;
+        ClientReceipt[] missing = [.. receipt.Clients.Where(client => client.Outcome is ClientOutcome.Declined or ClientOutcome.Lost or ClientOutcome.Refused)];
+        if (missing.Length == 0) return "";
+        string names = string.Join(", ", missing.Take(most).Select(client => $"{client.Client} {client.Outcome.ToString().ToLowerInvariant()}{(client.Reason is { } why ? $" ({why})" : "")}"));
+        return $"Of its clients {names}{(missing.Length > most ? $" and {missing.Length - most} more" : "")}. ";
     }
 
     private static string RemedyFor(RoundReceipt receipt) => receipt.Reason.StartsWith(UnfitRule, StringComparison.Ordinal)

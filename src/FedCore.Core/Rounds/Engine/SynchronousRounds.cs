@@ -8,7 +8,7 @@ internal sealed class SynchronousRounds(ActiveRun run, ClientSelection selection
     public async ValueTask OpenAsync(int round, CancellationToken ct)
     {
         int needed = run.Policy.MinimumReports ?? (int)Math.Min(int.MaxValue, run.Policy.Cohort.MostWanted(run.Fleet.Clients.Count));
-        await run.Fleet.WaitAsync(needed, ct).ConfigureAwait(false);
+        await run.Fleet.WaitAsync(needed, run.State.AbandonedInARow, ct).ConfigureAwait(false);
         (SelectionContext context, Cohort cohort) = await selection.ChooseAsync(round, ct).ConfigureAwait(false);
         await run.RecordAsync(new RoundOpened(round, context.Now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
         await tasks.AskAsync(ct).ConfigureAwait(false);

@@ -11,6 +11,9 @@ public sealed class UniformSelection : ICohortSelection
     // As often a client is drawn in place of one who is not available or at work, before the place stays as it is.
     private const int MaxDraws = 100;
 
+    // So many are looked at one by one where few are available.
+    private const int MostLookedAt = 1_000_000;
+
     /// <summary>Number of clients; null where <see cref="Fraction"/> is given.</summary>
     [Range(1, int.MaxValue)]
     public int? Size { get; init; }
@@ -44,10 +47,16 @@ public sealed class UniformSelection : ICohortSelection
             members[i] = candidate;
         }
 
+        bool looksAtAll = population <= MostLookedAt;
         for (int i = 0; i < asked; i++)
         {
             if (context.Clients.Get(members[i]).IsAvailableAt(context.Now)) continue;
-            if (Draw(context, chosen.Contains) is not { } other) continue;
+            if ((looksAtAll ? Free(context, chosen.Contains) : Draw(context, chosen.Contains)) is not { } other)
+            {
+                if (looksAtAll) break;
+                continue;
+            }
+
             chosen.Add(other);
             members[i] = other;
         }

@@ -161,6 +161,7 @@ public class RoundFailureTests
         run.Fleet.OnTrain = task => [new Answer(1, task.Round is 1 or 2 or > 3 ? ClientOutcome.Lost : ClientOutcome.Reported)];
         var fault = await Assert.ThrowsAsync<FedCoreException>(() => run.RunAsync());
         Assert.Equal((FaultKind.RunFailed, "run.abandoned", 6), (fault.Kind, fault.Code, run.State.LastRound));
+        Assert.Contains($"Of its clients {string.Join(", ", run.State.Rounds[^1].Clients.Select(client => client.Client + " lost").Take(5))}", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]

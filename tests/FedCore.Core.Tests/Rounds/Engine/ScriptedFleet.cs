@@ -77,7 +77,7 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
         return IsKept(task) ? Update(task, from) : null;
     }
 
-    public ValueTask WaitAsync(int needed, CancellationToken ct)
+    public ValueTask WaitAsync(int needed, int abandoned, CancellationToken ct)
     {
         Waited.Add(needed);
         return ValueTask.CompletedTask;
