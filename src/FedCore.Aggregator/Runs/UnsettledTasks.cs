@@ -32,7 +32,7 @@ internal sealed class UnsettledTasks(string run, TaskBoard board, Spool spool, I
     /// <summary>Holds the tasks of a fleet that stops in the middle of the run. What was acknowledged and not yet taken is found again when the engine goes on in this process.</summary>
     public void TakeFrom(RemoteFleet fleet) => fleet.Leave(_updates, _held);
 
-    /// <summary>Lets nobody wait any longer for what is wanted to be known.</summary>
+    /// <summary>Ends the waiting, although nothing is known yet.</summary>
     public void StopWaiting() => _settled.TrySetResult();
 
     /// <summary>Drops all: the run is over.</summary>

@@ -30,7 +30,7 @@ internal class Disk
         RandomAccess.FlushToDisk(file);
     }
 
-    /// <summary>Returns when the names in a folder are on the disk. On Windows, whose file systems log names themselves, at once.</summary>
+    /// <summary>Returns when the names in a folder are on the disk; at once where they need no syncing.</summary>
     /// <exception cref="IOException">They may not be.</exception>
     public virtual void SyncFolder(string path)
     {

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace FedCore.Hosting.Storage;
 
-/// <summary>What .NET does not do with folders: makes the names in them durable, and creates them for their owner alone.</summary>
+/// <summary>Creates folders that are their owner's alone, and makes the names in folders durable.</summary>
 internal static partial class Folders
 {
     private const UnixFileMode Owners = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
