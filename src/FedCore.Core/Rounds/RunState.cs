@@ -34,7 +34,7 @@ public sealed class RunState
     /// <summary>Where and when each client of the open round was asked. Between the rounds of a buffered run: those of the clients who are at work.</summary>
     internal IReadOnlyList<Asking> Askings => _askings;
 
-    /// <summary>The places of the open round's clients that reported, in the order in which their reports came.</summary>
+    /// <summary>The places of the open round's clients that reported, in the order in which their reports came, also where the sum has refused them since.</summary>
     internal IReadOnlyList<int> Arrivals => _arrivals;
 
     /// <summary>Who took part in the rounds that count.</summary>

@@ -9,7 +9,10 @@ internal interface IRoundMode
     /// <summary>Takes replies until the open round's set is complete, and closes it.</summary>
     ValueTask CollectAsync(CancellationToken ct);
 
-    /// <summary>The places of the open round's clients whose updates are summed, in that order.</summary>
+    /// <summary>
+    /// The places of the open round's clients whose updates are summed, in that order. Those that a sum before the process ended has refused are among them: what
+    /// it refuses, and what that means for the round, is found anew.
+    /// </summary>
     int[] ReportedPositions();
 
     /// <summary>What an update is multiplied with in the sum, its weight left as it is.</summary>

@@ -77,7 +77,7 @@ internal sealed class RunRecovery(ActiveRun run, TaskDispatch tasks, Flights fli
             {
                 int position = flights.Count;
                 Flight flight = tasks.Prepare(asking, await VersionOfAsync(asking, versions, ct).ConfigureAwait(false));
-                if (run.State.OpenRound is null || run.State.OutcomeOf(position) != ClientOutcome.Reported) continue;
+                if (run.State.OpenRound is null || !run.State.Arrivals.Contains(position)) continue;
                 flight.Update = run.Fleet.Recall(flight.Client, flight.Task);
                 if (flight.Update is null) return false;
             }

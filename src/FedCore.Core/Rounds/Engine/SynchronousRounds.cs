@@ -24,7 +24,7 @@ internal sealed class SynchronousRounds(ActiveRun run, ClientSelection selection
             if (run.State.Replies[position] is null) tasks.Withdraw(position);
     }
 
-    public int[] ReportedPositions() => [.. Enumerable.Range(0, run.State.Clients.Count).Where(position => run.State.OutcomeOf(position) == ClientOutcome.Reported)];
+    public int[] ReportedPositions() => [.. run.State.Arrivals.Order()];
 
     public double FactorOf(Flight flight) => 1;
 

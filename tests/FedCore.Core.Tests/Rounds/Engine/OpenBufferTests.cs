@@ -1,3 +1,4 @@
+using FedCore.Aggregation.Robust;
 using FedCore.Rounds;
 using FedCore.Rounds.Selection;
 using FedCore.Rounds.Staleness;
@@ -66,6 +67,42 @@ public class OpenBufferTests
         await second.RunAsync();
         Assert.Equal(new RunResumed(3), second.Journal.Facts[length]);
         Assert.Equal(6, second.State.LastRound);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_process_that_ends_while_a_sum_refuses_updates_leaves_a_round_that_ends_as_it_would_have(bool isBuffered)
+    {
+        var rounds = new RoundPolicy
+        {
+            Count = 4,
+            MinimumReports = isBuffered ? 1 : null,
+            Cohort = new UniformSelection { Size = Clients },
+            Buffer = isBuffered ? new BufferPolicy { Size = 3, Staleness = new PolynomialStaleness() } : null,
+        };
+        RunPlan plan = EngineRun.PlanFor(run => isBuffered ? run : run with { Aggregator = new TrimmedMean { Byzantine = 1 }, Disclosures = [Disclosure.IndividualUpdates] }, rounds);
+        EngineRun New(InMemoryJournal journal, MemoryCheckpoints checkpoints)
+        {
+            var run = new EngineRun(plan, Clients) { Journal = journal, Checkpoints = checkpoints };
+            run.Fleet.KeepsUpdates = true;
+            run.Fleet.Update = (task, client) => client.Index == 0 ? ScriptedUpdate.Refused("update.damaged") : ScriptedUpdate.Of(task, client);
+            return run;
+        }
+
+        var checkpoints = new MemoryCheckpoints(1, plan) { CommitsRounds = true };
+        using EngineRun whole = New(new InMemoryJournal(), checkpoints);
+        await whole.RunAsync();
+        int[] contributors = [.. whole.State.Rounds.Select(receipt => receipt.Contributors)];
+        for (int length = 0; length < whole.Journal.Facts.Count; length++)
+        {
+            if (whole.Journal.Facts[Math.Max(0, length - 1)] is not ReplyTaken { Outcome: ClientOutcome.Refused }) continue;
+            using EngineRun second = New(await OpenRoundTests.PrefixAsync(whole.Journal, length), checkpoints);
+            await second.RunAsync();
+            Assert.Equal(contributors, second.State.Rounds.Select(receipt => receipt.Contributors));
+        }
+
+        Assert.Contains(whole.Journal.Facts, fact => fact is ReplyTaken { Outcome: ClientOutcome.Refused });
     }
 
     // An answer comes at a time that hangs on the task alone: the first of every third round takes until two rounds later.
