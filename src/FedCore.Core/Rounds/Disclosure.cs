@@ -1,6 +1,6 @@
 namespace FedCore.Rounds;
 
-/// <summary>What a run needs to know of single clients, beyond sums over them. Every site must allow each; none is the default.</summary>
+/// <summary>What a run needs to know of single clients, beyond sums over them. It stands in the run's definition, which each site reads; none is the default.</summary>
 public enum Disclosure
 {
     /// <summary>Each client's update, which robust aggregation compares with the others'.</summary>

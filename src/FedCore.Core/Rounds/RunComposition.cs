@@ -91,7 +91,7 @@ internal static class RunComposition
     private static void RequireDisclosure(RunDefinition run, Disclosure needed, string why)
     {
         if (!run.Disclosures.Contains(needed))
-            throw Refused($"{why}, which the run must disclose and every site must allow. Add \"disclosures\": [\"{NameOf(needed)}\"].");
+            throw Refused($"{why}, which the run must disclose. Add \"disclosures\": [\"{NameOf(needed)}\"].");
     }
 
     private static string NameOf(Disclosure disclosure) => System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(disclosure.ToString());

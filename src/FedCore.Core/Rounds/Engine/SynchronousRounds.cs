@@ -37,8 +37,10 @@ internal sealed class SynchronousRounds(ActiveRun run, ClientSelection selection
     private CancellationTokenSource StartDeadline(RoundOpened round)
     {
         if (run.Policy.DeadlineSeconds is not { } seconds) return new CancellationTokenSource();
-        TimeSpan left = round.At.AddSeconds(seconds) - run.Now;
-        return new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero, run.Options.Clock);
+
+        // A round that an earlier process opened may lie ahead of a clock that was set back since.
+        TimeSpan limit = TimeSpan.FromSeconds(seconds), left = round.At + limit - run.Now;
+        return new CancellationTokenSource(left < TimeSpan.Zero ? TimeSpan.Zero : left < limit ? left : limit, run.Options.Clock);
     }
 
     private async ValueTask<string> TakeRepliesAsync(RoundOpened round, CancellationToken deadline, CancellationToken ct)

@@ -88,6 +88,30 @@ public class OpenRoundTests
         return run;
     }
 
+    [Fact]
+    public async Task A_clock_that_was_set_back_meanwhile_makes_no_round_longer_than_its_deadline()
+    {
+        RunPlan plan = EngineRun.PlanFor(rounds: new RoundPolicy { Count = 1, DeadlineSeconds = 10, MinimumReports = 1 });
+        var checkpoints = new MemoryCheckpoints(1, plan) { CommitsRounds = true };
+        EngineRun New(InMemoryJournal journal)
+        {
+            var run = new EngineRun(plan, 2) { Journal = journal, Checkpoints = checkpoints };
+            run.Fleet.KeepsUpdates = true;
+            run.Fleet.OnTrain = task => [task.Position == 0 ? new Answer(1) : Answer.Never];
+            return run;
+        }
+
+        using EngineRun whole = New(new InMemoryJournal());
+        await whole.RunAsync();
+        var journal = new InMemoryJournal();
+        foreach (RunEvent fact in whole.Journal.Facts.TakeWhile(fact => fact is not ReplyTaken))
+            await journal.AppendAsync(fact is RoundOpened opened ? opened with { At = opened.At.AddHours(1) } : fact, TestContext.Current.CancellationToken);
+        using EngineRun second = New(journal);
+        DateTimeOffset start = second.Clock.GetUtcNow();
+        await second.RunAsync();
+        Assert.Equal(start.AddSeconds(10), Assert.Single(second.State.Rounds).Closed);
+    }
+
     internal static async Task<InMemoryJournal> PrefixAsync(InMemoryJournal journal, int length)
     {
         var prefix = new InMemoryJournal();
