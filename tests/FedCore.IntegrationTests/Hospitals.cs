@@ -76,6 +76,9 @@ public sealed class Hospitals : IAsyncLifetime
             }));
             StartSite(name);
         }
+
+        // Who has never been in touch gives up soon where nobody answers, as when a test kills the aggregator.
+        foreach (string name in Names) await Site(name).WaitForAsync("Joined ");
     }
 
     public ValueTask DisposeAsync()
