@@ -27,7 +27,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
         if (Known(task, head) is { } known) return known;
         using StagedUpload upload = await StageAsync(task, head, ct).ConfigureAwait(false);
-        return new UploadState { Offset = upload.Offset };
+        return new UploadState { Offset = OffsetOf(task, upload) };
     }
 
     /// <summary>Takes an update that came whole, in one call.</summary>
@@ -66,14 +66,28 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         return (task, await StageAsync(task, head, ct).ConfigureAwait(false), null);
     }
 
+    /// <summary>How many bytes of an upload are there.</summary>
+    public long OffsetOf(RemoteTask task, StagedUpload upload)
+    {
+        try
+        {
+            return upload.Offset;
+        }
+        catch (FedCoreException fault)
+        {
+            throw Refused(task, fault);
+        }
+    }
+
     /// <summary>Takes a piece.</summary>
-    public void Write(RemoteTask task, StagedUpload upload, ReadOnlySequence<byte> data)
+    /// <returns>How many bytes are there with it.</returns>
+    public long Write(RemoteTask task, StagedUpload upload, ReadOnlySequence<byte> data)
     {
         task.Hear(parts.Clock.GetTimestamp());
         parts.Metrics.Received(data.Length);
         try
         {
-            upload.Write(data);
+            return upload.Write(data);
         }
         catch (FedCoreException fault)
         {
