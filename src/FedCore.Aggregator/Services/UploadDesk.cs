@@ -24,10 +24,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     /// <summary>How much of an upload is there.</summary>
     public async Task<UploadState> FindAsync(Site site, UploadHead head, CancellationToken ct)
     {
-        RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
-        if (Known(task, head) is { } known) return known;
-        using StagedUpload upload = await StageAsync(task, head, ct).ConfigureAwait(false);
-        return new UploadState { Offset = OffsetOf(task, upload) };
+        (RemoteTask task, StagedUpload? upload, UploadState? answer) = await BeginAsync(site, head, ct).ConfigureAwait(false);
+        using (upload) return answer ?? new UploadState { Offset = OffsetOf(task, upload!) };
     }
 
     /// <summary>Takes an update that came whole, in one call.</summary>
@@ -62,8 +60,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     public async Task<(RemoteTask Task, StagedUpload? Upload, UploadState? Answer)> BeginAsync(Site site, UploadHead head, CancellationToken ct)
     {
         RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
-        if (Known(task, head) is { } known) return (task, null, known);
-        return (task, await StageAsync(task, head, ct).ConfigureAwait(false), null);
+        return Known(task, head) is { } known ? (task, null, known) : await StageAsync(task, head, ct).ConfigureAwait(false);
     }
 
     /// <summary>How many bytes of an upload are there.</summary>
@@ -139,7 +136,10 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         _ => throw RpcFault.Of(StatusCode.AlreadyExists, "update.other", "The task was answered already, with another update. Drop this one.", "head.digest"),
     };
 
-    private async ValueTask<StagedUpload> StageAsync(RemoteTask task, UploadHead head, CancellationToken ct)
+    // What is said of a task that is not open.
+    private static UploadState Closing(RemoteTask task, UploadHead head) => Known(task, head) ?? throw (task.IsHeld ? HeldUp() : Unwanted());
+
+    private async ValueTask<(RemoteTask Task, StagedUpload? Upload, UploadState? Answer)> StageAsync(RemoteTask task, UploadHead head, CancellationToken ct)
     {
         task.Hear(parts.Clock.GetTimestamp());
         try
@@ -147,9 +147,12 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
             UpdateCodec codec = task.Fleet.CodecOf(task.Task);
             StagedUpload upload = await parts.Spool
                 .StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, content => codec.BeginCheck(content, task.Task.Round), ct).ConfigureAwait(false);
-            if (task.IsWanted) return upload;
-            upload.Discard();
-            throw Unwanted();
+            if (task.IsOpen) return (task, upload, null);
+
+            // It was answered or taken back meanwhile, and nobody may come to drop this; what is held goes on later.
+            if (task.IsHeld) upload.Dispose();
+            else upload.Discard();
+            return (task, null, Closing(task, head));
         }
         catch (FedCoreException fault)
         {
@@ -173,7 +176,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     {
         bool showsTiming = task.Fleet.Plan.Discloses(Disclosure.Timing);
         if (!task.Fleet.Answer(task, update, showsTiming && head.HasSteps ? head.Steps : null, showsTiming && head.HasPlannedSteps ? head.PlannedSteps : null))
-            return Known(task, head) ?? throw (task.IsHeld ? HeldUp() : Unwanted());
+            return Closing(task, head);
         Log.UpdateAccepted(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, head.Length);
         parts.Metrics.UpdateAccepted(task.Fleet.Run);
         UploadTrace.Accepted();

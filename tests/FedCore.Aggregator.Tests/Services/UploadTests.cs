@@ -195,6 +195,18 @@ public class UploadTests
     }
 
     [Fact]
+    public async Task What_was_begun_for_a_task_that_another_update_answered_goes_with_the_round()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Small);
+        Assert.Equal(new UploadState(), await north.FindAsync(SmallRun.HeadOf(task.TaskId, Small.Update(0.02f))));
+        Assert.Single(aggregator.HalfUploadsOf("run"));
+        Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
+        await aggregator.EndOfAsync("run");
+        await TestAggregator.UntilAsync(() => Task.FromResult(aggregator.HalfUploadsOf("run").Length == 0));
+    }
+
+    [Fact]
     public async Task A_site_has_no_more_on_the_disk_than_its_task_needs()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
