@@ -6,6 +6,7 @@ using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 
 namespace FedCore.Aggregator.Services;
@@ -18,14 +19,17 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
 {
     private const string Bearer = "Bearer ";
 
-    /// <summary>Goes behind the routing, which alone knows what a path leads to. No call is a GET.</summary>
+    /// <summary>Goes behind the routing, which alone knows what a path leads to.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        if (HttpMethods.IsGet(context.Request.Method) || Check(context) is not { } refused) return next(context);
+        if (!IsCall(context) || Check(context) is not { } refused) return next(context);
         Log.CallRefused(logger, Shown.Of(context.Request.Path.Value ?? ""), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
         Refuse(context.Response, refused.Status, refused.Message, refused.Fault);
         return Task.CompletedTask;
     }
+
+    // Every call is a POST. What the routing answers by itself, as with 405 a POST to what is only read, is no route and leads to no call.
+    private static bool IsCall(HttpContext context) => HttpMethods.IsPost(context.Request.Method) && context.GetEndpoint() is null or RouteEndpoint;
 
     private (StatusCode Status, string Message, Fault Fault)? Check(HttpContext context)
     {
