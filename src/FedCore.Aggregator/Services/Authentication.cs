@@ -43,18 +43,18 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
 
         if (context.Request.Headers.Authorization is not [{ } authorization] || !authorization.StartsWith(Bearer, StringComparison.Ordinal))
             return Unknown("The call has no token. Send it as \"authorization: Bearer TOKEN\".");
-        string token = authorization[Bearer.Length..];
+        string hash = JoinToken.Hash(authorization[Bearer.Length..]);
 
         // What there is not may be asked for by everybody who is known: a newer client does without it.
         Access access = context.GetEndpoint() is { } endpoint ? endpoint.Metadata.GetMetadata<Access>() ?? Access.Coordinators : Access.Everybody;
-        if (JoinToken.Matches(JoinToken.Hash(token), coordinatorHash))
+        if (JoinToken.Matches(hash, coordinatorHash))
         {
             if (!access.ForCoordinators) return Denied("This call is for sites; the token is a coordinator's.");
-            context.Features.Set(new Caller(null));
+            context.Features.Set(new Caller(null, hash));
             return null;
         }
 
-        if (sites.FindByToken(token) is not { } site) return Unknown("The token is not known, or was replaced. Ask the coordinator for the site's token.");
+        if (sites.FindByToken(hash) is not { } site) return Unknown("The token is not known, or was replaced. Ask the coordinator for the site's token.");
         if (!access.ForSites) return Denied("This call is for coordinators; the token is a site's.");
         if (context.Request.Headers[ProtocolVersion.ClientField] is not [{ } client] || ClientPattern().Match(client) is not { Success: true } match)
             return (StatusCode.InvalidArgument, $"{ProtocolVersion.ClientField} must be 32 hexadecimal digits, a dot and the number of the client's start.", new Fault { Code = "request.invalid", Field = ProtocolVersion.ClientField });
@@ -64,7 +64,7 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
             return (StatusCode.AlreadyExists, reason, new Fault { Code = "client.duplicate" });
         }
 
-        context.Features.Set(new Caller(site));
+        context.Features.Set(new Caller(site, hash));
         return null;
     }
 

@@ -56,6 +56,7 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         bool hasNews = reply.Settlements.Count + reply.UnwantedTasks.Count + reply.EndedRuns.Count > 0;
         foreach (string id in request.TasksAtHand) parts.Board.Find(id, site)?.Hear(parts.Clock.GetTimestamp());
         RemoteTask? task = await site.NextAsync(request.TasksAtHand, hasNews ? TimeSpan.Zero : PollTime(), context.CancellationToken).ConfigureAwait(false);
+        Caller.Recheck(context);
         if (task is null) return hasNews ? reply : Standing(site, request);
         task.Hear(parts.Clock.GetTimestamp());
         reply.Task = TaskWire.OfferOf(task, request.CachedDigests);

@@ -53,6 +53,10 @@ internal sealed class UploadsService(AggregatorParts parts, UploadDesk desk) : U
         }
     }
 
-    private Task<bool> NextAsync(IAsyncStreamReader<Chunk> stream, CancellationTokenSource silence, ServerCallContext context) =>
-        Silence.NextAsync(stream, silence, parts.Settings.LivenessSeconds, "Go on where the upload stopped.", context);
+    private async Task<bool> NextAsync(IAsyncStreamReader<Chunk> stream, CancellationTokenSource silence, ServerCallContext context)
+    {
+        bool isThere = await Silence.NextAsync(stream, silence, parts.Settings.LivenessSeconds, "Go on where the upload stopped.", context).ConfigureAwait(false);
+        Caller.Recheck(context);
+        return isThere;
+    }
 }
