@@ -238,6 +238,10 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     /// <summary>How the answers to a task are written down.</summary>
     public UpdateCodec CodecOf(SiteTask task) => task is TrainTask ? Plan.WireCodec : Plan.EvaluateCodec;
 
+    /// <summary>Begins to check the bytes of an answer to a task.</summary>
+    public UpdateCheck BeginCheck(SiteTask task, IEncodedUpdate bytes) =>
+        CodecOf(task).BeginCheck(bytes, task.Round, task is TrainTask train && !Plan.Definition.Strategy.HasOwnWeights ? train.Work.Weighting : null);
+
     private SpooledSource SourceOf(SiteTask task, SpooledUpdate update) => new(CodecOf(task), update, task.Round);
 
     private sealed class SpooledSource(UpdateCodec codec, SpooledUpdate update, int round) : IUpdateSource

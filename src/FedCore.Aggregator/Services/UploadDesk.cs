@@ -39,7 +39,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         {
             try
             {
-                task.Fleet.CodecOf(task.Task).Check(new EncodedInPieces(data), task.Task.Round);
+                using UpdateCheck check = task.Fleet.BeginCheck(task.Task, new EncodedInPieces(data));
+                check.Advance(data.Length);
             }
             catch (UpdateRefusedException) when (!IsAsAnnounced(data, head))
             {
@@ -144,9 +145,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         task.Hear(parts.Clock.GetTimestamp());
         try
         {
-            UpdateCodec codec = task.Fleet.CodecOf(task.Task);
             StagedUpload upload = await parts.Spool
-                .StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, content => codec.BeginCheck(content, task.Task.Round), ct).ConfigureAwait(false);
+                .StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, content => task.Fleet.BeginCheck(task.Task, content), ct).ConfigureAwait(false);
             if (task.IsOpen) return (task, upload, null);
 
             // It was answered or taken back meanwhile, and nobody may come to drop this; what is held goes on later.

@@ -23,7 +23,10 @@ internal sealed class SmallRun
     /// <param name="deadline">Seconds that a round lasts at most; null for no limit.</param>
     /// <param name="transforms">What happens to updates on their way.</param>
     /// <param name="names">The names of strategies and other parts.</param>
-    public SmallRun(int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null)
+    /// <param name="weightBy">What a site's weight follows from.</param>
+    /// <param name="maxExamples">How many examples count for it; null for all.</param>
+    public SmallRun(
+        int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null, string weightBy = "examples", long? maxExamples = null)
     {
         Definition = JsonSerializer.SerializeToUtf8Bytes(new
         {
@@ -31,7 +34,7 @@ internal sealed class SmallRun
             model = new { input = (int[])[inputs], layers = (object[])[new { type = "linear", outputs = 2 }], loss = new { type = "softmaxCrossEntropy" } },
             strategy = new { type = strategy },
             transforms = transforms ?? [],
-            training = new { epochs = 1, batchSize = 4, learningRate = 0.1 },
+            training = new { epochs = 1, batchSize = 4, learningRate = 0.1, weightBy, maxExamples },
             rounds = new { count = rounds, minimumReports = 1, deadlineSeconds = deadline },
             evaluation = new { every = 0 },
         });
@@ -45,11 +48,11 @@ internal sealed class SmallRun
     public RunPlan Plan { get; }
 
     /// <summary>An update as it goes over the wire: the scalars, then all numbers of the model.</summary>
-    public byte[] Update(float value = 0.01f)
+    public byte[] Update(float value = 0.01f, double weight = 1)
     {
         UpdateLayout layout = Plan.TrainLayout;
         byte[] bytes = new byte[Plan.WireCodec.ByteLength];
-        BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan((int)layout.Find(Section.Weight).Offset * sizeof(double)), 1);
+        BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan((int)layout.Find(Section.Weight).Offset * sizeof(double)), weight);
         MemoryMarshal.Cast<byte, float>(bytes.AsSpan((int)layout.ScalarCount * sizeof(double))).Fill(value);
         return bytes;
     }
