@@ -163,7 +163,8 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     /// <summary>Takes note that a task will not be answered.</summary>
     public void Fail(RemoteTask remote, ClientOutcome outcome, string reason)
     {
-        if (!Close(remote, outcome.ToString().ToLowerInvariant())) return;
+        if (!remote.TryClose(outcome.ToString().ToLowerInvariant())) return;
+        _spool.Drop(Run, remote.Label.Span);
         remote.Site.Remove(remote);
         _board.Remove(remote);
         _replies.Writer.TryWrite(new FleetReply(remote.Task, outcome, Reason: reason));
@@ -227,18 +228,14 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
 
     private void Take(RemoteTask remote)
     {
-        Close(remote, "withdrawn");
+        remote.TryClose("withdrawn");
         remote.Site.Remove(remote);
         _board.Remove(remote);
         if (_tasks.TryRemove(remote.Task, out _)) _models.Return(remote.Inputs);
         remote.Release();
-    }
 
-    private bool Close(RemoteTask remote, string why)
-    {
-        if (!remote.TryClose(why)) return false;
+        // Also of a task that was answered: its site may have begun another update, or the same one over another line.
         _spool.Drop(Run, remote.Label.Span);
-        return true;
     }
 
     // An evaluation has no end that the fleet hears of; before a round none goes on.
@@ -250,6 +247,10 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
 
     /// <summary>How the answers to a task are written down.</summary>
     public UpdateCodec CodecOf(SiteTask task) => task is TrainTask ? Plan.WireCodec : Plan.EvaluateCodec;
+
+    /// <summary>Begins to check the bytes of an answer to a task.</summary>
+    public UpdateCheck BeginCheck(SiteTask task, IEncodedUpdate bytes) =>
+        CodecOf(task).BeginCheck(bytes, task.Round, task is TrainTask train && !Plan.Definition.Strategy.HasOwnWeights ? train.Work.Weighting : null);
 
     private SpooledSource SourceOf(SiteTask task, SpooledUpdate update) => new(CodecOf(task), update, task.Round);
 

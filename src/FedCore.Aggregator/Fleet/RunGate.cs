@@ -5,6 +5,7 @@ internal sealed class RunGate(bool isPaused)
 {
     private readonly Lock _lock = new();
     private TaskCompletionSource? _open = isPaused ? New() : null;
+    private volatile bool _isAtGate;
 
     /// <summary>Whether the run is to be held before its next round.</summary>
     public bool IsPaused
@@ -15,8 +16,8 @@ internal sealed class RunGate(bool isPaused)
         }
     }
 
-    /// <summary>Whether it is being held.</summary>
-    public bool IsHeld { get; private set; }
+    /// <summary>Whether it is being held: no round would begin if all sites were there.</summary>
+    public bool IsHeld => IsPaused && (_isAtGate || Wait is not null);
 
     /// <summary>What the next round waits for; null while rounds are held.</summary>
     public string? Wait { get; private set; }
@@ -42,7 +43,7 @@ internal sealed class RunGate(bool isPaused)
         {
             Task? open;
             lock (_lock) open = _open?.Task;
-            IsHeld = open is not null;
+            _isAtGate = open is not null;
             if (open is null) return;
             await open.WaitAsync(ct).ConfigureAwait(false);
         }

@@ -3,6 +3,7 @@ using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Storage;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using OpenTelemetry.Metrics;
 
 namespace FedCore.Aggregator.Hosting;
@@ -15,6 +16,9 @@ internal static class OperatorEndpoints
 
     private const string Bearer = "Bearer ";
 
+    // Load balancers and watchdogs ask with either.
+    private static readonly string[] Reads = [HttpMethods.Get, HttpMethods.Head];
+
     /// <summary>Adds them.</summary>
     /// <param name="app">The application.</param>
     /// <param name="settled">Ends when the runs of an earlier process were taken up.</param>
@@ -24,9 +28,10 @@ internal static class OperatorEndpoints
     /// <param name="coordinatorHash">The hash of the coordinators' token.</param>
     public static void MapOperator(this WebApplication app, Task settled, string folder, JournalHealth journal, MeterProvider meters, string coordinatorHash)
     {
-        app.MapGet("/healthz/live", () => "ok");
-        app.MapGet("/healthz/ready", async () => await WhyNotReadyAsync(settled, folder, journal).ConfigureAwait(false) is { } reason ? Results.Text(reason, statusCode: StatusCodes.Status503ServiceUnavailable) : Results.Text("ok"));
-        app.MapPrometheusScrapingEndpoint("/metrics", meters, branch => branch.Use((context, next) => MayRead(context, coordinatorHash) ? next(context) : RefuseAsync(context.Response)), null);
+        app.MapMethods("/healthz/live", Reads, () => "ok");
+        app.MapMethods("/healthz/ready", Reads, async () => await WhyNotReadyAsync(settled, folder, journal).ConfigureAwait(false) is { } reason ? Results.Text(reason, statusCode: StatusCodes.Status503ServiceUnavailable) : Results.Text("ok"));
+        app.MapPrometheusScrapingEndpoint("/metrics", meters, branch => branch.Use((context, next) => MayRead(context, coordinatorHash) ? next(context) : RefuseAsync(context.Response)), null)
+            .WithMetadata(new HttpMethodMetadata(Reads));
     }
 
     /// <summary>Whether a caller may read the measurements: names of runs are nobody else's business. What a proxy on this machine passes on is not from this machine.</summary>

@@ -89,8 +89,8 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         RunPlan plan = PlanOf(request.Definition.Memory);
         if (plan.Definition.SecureAggregation is not null)
             throw FedCoreException.Configuration("run.secure-aggregation", "The run asks for secure aggregation, but this aggregator sums in the clear. Leave secureAggregation out.");
-        IReadOnlyList<Site> sites = request.Sites.Count == 0 ? parts.Sites.All : SitesOf(request.Sites);
-        if (sites.Count == 0) throw FedCoreException.Configuration("run.sites", "There are no sites. Add them first, with: fedcore site add NAME.");
+        IReadOnlyList<Site> sites = request.Sites.Count == 0 ? [.. parts.Sites.All.Where(site => site.TokenHash is not null)] : SitesOf(request.Sites);
+        if (sites.Count == 0) throw FedCoreException.Configuration("run.sites", "There are no sites that may join. Add them first, with: fedcore site add NAME.");
         if (sites.Distinct().Count() != sites.Count) throw FedCoreException.Configuration("run.sites", "sites names one twice. Name each once.");
         plan.CheckPopulation(sites.Count);
         string? start = StartOf(request, plan);

@@ -6,6 +6,7 @@ using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 
 namespace FedCore.Aggregator.Services;
@@ -18,14 +19,17 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
 {
     private const string Bearer = "Bearer ";
 
-    /// <summary>Goes behind the routing, which alone knows what a path leads to. No call is a GET.</summary>
+    /// <summary>Goes behind the routing, which alone knows what a path leads to.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
-        if (HttpMethods.IsGet(context.Request.Method) || Check(context) is not { } refused) return next(context);
+        if (!IsCall(context) || Check(context) is not { } refused) return next(context);
         Log.CallRefused(logger, Shown.Of(context.Request.Path.Value ?? ""), context.Connection.RemoteIpAddress?.ToString() ?? "", refused.Message);
         Refuse(context.Response, refused.Status, refused.Message, refused.Fault);
         return Task.CompletedTask;
     }
+
+    // Every call is a POST. What the routing answers by itself, as with 405 a POST to what is only read, is no route and leads to no call.
+    private static bool IsCall(HttpContext context) => HttpMethods.IsPost(context.Request.Method) && context.GetEndpoint() is null or RouteEndpoint;
 
     private (StatusCode Status, string Message, Fault Fault)? Check(HttpContext context)
     {
@@ -39,18 +43,18 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
 
         if (context.Request.Headers.Authorization is not [{ } authorization] || !authorization.StartsWith(Bearer, StringComparison.Ordinal))
             return Unknown("The call has no token. Send it as \"authorization: Bearer TOKEN\".");
-        string token = authorization[Bearer.Length..];
+        string hash = JoinToken.Hash(authorization[Bearer.Length..]);
 
         // What there is not may be asked for by everybody who is known: a newer client does without it.
         Access access = context.GetEndpoint() is { } endpoint ? endpoint.Metadata.GetMetadata<Access>() ?? Access.Coordinators : Access.Everybody;
-        if (JoinToken.Matches(JoinToken.Hash(token), coordinatorHash))
+        if (JoinToken.Matches(hash, coordinatorHash))
         {
             if (!access.ForCoordinators) return Denied("This call is for sites; the token is a coordinator's.");
-            context.Features.Set(new Caller(null));
+            context.Features.Set(new Caller(null, hash));
             return null;
         }
 
-        if (sites.FindByToken(token) is not { } site) return Unknown("The token is not known, or was replaced. Ask the coordinator for the site's token.");
+        if (sites.FindByToken(hash) is not { } site) return Unknown("The token is not known, or was replaced. Ask the coordinator for the site's token.");
         if (!access.ForSites) return Denied("This call is for coordinators; the token is a site's.");
         if (context.Request.Headers[ProtocolVersion.ClientField] is not [{ } client] || ClientPattern().Match(client) is not { Success: true } match)
             return (StatusCode.InvalidArgument, $"{ProtocolVersion.ClientField} must be 32 hexadecimal digits, a dot and the number of the client's start.", new Fault { Code = "request.invalid", Field = ProtocolVersion.ClientField });
@@ -60,7 +64,7 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
             return (StatusCode.AlreadyExists, reason, new Fault { Code = "client.duplicate" });
         }
 
-        context.Features.Set(new Caller(site));
+        context.Features.Set(new Caller(site, hash));
         return null;
     }
 

@@ -41,6 +41,7 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
             offset += bytes.Length;
             parts.Metrics.Sent(bytes.Length);
             foreach (RemoteTask task in tasks) task.Hear(parts.Clock.GetTimestamp());
+            Caller.Recheck(context);
         }
     }
 

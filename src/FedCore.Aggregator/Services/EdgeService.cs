@@ -56,6 +56,7 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         bool hasNews = reply.Settlements.Count + reply.UnwantedTasks.Count + reply.EndedRuns.Count > 0;
         foreach (string id in request.TasksAtHand) parts.Board.Find(id, site)?.Hear(parts.Clock.GetTimestamp());
         RemoteTask? task = await site.NextAsync(request.TasksAtHand, hasNews ? TimeSpan.Zero : PollTime(), context.CancellationToken).ConfigureAwait(false);
+        Caller.Recheck(context);
         if (task is null) return hasNews ? reply : Standing(site, request);
         task.Hear(parts.Clock.GetTimestamp());
         reply.Task = TaskWire.OfferOf(task, request.CachedDigests);
@@ -120,7 +121,8 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
             if (parts.Board.Find(id, site) is not { IsWanted: true }) reply.UnwantedTasks.Add(id);
         foreach (UnsettledTask task in request.UnsettledTasks)
         {
-            bool? counts = runs.Find(task.RunId) is { } run ? run.SettlementOf(site.Name, task.Round, task.Position) : false;
+            // Of a run in which the site takes no part it hears as of one that there is not.
+            bool? counts = runs.Find(task.RunId) is { } run && run.Sites.Contains(site) ? run.SettlementOf(site.Name, task.Round, task.Position) : false;
             if (counts is not null) reply.Settlements.Add(new Settlement { TaskId = task.TaskId, Counts = counts.Value });
         }
 

@@ -24,10 +24,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     /// <summary>How much of an upload is there.</summary>
     public async Task<UploadState> FindAsync(Site site, UploadHead head, CancellationToken ct)
     {
-        RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
-        if (Known(task, head) is { } known) return known;
-        using StagedUpload upload = await StageAsync(task, head, ct).ConfigureAwait(false);
-        return new UploadState { Offset = upload.Offset };
+        (RemoteTask task, StagedUpload? upload, UploadState? answer) = await BeginAsync(site, head, ct).ConfigureAwait(false);
+        using (upload) return answer ?? new UploadState { Offset = OffsetOf(task, upload!) };
     }
 
     /// <summary>Takes an update that came whole, in one call.</summary>
@@ -41,7 +39,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         {
             try
             {
-                task.Fleet.CodecOf(task.Task).Check(new EncodedInPieces(data), task.Task.Round);
+                using UpdateCheck check = task.Fleet.BeginCheck(task.Task, new EncodedInPieces(data));
+                check.Advance(data.Length);
             }
             catch (UpdateRefusedException) when (!IsAsAnnounced(data, head))
             {
@@ -62,18 +61,31 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     public async Task<(RemoteTask Task, StagedUpload? Upload, UploadState? Answer)> BeginAsync(Site site, UploadHead head, CancellationToken ct)
     {
         RemoteTask task = await CheckAsync(site, head, ct).ConfigureAwait(false);
-        if (Known(task, head) is { } known) return (task, null, known);
-        return (task, await StageAsync(task, head, ct).ConfigureAwait(false), null);
+        return Known(task, head) is { } known ? (task, null, known) : await StageAsync(task, head, ct).ConfigureAwait(false);
+    }
+
+    /// <summary>How many bytes of an upload are there.</summary>
+    public long OffsetOf(RemoteTask task, StagedUpload upload)
+    {
+        try
+        {
+            return upload.Offset;
+        }
+        catch (FedCoreException fault)
+        {
+            throw Refused(task, fault);
+        }
     }
 
     /// <summary>Takes a piece.</summary>
-    public void Write(RemoteTask task, StagedUpload upload, ReadOnlySequence<byte> data)
+    /// <returns>How many bytes are there with it.</returns>
+    public long Write(RemoteTask task, StagedUpload upload, ReadOnlySequence<byte> data)
     {
         task.Hear(parts.Clock.GetTimestamp());
         parts.Metrics.Received(data.Length);
         try
         {
-            upload.Write(data);
+            return upload.Write(data);
         }
         catch (FedCoreException fault)
         {
@@ -125,17 +137,22 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         _ => throw RpcFault.Of(StatusCode.AlreadyExists, "update.other", "The task was answered already, with another update. Drop this one.", "head.digest"),
     };
 
-    private async ValueTask<StagedUpload> StageAsync(RemoteTask task, UploadHead head, CancellationToken ct)
+    // What is said of a task that is not open.
+    private static UploadState Closing(RemoteTask task, UploadHead head) => Known(task, head) ?? throw (task.IsHeld ? HeldUp() : Unwanted());
+
+    private async ValueTask<(RemoteTask Task, StagedUpload? Upload, UploadState? Answer)> StageAsync(RemoteTask task, UploadHead head, CancellationToken ct)
     {
         task.Hear(parts.Clock.GetTimestamp());
         try
         {
-            UpdateCodec codec = task.Fleet.CodecOf(task.Task);
             StagedUpload upload = await parts.Spool
-                .StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, content => codec.BeginCheck(content, task.Task.Round), ct).ConfigureAwait(false);
-            if (task.IsWanted) return upload;
-            upload.Discard();
-            throw Unwanted();
+                .StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, content => task.Fleet.BeginCheck(task.Task, content), ct).ConfigureAwait(false);
+            if (task.IsOpen) return (task, upload, null);
+
+            // It was answered or taken back meanwhile, and nobody may come to drop this; what is held goes on later.
+            if (task.IsHeld) upload.Dispose();
+            else upload.Discard();
+            return (task, null, Closing(task, head));
         }
         catch (FedCoreException fault)
         {
@@ -159,7 +176,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     {
         bool showsTiming = task.Fleet.Plan.Discloses(Disclosure.Timing);
         if (!task.Fleet.Answer(task, update, showsTiming && head.HasSteps ? head.Steps : null, showsTiming && head.HasPlannedSteps ? head.PlannedSteps : null))
-            return Known(task, head) ?? throw (task.IsHeld ? HeldUp() : Unwanted());
+            return Closing(task, head);
         Log.UpdateAccepted(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, head.Length);
         parts.Metrics.UpdateAccepted(task.Fleet.Run);
         UploadTrace.Accepted();

@@ -26,11 +26,10 @@ internal sealed class UploadsService(AggregatorParts parts, UploadDesk desk) : U
         using (upload)
         {
             // Who is elsewhere is told where to go on.
-            if (upload!.Offset != request.Offset) return new UploadState { Offset = upload.Offset };
-            desk.Write(task, upload, request.Data);
-            return upload.Offset == head.Length
-                ? await desk.CompleteAsync(task, head, upload).ConfigureAwait(false)
-                : new UploadState { Offset = upload.Offset };
+            long offset = desk.OffsetOf(task, upload!);
+            if (offset != request.Offset) return new UploadState { Offset = offset };
+            offset = desk.Write(task, upload!, request.Data);
+            return offset == head.Length ? await desk.CompleteAsync(task, head, upload!).ConfigureAwait(false) : new UploadState { Offset = offset };
         }
     }
 
@@ -46,15 +45,18 @@ internal sealed class UploadsService(AggregatorParts parts, UploadDesk desk) : U
         if (answer is not null) return answer;
         using (upload)
         {
-            if (upload!.Offset != first.Offset) return new UploadState { Offset = upload.Offset };
-            do desk.Write(task, upload, requestStream.Current.Data);
-            while (upload.Offset < head.Length && await NextAsync(requestStream, silence, context).ConfigureAwait(false));
-            return upload.Offset == head.Length
-                ? await desk.CompleteAsync(task, head, upload).ConfigureAwait(false)
-                : new UploadState { Offset = upload.Offset };
+            long offset = desk.OffsetOf(task, upload!);
+            if (offset != first.Offset) return new UploadState { Offset = offset };
+            do offset = desk.Write(task, upload!, requestStream.Current.Data);
+            while (offset < head.Length && await NextAsync(requestStream, silence, context).ConfigureAwait(false));
+            return offset == head.Length ? await desk.CompleteAsync(task, head, upload!).ConfigureAwait(false) : new UploadState { Offset = offset };
         }
     }
 
-    private Task<bool> NextAsync(IAsyncStreamReader<Chunk> stream, CancellationTokenSource silence, ServerCallContext context) =>
-        Silence.NextAsync(stream, silence, parts.Settings.LivenessSeconds, "Go on where the upload stopped.", context);
+    private async Task<bool> NextAsync(IAsyncStreamReader<Chunk> stream, CancellationTokenSource silence, ServerCallContext context)
+    {
+        bool isThere = await Silence.NextAsync(stream, silence, parts.Settings.LivenessSeconds, "Go on where the upload stopped.", context).ConfigureAwait(false);
+        Caller.Recheck(context);
+        return isThere;
+    }
 }

@@ -31,12 +31,8 @@ internal sealed partial class SiteDirectory(IEventLog log, TimeProvider clock, T
     /// <summary>Finds a site by its name.</summary>
     public Site? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>Finds the site that a token belongs to.</summary>
-    public Site? FindByToken(string token)
-    {
-        string hash = JoinToken.Hash(token);
-        return _byToken.TryGetValue(hash, out Site? site) && site.TokenHash is { } kept && JoinToken.Matches(hash, kept) ? site : null;
-    }
+    /// <summary>Finds the site that a token belongs to, by the token's hash.</summary>
+    public Site? FindByToken(string hash) => _byToken.TryGetValue(hash, out Site? site) && site.TokenHash is { } kept && JoinToken.Matches(hash, kept) ? site : null;
 
     /// <summary>Adds a site.</summary>
     /// <returns>Its token.</returns>

@@ -59,9 +59,10 @@ internal sealed class StagedUpload : IDisposable
 
     /// <summary>Adds bytes behind the others. They survive the end of the process; only what is complete survives a loss of power for certain.</summary>
     /// <param name="bytes">The bytes.</param>
+    /// <returns>How many bytes are there with them.</returns>
     /// <exception cref="UpdateRefusedException">They are more than were announced (<see cref="WrongLength"/>). What was there stays.</exception>
     /// <exception cref="FedCoreException">There is no room (<c>spool.full</c>), or it is no longer the caller's. What was there stays.</exception>
-    public void Write(ReadOnlySequence<byte> bytes)
+    public long Write(ReadOnlySequence<byte> bytes)
     {
         lock (_gate)
         {
@@ -73,6 +74,7 @@ internal sealed class StagedUpload : IDisposable
             }
 
             file.Write(bytes);
+            return file.Offset;
         }
     }
 

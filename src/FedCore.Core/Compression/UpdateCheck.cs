@@ -1,4 +1,5 @@
 using FedCore.Numerics;
+using FedCore.Strategies;
 using FedCore.Updates;
 
 namespace FedCore.Compression;
@@ -9,14 +10,15 @@ public sealed class UpdateCheck : IDisposable
     private readonly UpdateCodec _codec;
     private readonly IEncodedUpdate _bytes;
     private readonly int _round;
+    private readonly ClientWeighting? _weighting;
     private UpdateDecoder? _decoder;
     private long _next;
 
-    internal UpdateCheck(UpdateCodec codec, IEncodedUpdate bytes, int round) => (_codec, _bytes, _round) = (codec, bytes, round);
+    internal UpdateCheck(UpdateCodec codec, IEncodedUpdate bytes, int round, ClientWeighting? weighting) => (_codec, _bytes, _round, _weighting) = (codec, bytes, round, weighting);
 
     /// <summary>Goes on as far as the bytes reach. What passes to the end is read without a fault.</summary>
     /// <param name="available">How many bytes are there from the beginning, at most all of them and no fewer than the last time; none behind them is asked for.</param>
-    /// <exception cref="UpdateRefusedException">They are not of the codec's layout (<c>update.encoding</c>), or a number is not finite. The check is over then.</exception>
+    /// <exception cref="UpdateRefusedException">They are not of the codec's layout (<c>update.encoding</c>), a number is not finite, or no client weighs as much (<c>update.weight</c>). The check is over then.</exception>
     public void Advance(long available)
     {
         bool isWhole = available == _bytes.Length;
@@ -26,6 +28,7 @@ public sealed class UpdateCheck : IDisposable
             _decoder = new UpdateDecoder(_codec, _bytes, _round);
             foreach (double scalar in _decoder.Scalars)
                 if (!double.IsFinite(scalar)) throw NotFinite();
+            if (_codec.Layout.Has(Section.Weight)) CheckWeight(_decoder.Scalars[(int)_codec.Layout.Find(Section.Weight).Offset]);
         }
 
         while (_next < _codec.Layout.VectorLength && (isWhole || _decoder.NextEnd <= available))
@@ -41,6 +44,13 @@ public sealed class UpdateCheck : IDisposable
     {
         if (_decoder is not null) _decoder.Dispose();
         else _bytes.Dispose();
+    }
+
+    // One client whose weight is huge is the model, and one whose weight is below 0 takes away what the others weigh.
+    private void CheckWeight(double weight)
+    {
+        string? fault = _weighting is { } weighting ? weighting.FaultIn(weight) : weight < 0 ? "no client weighs less than 0" : null;
+        if (fault is not null) throw new UpdateRefusedException(UpdateRefusedException.Weight, $"The update weighs {weight}, but {fault}.");
     }
 
     private static UpdateRefusedException NotFinite() => new(UpdateRefusedException.NotFinite, "The update is not finite.");

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using FedCore.Compression.Formats;
 using FedCore.Compression.Sparsifiers;
 using FedCore.Numerics;
+using FedCore.Strategies;
 using FedCore.Updates;
 
 namespace FedCore.Compression;
@@ -66,7 +67,7 @@ public sealed class UpdateCodec
     /// <summary>Refuses bytes that are not an update: what passes is read without a fault.</summary>
     /// <param name="bytes">The bytes, from anybody.</param>
     /// <param name="round">The round that the update belongs to.</param>
-    /// <exception cref="UpdateRefusedException">They are not of this layout (<c>update.encoding</c>), or a number is not finite.</exception>
+    /// <exception cref="UpdateRefusedException">They are not of this layout (<c>update.encoding</c>), a number is not finite, or the weight is below 0 (<c>update.weight</c>).</exception>
     public void Check(ReadOnlyMemory<byte> bytes, int round) => Check(new EncodedInMemory(bytes), round);
 
     /// <inheritdoc cref="Check(ReadOnlyMemory{byte}, int)"/>
@@ -79,8 +80,9 @@ public sealed class UpdateCodec
     /// <summary>Begins to check bytes of which not all are there yet.</summary>
     /// <param name="bytes">The bytes, from anybody; with the check they are disposed of.</param>
     /// <param name="round">The round that the update belongs to.</param>
+    /// <param name="weighting">How the client was told to weigh its update; null where every weight from 0 on is one.</param>
     /// <returns>The check.</returns>
-    public UpdateCheck BeginCheck(IEncodedUpdate bytes, int round) => new(this, bytes, round);
+    public UpdateCheck BeginCheck(IEncodedUpdate bytes, int round, ClientWeighting? weighting = null) => new(this, bytes, round, weighting);
 
     /// <summary>What chooses numbers of a section: of the model's change; vectors beside it arrive whole.</summary>
     internal ISparsifier? SparsifierOf(Section section) => section.Role == SectionRole.Model ? Sparsifier : null;

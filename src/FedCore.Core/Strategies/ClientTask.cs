@@ -63,8 +63,21 @@ public readonly record struct ClientWeighting(bool Uniform, long MaxExamples)
     /// <summary>Every client weighs 1.</summary>
     public static ClientWeighting One => new(true, 0);
 
+    /// <summary>The most examples that a client may claim. One that read a million of them a second would go through them once in eleven days.</summary>
+    internal const long MostExamples = 1_000_000_000_000;
+
     /// <summary>The weight of a client.</summary>
     /// <param name="examples">Its number of training examples.</param>
     /// <returns>The weight, above 0.</returns>
     public double Of(long examples) => Uniform ? 1 : MaxExamples == 0 ? examples : Math.Min(examples, MaxExamples) / (double)MaxExamples;
+
+    /// <summary>Why no client has a weight.</summary>
+    /// <param name="weight">A weight that a client claims.</param>
+    /// <returns>What a weight is; null where a client can have this one.</returns>
+    internal string? FaultIn(double weight)
+    {
+        if (Uniform) return weight == 1 ? null : "every client weighs 1";
+        if (MaxExamples > 0) return weight >= 1 / (double)MaxExamples && weight <= 1 ? null : $"a client weighs from 1/{MaxExamples} to 1";
+        return weight is >= 1 and <= MostExamples && double.IsInteger(weight) ? null : $"a client weighs as much as it has examples, from 1 to {MostExamples}";
+    }
 }

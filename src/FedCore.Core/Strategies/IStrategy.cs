@@ -20,6 +20,12 @@ public interface IStrategy
     /// <summary>Whether its client half keeps vectors at the client from round to round (<see cref="IClientContext.State"/>).</summary>
     bool KeepsClientState => false;
 
+    /// <summary>
+    /// Whether its client half weighs updates by something else than <see cref="ClientTask.Weighting"/>. Then an aggregator cannot tell which weights a client can have, and
+    /// takes any that is not below 0.
+    /// </summary>
+    bool HasOwnWeights => false;
+
     /// <summary>The vectors of <see cref="ServerState"/> that go to the clients along with the model.</summary>
     IReadOnlyList<string> Broadcasts => [];
 

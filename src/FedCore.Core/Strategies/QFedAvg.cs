@@ -28,6 +28,9 @@ public sealed class QFedAvg : IStrategy
     public double Q { get; init; } = 1;
 
     /// <inheritdoc/>
+    public bool HasOwnWeights => true;
+
+    /// <inheritdoc/>
     public void Check(RunDefinition run)
     {
         ArgumentNullException.ThrowIfNull(run);

@@ -40,4 +40,7 @@ public sealed class UpdateRefusedException(string code, string message, Exceptio
 {
     /// <summary>The code of an update with a number that is not finite.</summary>
     public const string NotFinite = "update.not-finite";
+
+    /// <summary>The code of an update whose weight no client has.</summary>
+    public const string Weight = "update.weight";
 }

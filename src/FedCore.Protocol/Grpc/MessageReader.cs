@@ -35,9 +35,9 @@ internal sealed class MessageReader<T>(PipeReader pipe, Marshaller<T> marshaller
             (_payload, _isHeld) = (read.Buffer, true);
             if (read.IsCompleted && _payload.IsEmpty) return null;
             long end = _payload.Length < Wire.PrefixLength ? long.MaxValue : Wire.PrefixLength + LengthIn(_payload);
+            if (isSingle && _payload.Length > end) throw Fault(StatusCode.Internal, "There are several messages where one is due.");
             if (_payload.Length >= end && (read.IsCompleted || !isSingle))
             {
-                if (isSingle && _payload.Length > end) throw Fault(StatusCode.Internal, "There are several messages where one is due.");
                 _payload = _payload.Slice(0, end).Slice(Wire.PrefixLength);
                 return Deserialize();
             }

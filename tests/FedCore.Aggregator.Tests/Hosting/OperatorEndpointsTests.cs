@@ -68,6 +68,31 @@ public sealed class OperatorEndpointsTests : IDisposable
         Assert.Equal((HttpStatusCode.OK, "ok"), await GetAsync(server, "/healthz/ready"));
     }
 
+    [Theory]
+    [InlineData("HEAD", HttpStatusCode.OK)]
+    [InlineData("OPTIONS", HttpStatusCode.MethodNotAllowed)]
+    [InlineData("POST", HttpStatusCode.MethodNotAllowed)]
+    [InlineData("PUT", HttpStatusCode.MethodNotAllowed)]
+    [InlineData("DELETE", HttpStatusCode.MethodNotAllowed)]
+    public async Task What_operators_ask_for_is_only_read(string method, HttpStatusCode status)
+    {
+        await using AggregatorServer server = await StartAsync(_folder["data"]);
+        foreach (string path in (string[])["/healthz/live", "/healthz/ready", "/metrics"])
+            Assert.Equal((path, status), (path, await StatusAsync(server, new HttpMethod(method), path)));
+    }
+
+    [Theory]
+    [InlineData("GET")]
+    [InlineData("HEAD")]
+    [InlineData("OPTIONS")]
+    [InlineData("PUT")]
+    public async Task A_call_is_made_in_no_other_way_than_as_a_call(string method)
+    {
+        await using AggregatorServer server = await StartAsync(_folder["data"]);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, await StatusAsync(server, new HttpMethod(method), "/fedcore.v1.Admin/ListRuns"));
+        Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(server, new HttpMethod(method), "/nothing"));
+    }
+
     [Fact]
     public async Task An_aggregator_is_ready_when_the_journals_of_its_runs_were_read()
     {
@@ -76,6 +101,7 @@ public sealed class OperatorEndpointsTests : IDisposable
         await using AggregatorServer server = await StartAsync(_folder["data"], new AggregatorSeams { Wrap = log => new HeldLog(log, gate.Task) });
         Assert.Equal((HttpStatusCode.OK, "ok"), await GetAsync(server, "/healthz/live"));
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "runs are being taken up"), await GetAsync(server, "/healthz/ready"));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(server, HttpMethod.Head, "/healthz/ready"));
         gate.SetResult();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(TimeSpan.FromMinutes(1));
@@ -114,6 +140,13 @@ public sealed class OperatorEndpointsTests : IDisposable
     {
         using HttpResponseMessage response = await _http.GetAsync(new Uri(server.Addresses[^1] + path), ct ?? TestContext.Current.CancellationToken);
         return (response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    private async Task<HttpStatusCode> StatusAsync(AggregatorServer server, HttpMethod method, string path)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(server.Addresses[^1] + path));
+        using HttpResponseMessage response = await _http.SendAsync(request, TestContext.Current.CancellationToken);
+        return response.StatusCode;
     }
 
     /// <summary>A log that gives the facts of runs away when it may.</summary>

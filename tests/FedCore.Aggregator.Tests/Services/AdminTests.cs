@@ -65,6 +65,17 @@ public class AdminTests
     }
 
     [Fact]
+    public async Task A_run_that_names_no_sites_is_for_those_that_may_join()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await aggregator.AddSiteAsync("gone");
+        await aggregator.Admin.ReplaceTokenAsync(new ReplaceTokenRequest { Name = "gone", Revoke = true }, aggregator.AsCoordinator());
+        await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "run.sites", () => aggregator.CreateRunAsync("run", Small));
+        await aggregator.AddSiteAsync("north");
+        Assert.Equal(["north"], (await aggregator.CreateRunAsync("run", Small)).Sites);
+    }
+
+    [Fact]
     public async Task A_name_that_is_taken_is_refused_and_the_run_that_has_it_goes_on()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();

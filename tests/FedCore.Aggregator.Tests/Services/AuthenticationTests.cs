@@ -135,6 +135,27 @@ public class AuthenticationTests
     }
 
     [Fact]
+    public async Task A_call_ends_with_the_token_that_it_was_let_in_by()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        var run = new SmallRun(inputs: SmallRun.LargeInputs);
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(run);
+        byte[] update = run.Update();
+        UploadHead head = SmallRun.HeadOf(task.TaskId, update);
+        using AsyncUnaryCall<NextTaskReply> poll = north.Poll(task.TaskId);
+        using AsyncClientStreamingCall<Protocol.Transfers.Chunk, UploadState> upload = north.Uploads.Send(north.Options());
+        await upload.RequestStream.WriteAsync(new Protocol.Transfers.Chunk { Head = head, Data = new(update, 0, 1000) }, TestContext.Current.CancellationToken);
+        await TestAggregator.UntilAsync(() => Task.FromResult(aggregator.HalfUploadsOf("run").Length == 1));
+        string token = (await aggregator.Admin.ReplaceTokenAsync(new ReplaceTokenRequest { Name = "north" }, aggregator.AsCoordinator())).Token;
+        await Refusal.ThrowsAsync(StatusCode.Unauthenticated, "auth.token", () => poll.ResponseAsync);
+        await upload.RequestStream.WriteAsync(new Protocol.Transfers.Chunk { Data = new(update, 1000, 1000) }, TestContext.Current.CancellationToken);
+        await Refusal.ThrowsAsync(StatusCode.Unauthenticated, "auth.token", () => upload.ResponseAsync);
+        var anew = new TestSite(aggregator, "north", token);
+        Assert.Equal(new UploadState { Offset = 1000 }, await anew.FindAsync(head));
+        Assert.True((await anew.StreamAsync(head, update, 1000)).IsAccepted);
+    }
+
+    [Fact]
     public async Task A_site_whose_right_was_taken_is_gone_with_its_tasks_and_uploads()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
@@ -149,10 +170,10 @@ public class AuthenticationTests
         await upload.RequestStream.WriteAsync(new Protocol.Transfers.Chunk { Head = SmallRun.HeadOf(task.TaskId, update), Data = new(update, 0, 1 << 20) }, TestContext.Current.CancellationToken);
         await TestAggregator.UntilAsync(() => Task.FromResult(aggregator.HalfUploadsOf("run").Length == 1));
         await aggregator.Admin.ReplaceTokenAsync(new ReplaceTokenRequest { Name = "north", Revoke = true }, aggregator.AsCoordinator());
-        Assert.Null((await poll).Task);
+        await Refusal.ThrowsAsync(StatusCode.Unauthenticated, "auth.token", () => poll.ResponseAsync);
         Assert.Empty(aggregator.HalfUploadsOf("run"));
         await upload.RequestStream.WriteAsync(new Protocol.Transfers.Chunk { Data = new(update, 1 << 20, 1 << 20) }, TestContext.Current.CancellationToken);
-        await Refusal.ThrowsAsync(StatusCode.Aborted, "upload.superseded", () => upload.ResponseAsync);
+        await Refusal.ThrowsAsync(StatusCode.Unauthenticated, "auth.token", () => upload.ResponseAsync);
         SiteStatus status = await aggregator.SiteAsync("north");
         Assert.Equal((false, true, ""), (status.IsConnected, status.IsRevoked, status.Activity));
         await south.StreamAsync(SmallRun.HeadOf((await south.TaskAsync()).TaskId, update), update);

@@ -127,5 +127,18 @@ public class PollTests
         Assert.Equal(request.UnsettledTasks.Count, reply.Settlements.Count);
     }
 
+    [Fact]
+    public async Task Of_a_run_of_others_a_site_hears_as_if_there_were_none()
+    {
+        await using TestAggregator aggregator = await StartAsync();
+        TestSite north = await aggregator.AddSiteAsync("north"), south = await aggregator.AddSiteAsync("south");
+        await aggregator.CreateRunAsync("souths", new SmallRun(), south);
+        await south.TaskAsync();
+        var request = new NextTaskRequest();
+        foreach (string run in (string[])["souths", "none"]) request.UnsettledTasks.Add(new UnsettledTask { TaskId = run, RunId = run, Round = 1 });
+        NextTaskReply reply = await north.Edge.NextTaskAsync(request, north.Options());
+        Assert.Equal([new Settlement { TaskId = "souths" }, new Settlement { TaskId = "none" }], reply.Settlements);
+    }
+
     private static Task<TestAggregator> StartAsync() => TestAggregator.StartAsync(settings => settings with { LivenessSeconds = Liveness });
 }

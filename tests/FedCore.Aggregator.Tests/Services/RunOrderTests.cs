@@ -27,6 +27,17 @@ public class RunOrderTests
     }
 
     [Fact]
+    public async Task Who_pauses_or_resumes_a_run_that_waits_is_told_what_it_does_now()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        await aggregator.AddSiteAsync("north");
+        await aggregator.CreateRunAsync("run", Small);
+        await aggregator.RunAsync("run", run => run.Phase == RunPhase.Waiting);
+        Assert.Equal(RunPhase.Paused, (await aggregator.Admin.PauseRunAsync(Asking, aggregator.AsCoordinator())).Phase);
+        Assert.Equal(RunPhase.Waiting, (await aggregator.Admin.ResumeRunAsync(Asking, aggregator.AsCoordinator())).Phase);
+    }
+
+    [Fact]
     public async Task A_run_can_be_cancelled_while_it_waits_or_is_paused()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();

@@ -25,8 +25,11 @@ internal sealed class SmallRun
     /// <param name="names">The names of strategies and other parts.</param>
     /// <param name="share">The share of the sites that a round asks.</param>
     /// <param name="reports">How many must report.</param>
+    /// <param name="weightBy">What a site's weight follows from.</param>
+    /// <param name="maxExamples">How many examples count for it; null for all.</param>
     public SmallRun(
-        int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null, double share = 1, int reports = 1)
+        int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null, double share = 1, int reports = 1,
+        string weightBy = "examples", long? maxExamples = null)
     {
         Definition = JsonSerializer.SerializeToUtf8Bytes(new
         {
@@ -34,7 +37,7 @@ internal sealed class SmallRun
             model = new { input = (int[])[inputs], layers = (object[])[new { type = "linear", outputs = 2 }], loss = new { type = "softmaxCrossEntropy" } },
             strategy = new { type = strategy },
             transforms = transforms ?? [],
-            training = new { epochs = 1, batchSize = 4, learningRate = 0.1 },
+            training = new { epochs = 1, batchSize = 4, learningRate = 0.1, weightBy, maxExamples },
             rounds = new { count = rounds, minimumReports = reports, deadlineSeconds = deadline, cohort = share < 1 ? new { type = "uniform", fraction = share } : (object)new { type = "all" } },
             evaluation = new { every = 0 },
         });
@@ -48,11 +51,11 @@ internal sealed class SmallRun
     public RunPlan Plan { get; }
 
     /// <summary>An update as it goes over the wire: the scalars, then all numbers of the model.</summary>
-    public byte[] Update(float value = 0.01f)
+    public byte[] Update(float value = 0.01f, double weight = 1)
     {
         UpdateLayout layout = Plan.TrainLayout;
         byte[] bytes = new byte[Plan.WireCodec.ByteLength];
-        BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan((int)layout.Find(Section.Weight).Offset * sizeof(double)), 1);
+        BinaryPrimitives.WriteDoubleLittleEndian(bytes.AsSpan((int)layout.Find(Section.Weight).Offset * sizeof(double)), weight);
         MemoryMarshal.Cast<byte, float>(bytes.AsSpan((int)layout.ScalarCount * sizeof(double))).Fill(value);
         return bytes;
     }

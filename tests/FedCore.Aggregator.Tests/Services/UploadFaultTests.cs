@@ -95,6 +95,29 @@ public class UploadFaultTests
         await AssertEndsItsTaskAsync(Small, update, "update.not-finite");
     }
 
+    [Theory]
+    [InlineData("examples", null, 1e30, false)]
+    [InlineData("examples", null, -1e9, false)]
+    [InlineData("examples", null, 0.0, true)]
+    [InlineData("examples", 100L, 2.0, false)]
+    [InlineData("uniform", null, 2.0, false)]
+    [InlineData("uniform", null, 1e30, true)]
+    public async Task A_weight_that_no_site_has_ends_the_task(string weightBy, long? maxExamples, double weight, bool isLarge)
+    {
+        var run = new SmallRun(inputs: isLarge ? SmallRun.LargeInputs : 4, weightBy: weightBy, maxExamples: maxExamples);
+        await AssertEndsItsTaskAsync(run, run.Update(weight: weight), "update.weight");
+    }
+
+    [Fact]
+    public async Task Where_a_strategy_has_weights_of_its_own_one_below_0_ends_the_task()
+    {
+        var run = new SmallRun(strategy: "qfedavg");
+        await AssertEndsItsTaskAsync(run, run.Update(weight: -1e9), "update.weight");
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(run);
+        Assert.True((await north.AnswerAsync(task, run.Update(weight: 0.25))).IsAccepted);
+    }
+
     [Fact]
     public async Task An_update_that_is_too_short_for_its_layout_ends_the_task()
     {

@@ -172,6 +172,41 @@ public class UploadTests
     }
 
     [Fact]
+    public async Task Of_calls_that_take_an_upload_from_each_other_each_is_answered_or_told_to_come_again()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Large);
+        byte[] update = Large.Update();
+        UploadHead head = SmallRun.HeadOf(task.TaskId, update);
+        await north.SendPartAsync(head, update, 0, 1000);
+        string[] answers = await Task.WhenAll(Enumerable.Range(0, 1000).Select(async i =>
+        {
+            try
+            {
+                return $"{(await (i % 2 == 0 ? north.FindAsync(head) : north.SendPartAsync(head, update, 0, 10))).Offset}";
+            }
+            catch (RpcException fault)
+            {
+                return $"{fault.StatusCode}";
+            }
+        }));
+        Assert.All(answers, answer => Assert.Contains(answer, (string[])["1000", "Aborted"]));
+        Assert.Empty(aggregator.Log.Errors);
+    }
+
+    [Fact]
+    public async Task What_was_begun_for_a_task_that_another_update_answered_goes_with_the_round()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        (TestSite north, TaskOffer task) = await aggregator.AskAsync(Small);
+        Assert.Equal(new UploadState(), await north.FindAsync(SmallRun.HeadOf(task.TaskId, Small.Update(0.02f))));
+        Assert.Single(aggregator.HalfUploadsOf("run"));
+        Assert.True((await north.AnswerAsync(task, Small.Update())).IsAccepted);
+        await aggregator.EndOfAsync("run");
+        await TestAggregator.UntilAsync(() => Task.FromResult(aggregator.HalfUploadsOf("run").Length == 0));
+    }
+
+    [Fact]
     public async Task A_site_has_no_more_on_the_disk_than_its_task_needs()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();

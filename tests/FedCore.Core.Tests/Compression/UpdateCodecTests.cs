@@ -136,7 +136,7 @@ public class UpdateCodecTests
             }
             catch (UpdateRefusedException fault)
             {
-                Assert.Contains(fault.Code, (string[])["update.encoding", "update.not-finite"]);
+                Assert.Contains(fault.Code, (string[])["update.encoding", "update.not-finite", "update.weight"]);
                 refused++;
             }
         }
@@ -180,6 +180,31 @@ public class UpdateCodecTests
         int end = Math.Max(there, 16 + 4 * VectorBlocks.BlockLength);
         check.Advance(arriving.Arrive(end - 1));
         Assert.Equal(UpdateRefusedException.NotFinite, CodeOf(() => check.Advance(arriving.Arrive(1))));
+    }
+
+    // The client of these tests weighs 2.
+    [Theory]
+    [InlineData(false, 0, null)]
+    [InlineData(false, 1, UpdateRefusedException.Weight)]
+    [InlineData(true, 0, UpdateRefusedException.Weight)]
+    public void A_weight_that_the_client_cannot_have_is_refused(bool uniform, long limit, string? code)
+    {
+        using var client = new Client([]);
+        byte[] bytes = client.Encode(Values(1), 1);
+        using UpdateCheck check = client.Codec.BeginCheck(new EncodedInMemory(bytes), 1, new ClientWeighting(uniform, limit));
+        Assert.Equal(code, CodeOf(() => check.Advance(bytes.Length)));
+    }
+
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(0.001, null)]
+    [InlineData(-1, UpdateRefusedException.Weight)]
+    public void A_weight_below_0_is_refused_whatever_weights_follow_from(double weight, string? code)
+    {
+        using var client = new Client([]);
+        byte[] bytes = client.Encode(Values(1), 1);
+        System.Buffers.Binary.BinaryPrimitives.WriteDoubleLittleEndian(bytes, weight);
+        Assert.Equal(code, CodeOf(() => client.Codec.Check(bytes, 1)));
     }
 
     [Fact]

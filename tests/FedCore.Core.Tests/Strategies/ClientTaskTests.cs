@@ -30,6 +30,28 @@ public class ClientTaskTests
     [InlineData(123, 1)]
     public void Examples_above_the_limit_do_not_count(long examples, double weight) => Assert.Equal(weight, new ClientWeighting(false, 50).Of(examples));
 
+    [Theory]
+    [InlineData(true, 0, 1, true)]
+    [InlineData(true, 50, 1, true)]
+    [InlineData(true, 0, 1.5, false)]
+    [InlineData(true, 0, 0, false)]
+    [InlineData(true, 0, 1e30, false)]
+    [InlineData(false, 0, 1, true)]
+    [InlineData(false, 0, 123, true)]
+    [InlineData(false, 0, 1e12, true)]
+    [InlineData(false, 0, 1e12 + 1, false)]
+    [InlineData(false, 0, 1.5, false)]
+    [InlineData(false, 0, 0, false)]
+    [InlineData(false, 0, -1e9, false)]
+    [InlineData(false, 0, double.NaN, false)]
+    [InlineData(false, 50, 1, true)]
+    [InlineData(false, 50, 0.02, true)]
+    [InlineData(false, 50, 0.019, false)]
+    [InlineData(false, 50, 50, false)]
+    [InlineData(false, 50, double.NaN, false)]
+    public void A_weight_that_no_number_of_examples_makes_is_a_fault(bool uniform, long limit, double weight, bool isSound) =>
+        Assert.Equal(isSound, new ClientWeighting(uniform, limit).FaultIn(weight) is null);
+
     [Fact]
     public void A_plan_without_epochs_and_steps_asks_for_one_epoch() =>
         Assert.Equal(new LocalWork(1, 0), new TrainingPlan { LearningRate = 1 }.TaskFor(1, 10).Work);

@@ -44,6 +44,7 @@ public class StrategyConformanceTests
     [InlineData(Break.NoModel, "its layout is the same every time, with the model's change in it")]
     [InlineData(Break.Plan, "its plan depends on round and client alone")]
     [InlineData(Break.Still, "a round of one client moves the model and leaves it finite")]
+    [InlineData(Break.Weight, "its clients weigh what their tasks say, unless it has weights of its own")]
     [InlineData(Break.Division, "a client that weighs nothing leaves the model finite")]
     [InlineData(Break.Sum, "with all of the sums ten times as large it forms the same means")]
     [InlineData(Break.Random, "the same updates give the same bits")]
@@ -73,7 +74,7 @@ public class StrategyConformanceTests
 
     public enum Break
     {
-        Nothing, Layout, NoModel, Plan, Still, Division, Sum, Random, Field, HiddenState, HiddenBroadcast, Linear,
+        Nothing, Layout, NoModel, Plan, Still, Weight, Division, Sum, Random, Field, HiddenState, HiddenBroadcast, Linear,
     }
 
     private sealed class NeedsDeadline : FedAvg
@@ -127,6 +128,12 @@ public class StrategyConformanceTests
                 if (how == Break.HiddenState) context.State.Vector("own", 3);
                 if (how == Break.HiddenBroadcast) context.Broadcast("other");
                 return base.RunAsync(context, update, ct);
+            }
+
+            protected override void WriteChange(IClientContext context, Update update)
+            {
+                if (how == Break.Weight) update.Weight /= 3;
+                base.WriteChange(context, update);
             }
 
             protected override void CorrectGradient(GradientBlock block) => TensorPrimitives.Multiply(block.Gradient, 0.5f, block.Gradient);

@@ -68,6 +68,19 @@ public class RawRequestTests
     }
 
     [Theory]
+    [InlineData("Unary", Grpc)]
+    [InlineData("ServerStream", Grpc)]
+    [InlineData("Unary", Web)]
+    public async Task What_follows_the_one_message_that_is_due_is_refused_before_more_comes(string method, string type)
+    {
+        await using ProbeServer server = await ProbeServer.StartAsync();
+        using HttpClient http = Http();
+        using var body = new UnendingContent(new byte[6]);
+        using HttpResponseMessage response = await SendAsync(http, server.Address, method, body, type);
+        Assert.Equal(StatusCode.Internal, (StatusCode)StatusIn(response, await response.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken)));
+    }
+
+    [Theory]
     [InlineData("Unary")]
     [InlineData("ClientStream")]
     public async Task A_message_that_claims_to_be_huge_is_refused_before_it_comes(string method)

@@ -96,7 +96,7 @@ internal sealed class SpooledUpdates : IDisposable
         const double least = 1e-12, most = 1e18;
         double weight = reader.Scalars[(int)layout.Find(Section.Weight).Offset];
         if (!(weight >= least && weight <= most))
-            throw new UpdateRefusedException("update.weight", $"The update weighs {weight}; a rule that compares updates takes weights from {least} to {most}.");
+            throw new UpdateRefusedException(UpdateRefusedException.Weight, $"The update weighs {weight}; a rule that compares updates takes weights from {least} to {most}.");
         foreach (double scalar in reader.Scalars)
             if (!double.IsFinite(scalar)) throw new UpdateRefusedException(UpdateRefusedException.NotFinite, "A number of the update is not finite.");
         float[] block = new float[VectorBlocks.BlockLength];

@@ -40,6 +40,7 @@ public static class StrategyConformance
         ("its layout is the same every time, with the model's change in it", LayoutIsStableAsync),
         ("its plan depends on round and client alone", PlanIsStableAsync),
         ("a round of one client moves the model and leaves it finite", OneClientAsync),
+        ("its clients weigh what their tasks say, unless it has weights of its own", WeightsAsync),
         ("a client that weighs nothing leaves the model finite", NoWeightAsync),
         ("with all of the sums ten times as large it forms the same means", MeansAsync),
         ("a round without clients needs nothing of it", EmptyCohortAsync),
@@ -94,6 +95,16 @@ public static class StrategyConformance
         await federation.RoundAsync(1, [1], subject.Ct).ConfigureAwait(false);
         if (!federation.Model.All(float.IsFinite)) return "the model is not finite.";
         return before.SequenceEqual(federation.Model) ? "the model did not move." : null;
+    }
+
+    private static async Task<string?> WeightsAsync(Subject subject)
+    {
+        if (subject.Strategy.HasOwnWeights) return null;
+        using QuadraticFederation federation = subject.New();
+        int place = (int)federation.Plan.TrainLayout.Find(Section.Weight).Offset;
+        double weight = (await federation.TrainAsync(1, [0], subject.Ct).ConfigureAwait(false))[0].Scalars[place];
+        ClientTask task = subject.Strategy.Plan(new RoundContext(federation.Plan, 1, Clients), new ClientDescriptor(0, new ClientId("client 0")));
+        return task.Weighting.FaultIn(weight) is { } fault ? $"a client weighs {weight}, but {fault}. Leave update.Weight as it is, or say HasOwnWeights." : null;
     }
 
     private static async Task<string?> NoWeightAsync(Subject subject)
