@@ -44,6 +44,9 @@ internal static partial class Log
     [LoggerMessage(15, LogLevel.Error, "Run {Run} is held up; it is tried again in {Seconds} s")]
     public static partial void RunHeldUp(ILogger logger, string run, double seconds, Exception fault);
 
+    [LoggerMessage(16, LogLevel.Error, "Run {Run} cannot go on: {Code}, {Message} Put back what it needs and start the aggregator anew, or cancel the run")]
+    public static partial void RunCannotGoOn(ILogger logger, string run, string code, string message);
+
     [LoggerMessage(20, LogLevel.Information, "Site {Site} joined with {Software}, {Cores} cores, {Memory} bytes of memory")]
     public static partial void SiteJoined(ILogger logger, string site, string software, int? cores, long? memory);
 

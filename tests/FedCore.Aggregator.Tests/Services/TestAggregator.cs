@@ -20,7 +20,7 @@ internal sealed class TestAggregator : IAsyncDisposable
 
     private readonly TemporaryFolder _folder = new();
     private readonly AggregatorSettings _settings;
-    private readonly Registry _names;
+    private Registry _names;
     private AggregatorServer? _server;
     private GrpcChannel? _channel;
 
@@ -67,9 +67,11 @@ internal sealed class TestAggregator : IAsyncDisposable
 
     /// <summary>Stops it, and starts it anew with what it kept.</summary>
     /// <param name="meanwhile">Happens before it reads its journal.</param>
-    public async Task RestartAsync(Action<FaultyLog>? meanwhile = null)
+    /// <param name="names">The names of strategies and other parts of runs, where they are others now.</param>
+    public async Task RestartAsync(Action<FaultyLog>? meanwhile = null, Registry? names = null)
     {
         await StopAsync();
+        _names = names ?? _names;
         await StartAsync(meanwhile);
     }
 
