@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using FedCore.Aggregator.Settings;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -34,7 +35,7 @@ internal sealed class Endpoints : IDisposable
     {
         foreach (Endpoint endpoint in _all)
         {
-            kestrel.Listen(endpoint.Ip, endpoint.Port, options =>
+            kestrel.Listen(endpoint.Place, options =>
             {
                 options.Protocols = endpoint.Protocols;
                 if (endpoint.IsTls) options.UseHttps(https => (https.ServerCertificate, https.ServerCertificateChain) = (_certificate!.Leaf, _certificate.Chain));
@@ -54,7 +55,7 @@ internal sealed class Endpoints : IDisposable
     }
 
     /// <summary>Lets the thread that has read from a socket pass on what came. Calls run elsewhere, so that none of them holds a connection up.</summary>
-    public static void Configure(SocketTransportOptions sockets) => sockets.UnsafePreferInlineScheduling = true;
+    public void Configure(SocketTransportOptions sockets) => (sockets.UnsafePreferInlineScheduling, sockets.CreateBoundListenSocket) = (true, Bind);
 
     public void Dispose() => _certificate?.Dispose();
 
@@ -77,7 +78,7 @@ internal sealed class Endpoints : IDisposable
             _insecure.Add(address);
         }
 
-        _all.Add(new Endpoint(ip, uri.Port, isTls, isTls ? HttpProtocols.Http1AndHttp2 : plain));
+        _all.Add(new Endpoint($"aggregator.{key} is {address}", new IPEndPoint(ip, uri.Port), isTls, isTls ? HttpProtocols.Http1AndHttp2 : plain));
     }
 
     private static IPAddress AddressOf(Uri uri, string key)
@@ -87,7 +88,30 @@ internal sealed class Endpoints : IDisposable
         throw Fault("aggregator.listen", $"aggregator.{key} names the host '{Shown.Of(uri.Host)}'. Give the IP address to listen on, such as 0.0.0.0 for all, or localhost.");
     }
 
+    private Socket Bind(EndPoint place)
+    {
+        try
+        {
+            return SocketTransportOptions.CreateDefaultBoundListenSocket(place);
+        }
+        catch (SocketException fault)
+        {
+            throw NotBound(_all.First(endpoint => endpoint.Place.Equals(place)).Setting, fault);
+        }
+    }
+
+    // Other programs end, and networks come up, while a right is not given by waiting.
+    private static FedCoreException NotBound(string setting, SocketException fault) => fault.SocketErrorCode switch
+    {
+        SocketError.AddressAlreadyInUse => FedCoreException.Unreachable("aggregator.listen", $"{setting}, where another program listens. Stop it, or choose another port.", fault),
+        SocketError.AddressNotAvailable => FedCoreException.Unreachable(
+            "aggregator.listen", $"{setting}, but this machine does not have that address, or not yet. Give one that it has, or 0.0.0.0 for all.", fault),
+        SocketError.AccessDenied => FedCoreException.Configuration(
+            "aggregator.listen", $"{setting}, where this user may not listen. Choose a port of 1024 or above, or give the service the right to (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE).", fault),
+        _ => FedCoreException.Configuration("aggregator.listen", $"{setting}, where nobody can listen ({fault.Message.TrimEnd('.')}). Give another address.", fault),
+    };
+
     private static FedCoreException Fault(string code, string message) => FedCoreException.Configuration(code, message);
 
-    private sealed record Endpoint(IPAddress Ip, int Port, bool IsTls, HttpProtocols Protocols);
+    private sealed record Endpoint(string Setting, IPEndPoint Place, bool IsTls, HttpProtocols Protocols);
 }
