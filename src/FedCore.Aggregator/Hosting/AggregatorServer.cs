@@ -27,8 +27,6 @@ namespace FedCore.Aggregator.Hosting;
 /// <summary>An aggregator in this process: what it keeps, what it serves, and the runs that it holds.</summary>
 public sealed class AggregatorServer : IAsyncDisposable
 {
-    private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
-
     private readonly Stack<object> _owned = new();
     private WebApplication? _app;
     private CancellationTokenSource? _stop;
@@ -141,32 +139,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         foreach (string address in endpoints.Insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);
         _stop = new CancellationTokenSource();
-        _sweeping = SweepAsync(parts, runs, started, _stop.Token);
-    }
-
-    // Ends calls that have waited long enough, and takes tasks for lost that nobody has heard of.
-    private static async Task SweepAsync(AggregatorParts parts, RunDirectory runs, DateTimeOffset started, CancellationToken ct)
-    {
-        using var timer = new PeriodicTimer(SweepEvery, parts.Clock);
-        try
-        {
-            _ = Task.Run(async () =>
-            {
-                await runs.Settled.ConfigureAwait(false);
-                parts.Blobs.Collect(started);
-            }, ct);
-            long liveness = parts.Settings.LivenessSeconds * parts.Clock.TimestampFrequency;
-            while (await timer.WaitForNextTickAsync(ct).ConfigureAwait(false))
-            {
-                long now = parts.Clock.GetTimestamp();
-                foreach (Site site in parts.Sites.All) site.EndPoll(now);
-                foreach (RunHost run in runs.All) run.LoseSilent(now - liveness);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The aggregator stops.
-        }
+        _sweeping = new Sweep(parts, runs).RunAsync(started, _stop.Token);
     }
 
     private T Own<T>(T owned)

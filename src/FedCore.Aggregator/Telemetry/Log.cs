@@ -26,6 +26,9 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Information, "The journal can be reached again")]
     public static partial void JournalIsBack(ILogger logger);
 
+    [LoggerMessage(8, LogLevel.Error, "Calls that waited long, tasks that fell silent or models that nobody needs could not be seen to; it is tried again in a moment")]
+    public static partial void SweepFailed(ILogger logger, Exception fault);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run} was created by a coordinator: {Hash}, {Sites} sites")]
     public static partial void RunCreated(ILogger logger, string run, string hash, int sites);
 
