@@ -51,6 +51,15 @@ internal sealed class TestAggregator : IAsyncDisposable
     /// <summary>The files of the store, also of what is not there to its end.</summary>
     public string[] StoredFiles => [.. Directory.GetFiles(_folder["blobs"], "*", SearchOption.AllDirectories).Order()];
 
+    /// <summary>All that the journal has written.</summary>
+    public IReadOnlyList<byte[]> JournalBytes => [.. ((string[])["journal.db", "journal.db-wal"]).Select(name =>
+    {
+        using var file = new FileStream(_folder[name], FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        byte[] bytes = new byte[file.Length];
+        file.ReadExactly(bytes);
+        return bytes;
+    })];
+
     /// <summary>The files of a run's unfinished uploads.</summary>
     public string[] HalfUploadsOf(string run) =>
         Directory.Exists(_folder["spool/" + run]) ? Directory.GetFiles(_folder["spool/" + run], "*.part") : [];
