@@ -16,8 +16,8 @@ public static class ClientHost
     /// <param name="output">Receives the log, a line per message.</param>
     /// <param name="ct">Tells the client to stop.</param>
     /// <returns>0 when it has stopped.</returns>
-    /// <exception cref="FedCoreException">The arguments or the settings are wrong, or the aggregator does not let the client in (exit code 2 or 3), or it cannot be
-    /// reached when the client starts (4).</exception>
+    /// <exception cref="FedCoreException">The arguments or the settings are wrong, or the aggregator does not let the client in (exit code 2 or 3); or it cannot be
+    /// reached, another client of the site is there, or the disk has no room (4).</exception>
     public static Task<int> RunAsync(string[] args, TextWriter output, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(args);

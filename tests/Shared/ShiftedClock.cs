@@ -7,7 +7,14 @@ internal sealed class ShiftedClock : TimeProvider
 
     public override long TimestampFrequency => System.TimestampFrequency;
 
-    public override long GetTimestamp() => System.GetTimestamp() + (long)(TimeSpan.FromTicks(Volatile.Read(ref _ahead)).TotalSeconds * TimestampFrequency);
+    /// <summary>Is called whenever a time stamp is wanted.</summary>
+    public Action? OnTimestamp { get; set; }
+
+    public override long GetTimestamp()
+    {
+        OnTimestamp?.Invoke();
+        return System.GetTimestamp() + (long)(TimeSpan.FromTicks(Volatile.Read(ref _ahead)).TotalSeconds * TimestampFrequency);
+    }
 
     public override DateTimeOffset GetUtcNow() => System.GetUtcNow().AddTicks(Volatile.Read(ref _ahead) + Volatile.Read(ref _set));
 

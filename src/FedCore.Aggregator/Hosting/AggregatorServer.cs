@@ -8,6 +8,7 @@ using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Storage;
 using FedCore.Aggregator.Telemetry;
+using FedCore.Hosting.Storage;
 using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
 using FedCore.Numerics;
@@ -26,8 +27,6 @@ namespace FedCore.Aggregator.Hosting;
 /// <summary>An aggregator in this process: what it keeps, what it serves, and the runs that it holds.</summary>
 public sealed class AggregatorServer : IAsyncDisposable
 {
-    private static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(1);
-
     private readonly Stack<object> _owned = new();
     private WebApplication? _app;
     private CancellationTokenSource? _stop;
@@ -58,10 +57,12 @@ public sealed class AggregatorServer : IAsyncDisposable
             await server.OpenAsync(settings with { Threads = settings.Threads == 0 ? Environment.ProcessorCount : settings.Threads }, registry, logging, seams, ct).ConfigureAwait(false);
             return server;
         }
-        catch
+        catch (Exception fault)
         {
             await server.DisposeAsync().ConfigureAwait(false);
-            throw;
+            if (!DiskSpace.IsFull(fault)) throw;
+            throw FedCoreException.Unreachable(
+                "aggregator.full", $"There is no room on the disk of {settings.PathOf(settings.DataFolder)}, or in its quota. Make room; delete nothing of the folder itself.", fault);
         }
     }
 
@@ -85,19 +86,20 @@ public sealed class AggregatorServer : IAsyncDisposable
     {
         // What is wrong with the settings is said before anything is written.
         Endpoints endpoints = Own(new Endpoints(settings));
+        PostgresPlace? place = settings.Postgres is { } postgres ? PostgresPlace.Read(postgres) : null;
         Uri? collector = TelemetryExport.CollectorOf(settings.Otlp, "aggregator.otlp");
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
         builder.Services.AddLogging().AddSingleton(loggers).AddSingleton<IHostLifetime, NoSignals>();
-        builder.WebHost.UseKestrelCore().UseSockets(Endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(endpoints.Configure);
+        builder.WebHost.UseKestrelCore().UseSockets(endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(endpoints.Configure);
         builder.Services.AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(Own(new BlockPool(seams.Clock)));
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         string folder = settings.PathOf(settings.DataFolder);
         Disk disk = seams.Disk;
         disk.CreateFolder(folder);
-        EventLog journal = settings.Postgres is { } postgres
-            ? await PostgresEventLog.OpenAsync(new PostgresPlace(postgres), seams.Clock, ct).ConfigureAwait(false)
+        EventLog journal = place is not null
+            ? await PostgresEventLog.OpenAsync(place, seams.Clock, ct).ConfigureAwait(false)
             : SqliteEventLog.Open(Path.Combine(folder, "journal.db"), seams.Clock, disk);
         IEventLog log = Own(seams.Wrap(journal));
         Spool spool = Own(Spool.Open(
@@ -132,50 +134,12 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app.MapGrpcService<BlobsService>().WithMetadata(Access.Everybody);
         _app.MapGrpcService<AdminService>().WithMetadata(Access.Coordinators);
         _app.MapOperator(runs.Settled, folder, new JournalHealth(journal.ProbeAsync, seams.Clock, logger), export.Meters, coordinatorHash);
-        await StartAsync(ct).ConfigureAwait(false);
+        await _app.StartAsync(ct).ConfigureAwait(false);
+        Addresses = [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
         foreach (string address in endpoints.Insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);
         _stop = new CancellationTokenSource();
-        _sweeping = SweepAsync(parts, runs, started, _stop.Token);
-    }
-
-    private async Task StartAsync(CancellationToken ct)
-    {
-        try
-        {
-            await _app!.StartAsync(ct).ConfigureAwait(false);
-        }
-        catch (IOException fault)
-        {
-            throw FedCoreException.Configuration("aggregator.listen", $"{fault.Message.TrimEnd('.')}. Stop the other program, or change aggregator.listen.", fault);
-        }
-
-        Addresses = [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
-    }
-
-    // Ends calls that have waited long enough, and takes tasks for lost that nobody has heard of.
-    private static async Task SweepAsync(AggregatorParts parts, RunDirectory runs, DateTimeOffset started, CancellationToken ct)
-    {
-        using var timer = new PeriodicTimer(SweepEvery, parts.Clock);
-        try
-        {
-            _ = Task.Run(async () =>
-            {
-                await runs.Settled.ConfigureAwait(false);
-                parts.Blobs.Collect(started);
-            }, ct);
-            long liveness = parts.Settings.LivenessSeconds * parts.Clock.TimestampFrequency;
-            while (await timer.WaitForNextTickAsync(ct).ConfigureAwait(false))
-            {
-                long now = parts.Clock.GetTimestamp();
-                foreach (Site site in parts.Sites.All) site.EndPoll(now);
-                foreach (RunHost run in runs.All) run.LoseSilent(now - liveness);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The aggregator stops.
-        }
+        _sweeping = new Sweep(parts, runs).RunAsync(started, _stop.Token);
     }
 
     private T Own<T>(T owned)

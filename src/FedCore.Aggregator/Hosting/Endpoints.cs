@@ -1,6 +1,5 @@
 using System.Net;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
+using System.Net.Sockets;
 using FedCore.Aggregator.Settings;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -12,11 +11,10 @@ namespace FedCore.Aggregator.Hosting;
 internal sealed class Endpoints : IDisposable
 {
     private const int LeastBytesPerSecond = 100, ShortestGraceSeconds = 2;
-    private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
 
     private readonly List<Endpoint> _all = [];
     private readonly List<string> _insecure = [];
-    private readonly X509Certificate2? _certificate;
+    private readonly ServerCertificate? _certificate;
     private readonly int _graceSeconds;
 
     /// <summary>Reads where to listen. Nothing is opened yet.</summary>
@@ -26,7 +24,7 @@ internal sealed class Endpoints : IDisposable
         _graceSeconds = Math.Max(settings.LivenessSeconds, ShortestGraceSeconds);
         for (int i = 0; i < settings.Listen.Count; i++) Add(settings, $"listen[{i}]", settings.Listen[i], HttpProtocols.Http2);
         if (settings.ListenWeb is { } web) Add(settings, "listenWeb", web, HttpProtocols.Http1);
-        _certificate = settings.Certificate is { } given ? Load(given, settings.PathOf) : null;
+        _certificate = settings.Certificate is { } given ? ServerCertificate.Load(given, settings.PathOf) : null;
     }
 
     /// <summary>The addresses that other machines reach without TLS.</summary>
@@ -37,10 +35,10 @@ internal sealed class Endpoints : IDisposable
     {
         foreach (Endpoint endpoint in _all)
         {
-            kestrel.Listen(endpoint.Ip, endpoint.Port, options =>
+            kestrel.Listen(endpoint.Place, options =>
             {
                 options.Protocols = endpoint.Protocols;
-                if (endpoint.IsTls) options.UseHttps(_certificate!);
+                if (endpoint.IsTls) options.UseHttps(https => (https.ServerCertificate, https.ServerCertificateChain) = (_certificate!.Leaf, _certificate.Chain));
             });
         }
 
@@ -57,7 +55,7 @@ internal sealed class Endpoints : IDisposable
     }
 
     /// <summary>Lets the thread that has read from a socket pass on what came. Calls run elsewhere, so that none of them holds a connection up.</summary>
-    public static void Configure(SocketTransportOptions sockets) => sockets.UnsafePreferInlineScheduling = true;
+    public void Configure(SocketTransportOptions sockets) => (sockets.UnsafePreferInlineScheduling, sockets.CreateBoundListenSocket) = (true, Bind);
 
     public void Dispose() => _certificate?.Dispose();
 
@@ -80,7 +78,7 @@ internal sealed class Endpoints : IDisposable
             _insecure.Add(address);
         }
 
-        _all.Add(new Endpoint(ip, uri.Port, isTls, isTls ? HttpProtocols.Http1AndHttp2 : plain));
+        _all.Add(new Endpoint($"aggregator.{key} is {address}", new IPEndPoint(ip, uri.Port), isTls, isTls ? HttpProtocols.Http1AndHttp2 : plain));
     }
 
     private static IPAddress AddressOf(Uri uri, string key)
@@ -90,46 +88,30 @@ internal sealed class Endpoints : IDisposable
         throw Fault("aggregator.listen", $"aggregator.{key} names the host '{Shown.Of(uri.Host)}'. Give the IP address to listen on, such as 0.0.0.0 for all, or localhost.");
     }
 
-    private static X509Certificate2 Load(CertificateSettings settings, Func<string, string> pathOf)
+    private Socket Bind(EndPoint place)
     {
-        string path = pathOf(settings.Path);
-        string? keyPath = settings.KeyPath is { } key ? pathOf(key) : null;
-        X509Certificate2 certificate;
         try
         {
-            certificate = Read(path, keyPath, settings.Password);
+            return SocketTransportOptions.CreateDefaultBoundListenSocket(place);
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        catch (SocketException fault)
         {
-            throw Unusable(path, fault.Message.TrimEnd('.'), fault);
+            throw NotBound(_all.First(endpoint => endpoint.Place.Equals(place)).Setting, fault);
         }
-
-        if (WhyUnfit(certificate) is not { } reason) return certificate;
-        certificate.Dispose();
-        throw Unusable(path, reason);
     }
 
-    private static X509Certificate2 Read(string path, string? keyPath, string? password)
+    // Other programs end, and networks come up, while a right is not given by waiting.
+    private static FedCoreException NotBound(string setting, SocketException fault) => fault.SocketErrorCode switch
     {
-        if (Path.GetExtension(path) is ".pfx" or ".p12") return X509CertificateLoader.LoadPkcs12FromFile(path, password);
-        using X509Certificate2 pem = password is not null ? X509Certificate2.CreateFromEncryptedPemFile(path, password, keyPath) : X509Certificate2.CreateFromPemFile(path, keyPath);
-
-        // Windows' TLS wants a key of its own store.
-        return OperatingSystem.IsWindows() ? X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null) : new X509Certificate2(pem);
-    }
-
-    // What Kestrel would refuse once everything else is open.
-    private static string? WhyUnfit(X509Certificate2 certificate)
-    {
-        if (!certificate.HasPrivateKey) return "it has no key";
-        X509EnhancedKeyUsageExtension[] uses = [.. certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>()];
-        return uses.Length == 0 || Array.Exists(uses, use => use.EnhancedKeyUsages[ServerAuthentication] is not null) ? null : "it is for other uses than that of a server";
-    }
-
-    private static FedCoreException Unusable(string path, string why, Exception? cause = null) => FedCoreException.Configuration(
-        "aggregator.certificate", $"aggregator.certificate: {Shown.Of(path, 400)} cannot be used ({why}). Give a PEM file with a certificate and its key, or a PKCS #12 file, and its password.", cause);
+        SocketError.AddressAlreadyInUse => FedCoreException.Unreachable("aggregator.listen", $"{setting}, where another program listens. Stop it, or choose another port.", fault),
+        SocketError.AddressNotAvailable => FedCoreException.Unreachable(
+            "aggregator.listen", $"{setting}, but this machine does not have that address, or not yet. Give one that it has, or 0.0.0.0 for all.", fault),
+        SocketError.AccessDenied => FedCoreException.Configuration(
+            "aggregator.listen", $"{setting}, where this user may not listen. Choose a port of 1024 or above, or give the service the right to (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE).", fault),
+        _ => FedCoreException.Configuration("aggregator.listen", $"{setting}, where nobody can listen ({fault.Message.TrimEnd('.')}). Give another address.", fault),
+    };
 
     private static FedCoreException Fault(string code, string message) => FedCoreException.Configuration(code, message);
 
-    private sealed record Endpoint(IPAddress Ip, int Port, bool IsTls, HttpProtocols Protocols);
+    private sealed record Endpoint(string Setting, IPEndPoint Place, bool IsTls, HttpProtocols Protocols);
 }

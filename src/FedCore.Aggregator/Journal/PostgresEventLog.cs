@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Npgsql;
 
@@ -27,7 +28,7 @@ internal sealed class PostgresEventLog : EventLog
     /// <param name="ct">Cancels the opening.</param>
     /// <exception cref="FedCoreException">
     /// Another aggregator has it (<c>journal.in-use</c>), a newer FedCore wrote it (<c>journal.version</c>), the server keeps nothing over a loss of power
-    /// (<c>journal.not-durable</c>), or it cannot be opened (<c>journal.open</c>).
+    /// (<c>journal.not-durable</c>), it cannot be reached (<c>journal.unreachable</c>), or it cannot be opened (<c>journal.open</c>).
     /// </exception>
     public static async Task<PostgresEventLog> OpenAsync(PostgresPlace place, TimeProvider clock, CancellationToken ct)
     {
@@ -37,9 +38,13 @@ internal sealed class PostgresEventLog : EventLog
             // The session of an aggregator that was just killed may take a moment to notice it.
             await log.KeepTryingAsync(TimeSpan.FromSeconds(1), async () => log._writer = await PostgresWriter.ConnectAsync(place, ct).ConfigureAwait(false)).ConfigureAwait(false);
         }
+        catch (Exception fault) when (fault is NpgsqlException { IsTransient: true } or SocketException or TimeoutException)
+        {
+            throw FedCoreException.Unreachable("journal.unreachable", $"{place}: the journal's server cannot be reached ({fault.Message}). Check that it runs, and host and port in aggregator.postgres.", fault);
+        }
         catch (Exception fault) when (fault is NpgsqlException or ArgumentException)
         {
-            throw FedCoreException.Configuration("journal.open", $"{place}: the journal cannot be opened ({fault.Message}). Look at the connection string and at the server.", fault);
+            throw FedCoreException.Configuration("journal.open", $"{place}: the journal cannot be opened ({fault.Message}). Correct aggregator.postgres, or what the server grants its user.", fault);
         }
 
         log.Start();

@@ -17,6 +17,22 @@ internal sealed record PostgresPlace(string ConnectionString, string Schema = "f
     /// <value>30 seconds.</value>
     public TimeSpan GiveUpAfter { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Reads where a log lies.</summary>
+    /// <exception cref="FedCoreException">It is no connection string, or names no server (<c>aggregator.postgres</c>).</exception>
+    public static PostgresPlace Read(string connectionString)
+    {
+        try
+        {
+            if (new NpgsqlConnectionStringBuilder(connectionString) is { Host.Length: > 0 }) return new PostgresPlace(connectionString);
+        }
+        catch (Exception fault) when (fault is ArgumentException or FormatException or InvalidCastException or OverflowException)
+        {
+            // What exactly is wrong may be a part of a password.
+        }
+
+        throw FedCoreException.Configuration("aggregator.postgres", "aggregator.postgres is no connection string that names a server. Write it as Host=...;Port=5432;Database=...;Username=...;Password=....");
+    }
+
     /// <summary>The schema's name, quoted.</summary>
     public string QuotedSchema => "\"" + Schema.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
 

@@ -70,7 +70,7 @@ internal sealed class PostgresWriter : IAsyncDisposable
         await ExecuteAsync("SET synchronous_commit = on; SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3", ct).ConfigureAwait(false);
         if (!(bool)await ReadAsync($"SELECT pg_try_advisory_lock({_place.Lock})", ct).ConfigureAwait(false))
         {
-            throw FedCoreException.Configuration(
+            throw FedCoreException.Unreachable(
                 InUse, $"{_place}: another aggregator uses this journal. Stop it, or give this one a schema of its own. The session of one that vanished is let go within a minute.");
         }
 

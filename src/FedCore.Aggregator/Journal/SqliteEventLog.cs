@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using FedCore.Aggregator.Storage;
+using FedCore.Hosting.Storage;
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace FedCore.Aggregator.Journal;
 
@@ -48,9 +50,23 @@ internal sealed class SqliteEventLog : EventLog
             log?._writer?.Dispose();
             taken?.Dispose();
             if (fault is not (SqliteException or IOException or UnauthorizedAccessException)) throw;
-            throw FedCoreException.Configuration("journal.open", $"{path}: the journal cannot be opened ({fault.Message}). Give it a file that is a journal of FedCore's, or a new one.", fault);
+            throw NotOpened(path, fault);
         }
     }
+
+    // What is there is never to be given up for a fault that passes, or that a backup mends.
+    private static FedCoreException NotOpened(string path, Exception fault) => fault switch
+    {
+        _ when IsFull(fault) => FedCoreException.Unreachable("journal.full", $"{path}: there is no room for the journal on the disk, or in its quota. Make room; leave the journal and the files beside it as they are.", fault),
+        SqliteException { SqliteErrorCode: raw.SQLITE_NOTADB or raw.SQLITE_CORRUPT } => FedCoreException.Configuration(
+            "journal.open", $"{path}: this is no journal, or one that was damaged ({fault.Message}). Put it back from a backup, or choose another folder.", fault),
+        _ => FedCoreException.Configuration(
+            "journal.open", $"{path}: the journal cannot be opened ({fault.Message}). Look at the disk, and let this user read and write the file, those beside it and their folder.", fault),
+    };
+
+    // Of the index of the write-ahead log SQLite says no more than that it could not be made as large as it must be.
+    private static bool IsFull(Exception fault) =>
+        DiskSpace.IsFull(fault) || fault is SqliteException { SqliteErrorCode: raw.SQLITE_FULL } or SqliteException { SqliteExtendedErrorCode: raw.SQLITE_IOERR_SHMSIZE };
 
     /// <inheritdoc/>
     protected override ValueTask PrepareAsync()

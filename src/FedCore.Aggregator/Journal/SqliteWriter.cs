@@ -35,7 +35,7 @@ internal sealed class SqliteWriter : IDisposable
         _connection = Connect(path);
         try
         {
-            long version = ReadVersion();
+            long version = (long)Setting("user_version");
             if (version > Version)
             {
                 throw FedCoreException.Configuration(
@@ -70,6 +70,14 @@ internal sealed class SqliteWriter : IDisposable
             connection.Dispose();
             throw;
         }
+    }
+
+    /// <summary>What a setting of the connection or of the file is now.</summary>
+    public object Setting(string pragma)
+    {
+        using SqliteCommand command = _connection.CreateCommand();
+        command.CommandText = $"PRAGMA {pragma}";
+        return command.ExecuteScalar()!;
     }
 
     /// <summary>The sequence of a stream's last event, 0 where it has none.</summary>
@@ -125,13 +133,6 @@ internal sealed class SqliteWriter : IDisposable
         using SqliteCommand command = _connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
-    }
-
-    private long ReadVersion()
-    {
-        using SqliteCommand command = _connection.CreateCommand();
-        command.CommandText = "PRAGMA user_version";
-        return (long)command.ExecuteScalar()!;
     }
 
     // One that fails, for want of room or beside a long read, loses nothing: the write-ahead log goes on, and the next one takes it all.

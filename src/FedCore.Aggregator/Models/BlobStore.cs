@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using FedCore.Aggregator.Storage;
+using FedCore.Hosting.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Aggregator.Models;
@@ -224,7 +225,7 @@ internal sealed class BlobStore : IDisposable
     }
 
     /// <summary>A fault of the disk, as the store says it.</summary>
-    internal FedCoreException NotWritten(Exception fault) => Disk.IsFull(fault)
+    internal FedCoreException NotWritten(Exception fault) => DiskSpace.IsFull(fault)
         ? FedCoreException.RunFailed(Full, $"{_folder}: there is no room for a model on the disk, or in its quota. Make room.", fault)
         : FedCoreException.RunFailed(Unwritten, $"{_folder}: a model could not be written: {fault.Message}", fault);
 

@@ -14,12 +14,12 @@ namespace FedCore.Aggregator.Models;
 /// A run's models in the store. Behind every round the server's state is written there: the model, the strategy's vectors, and a manifest that names them, whose
 /// digest is the checkpoint's. Clients read the very same blobs.
 /// </summary>
-/// <param name="plan">The run.</param>
+/// <param name="plan">The run, which need not be known to tell which models are kept.</param>
 /// <param name="blobs">The store.</param>
 /// <param name="keep">How many of the newest models are kept, at least 2; the first and the last one are kept in any case.</param>
 /// <param name="inlineBytes">Up to this length a model comes along with its task.</param>
 /// <param name="storage">Where the models that are read lie.</param>
-internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, int inlineBytes, VectorStorage storage) : ICheckpointStore, IDisposable
+internal sealed class RunModels(Lazy<RunPlan> plan, BlobReferences blobs, int keep, int inlineBytes, VectorStorage storage) : ICheckpointStore, IDisposable
 {
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { RespectRequiredConstructorParameters = true };
 
@@ -49,15 +49,15 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
     public async ValueTask<string> SaveAsync(int round, ServerState state, CancellationToken ct)
     {
         // What goes along with the model is there from the beginning.
-        foreach (string name in plan.Definition.Strategy.Broadcasts) state.Vector(name);
+        foreach (string name in plan.Value.Definition.Strategy.Broadcasts) state.Vector(name);
         var put = new List<StoredBlob>();
         StoredBlob stored;
         try
         {
-            StoredBlob model = await PutAsync(stream => SafeTensors.Write(stream, state.Model, plan.ModelMetadata)).ConfigureAwait(false);
+            StoredBlob model = await PutAsync(stream => SafeTensors.Write(stream, state.Model, plan.Value.ModelMetadata)).ConfigureAwait(false);
             var vectors = new SortedDictionary<string, StoredBlob>(StringComparer.Ordinal);
             foreach ((string name, FlatVector vector) in state.Vectors) vectors[name] = await PutAsync(stream => Write(stream, vector)).ConfigureAwait(false);
-            var manifest = new Manifest(plan.StrategyName, model, vectors);
+            var manifest = new Manifest(plan.Value.StrategyName, model, vectors);
             byte[] json = JsonSerializer.SerializeToUtf8Bytes(manifest, Json);
             stored = await PutAsync(stream => stream.Write(json)).ConfigureAwait(false);
             Take(new Checkpoint(round, stored, manifest), state.Model);
@@ -84,10 +84,10 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
     {
         ArgumentNullException.ThrowIfNull(saved);
         Checkpoint checkpoint = await OpenAsync(saved, ct).ConfigureAwait(false);
-        if (checkpoint.Manifest.Strategy != plan.StrategyName)
+        if (checkpoint.Manifest.Strategy != plan.Value.StrategyName)
         {
             throw FedCoreException.Configuration(
-                "run.checkpoint", $"The saved state is of the strategy {Shown.Of(checkpoint.Manifest.Strategy)}, but the run's strategy is {plan.StrategyName}.");
+                "run.checkpoint", $"The saved state is of the strategy {Shown.Of(checkpoint.Manifest.Strategy)}, but the run's strategy is {plan.Value.StrategyName}.");
         }
 
         await using (Stream model = blobs.OpenStream(checkpoint.Manifest.Model.Digest)) SafeTensors.Read(model, state.Model);
@@ -105,7 +105,7 @@ internal sealed class RunModels(RunPlan plan, BlobReferences blobs, int keep, in
     public async ValueTask<ModelState> LoadModelAsync(CheckpointSaved saved, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(saved);
-        var model = new ModelState(plan.Model.Schema, storage);
+        var model = new ModelState(plan.Value.Model.Schema, storage);
         try
         {
             StoredBlob blob = (await OpenAsync(saved, ct).ConfigureAwait(false)).Manifest.Model;

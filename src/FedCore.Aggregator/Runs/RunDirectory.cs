@@ -1,13 +1,11 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using FedCore.Aggregator.Journal;
 using FedCore.Aggregator.Models;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Telemetry;
-using FedCore.Json;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 
@@ -68,11 +66,10 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         ILookup<string, (string, SpooledUpdate)> updates = recovered.ToLookup(update => update.Run, update => (UploadHead.Parser.ParseFrom(update.Label.Span).TaskId, update));
         foreach (RunCreated fact in created.Values)
         {
-            RunPlan plan = PlanOf(await ReadAsync(fact.Definition, ct).ConfigureAwait(false));
-            StoredBlob definition = new(fact.Definition, plan.CanonicalBytes.Length);
+            RunDocument document = RunDocument.Read(fact.Definition, parts.Blobs, parts.Registry);
             parts.Blobs.Acquire(fact.Definition);
             if (fact.Start is not null) parts.Blobs.Acquire(fact.Start);
-            Add(new RunHost(parts, fact, plan, definition, SitesOf(fact.Sites), held.Contains(fact.Run), cancelled.Contains(fact.Run), [.. updates[fact.Run]]));
+            Add(new RunHost(parts, fact, document, SitesOf(fact.Sites), held.Contains(fact.Run), cancelled.Contains(fact.Run), [.. updates[fact.Run]]));
         }
 
         foreach ((_, SpooledUpdate update) in updates.Where(run => !_runs.ContainsKey(run.Key)).SelectMany(run => run)) update.Release();
@@ -86,7 +83,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     {
         if (!IsName(request.RunId))
             throw FedCoreException.Configuration("run.name", $"run_id is '{Shown.Of(request.RunId)}'. Use lower-case letters, digits and hyphens, at most 63, and begin with a letter.");
-        RunPlan plan = PlanOf(request.Definition.Memory);
+        RunPlan plan = RunDocument.PlanOf(request.Definition.Span, parts.Registry);
         if (plan.Definition.SecureAggregation is not null)
             throw FedCoreException.Configuration("run.secure-aggregation", "The run asks for secure aggregation, but this aggregator sums in the clear. Leave secureAggregation out.");
         IReadOnlyList<Site> sites = request.Sites.Count == 0 ? [.. parts.Sites.All.Where(site => site.TokenHash is not null)] : SitesOf(request.Sites);
@@ -103,7 +100,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
             var created = new RunCreated(request.RunId, parts.Clock.GetUtcNow(), definition.Digest, [.. sites.Select(site => site.Name)], start);
             await RecordAsync(created, ct).ConfigureAwait(false);
             if (start is not null) parts.Blobs.Acquire(start);
-            var run = new RunHost(parts, created, plan, definition, sites, isPaused: false, isCancelled: false, []);
+            var run = new RunHost(parts, created, new RunDocument(definition, plan), sites, isPaused: false, isCancelled: false, []);
             Add(run);
             Log.RunCreated(parts.Logger, run.Id, plan.Hash, sites.Count);
             run.Start();
@@ -162,22 +159,6 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         _all = [.. _all, run];
     }
 
-    private RunPlan PlanOf(ReadOnlyMemory<byte> json)
-    {
-        string text;
-        try
-        {
-            text = new System.Text.UTF8Encoding(false, throwOnInvalidBytes: true).GetString(json.Span);
-        }
-        catch (ArgumentException fault)
-        {
-            throw FedCoreException.Configuration("run.definition", "The definition is not UTF-8.", fault);
-        }
-
-        JsonObject document = JsonDocuments.Parse(text, "definition");
-        return RunPlan.Create(JsonDocuments.Read<RunDefinition>(document, parts.Registry, "definition"), parts.Registry);
-    }
-
     private string? StartOf(CreateRunRequest request, RunPlan plan)
     {
         if (plan.Definition.Start is null) return null;
@@ -191,14 +172,6 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
 
     private IReadOnlyList<Site> SitesOf(IEnumerable<string> names) => [.. names.Select(name => parts.Sites.Find(name)
         ?? throw FedCoreException.Configuration("run.sites", $"There is no site '{Shown.Of(name)}'. Add it first, with: fedcore site add {Shown.Of(name)}."))];
-
-    private async ValueTask<byte[]> ReadAsync(string digest, CancellationToken ct)
-    {
-        await using Stream stream = parts.Blobs.OpenStream(digest);
-        byte[] bytes = new byte[stream.Length];
-        await stream.ReadExactlyAsync(bytes, ct).ConfigureAwait(false);
-        return bytes;
-    }
 
     private ValueTask RecordAsync(RunFact fact, CancellationToken ct) =>
         parts.Log.AppendSoundAsync(RunFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, RunFact.Json), ct);

@@ -21,6 +21,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1), LongestPause = TimeSpan.FromMinutes(1);
 
     private readonly AggregatorParts _parts;
+    private readonly RunDocument _document;
     private readonly RunJournal _journal;
     private readonly RunStatus _status;
     private readonly UnsettledTasks _unsettled;
@@ -31,23 +32,21 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     private Task? _cancelling;
     private bool _isCancelled;
 
-    public RunHost(AggregatorParts parts, RunCreated created, RunPlan plan, StoredBlob definition, IReadOnlyList<Site> sites, bool isPaused, bool isCancelled, IReadOnlyList<(string TaskId, SpooledUpdate Update)> recovered)
+    public RunHost(AggregatorParts parts, RunCreated created, RunDocument document, IReadOnlyList<Site> sites, bool isPaused, bool isCancelled, IReadOnlyList<(string TaskId, SpooledUpdate Update)> recovered)
     {
-        (_parts, Created, Plan, Definition, Sites, _isCancelled) = (parts, created, plan, definition, sites, isCancelled);
+        (_parts, Created, _document, Sites, _isCancelled) = (parts, created, document, sites, isCancelled);
         Gate = new RunGate(isPaused);
         _status = new RunStatus(Gate);
         _unsettled = new UnsettledTasks(Id, parts.Board, parts.Spool, recovered);
-        Models = new RunModels(plan, parts.Blobs, parts.Settings.KeepModels, parts.Settings.InlineBytes, parts.Vectors);
-        _journal = new RunJournal(parts.Log, RunFact.StreamOf(Id), new RunEventJson(plan.Registry));
+        Models = new RunModels(document.Plan, parts.Blobs, parts.Settings.KeepModels, parts.Settings.InlineBytes, parts.Vectors);
+        _journal = new RunJournal(parts.Log, RunFact.StreamOf(Id), new RunEventJson(parts.Registry));
     }
 
     public RunCreated Created { get; }
 
     public string Id => Created.Run;
 
-    public RunPlan Plan { get; }
-
-    public StoredBlob Definition { get; }
+    public StoredBlob Definition => _document.Stored;
 
     public IReadOnlyList<Site> Sites { get; }
 
@@ -82,8 +81,8 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         var run = new Run
         {
             RunId = Id,
-            Hash = Google.Protobuf.ByteString.CopyFrom(StoredBlob.BytesOf(Plan.Hash)),
-            Rounds = Plan.Definition.Rounds.Count,
+            Hash = Google.Protobuf.ByteString.CopyFrom(StoredBlob.BytesOf(Definition.Digest)),
+            Rounds = _document.Rounds,
             CreatedUnixMilliseconds = Created.At.ToUnixTimeMilliseconds(),
             Definition = Definition.ToMessage(),
         };
@@ -168,10 +167,24 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             return;
         }
 
+        RunPlan plan;
+        try
+        {
+            plan = _document.Plan.Value;
+        }
+        catch (FedCoreException fault)
+        {
+            // What it names is not there, which only another start can change. The sites of other runs do not wait for it.
+            Log.RunCannotGoOn(_parts.Logger, Id, fault.Code, fault.Message);
+            _status.HoldUp(fault.Message);
+            _unsettled.StopWaiting();
+            return;
+        }
+
         using var pool = new FlatVectorPool(_parts.Vectors);
-        using ServerState server = await FirstStateAsync(ct).ConfigureAwait(false);
-        var fleet = new RemoteFleet(Id, Plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _parts.Spool, _unsettled.TakeUpdates(), _parts.Clock);
-        var engine = new RoundEngine(Plan, fleet, _journal, new RoundEngineOptions
+        using ServerState server = await FirstStateAsync(plan, ct).ConfigureAwait(false);
+        var fleet = new RemoteFleet(Id, plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _parts.Spool, _unsettled.TakeUpdates(), _parts.Clock);
+        var engine = new RoundEngine(plan, fleet, _journal, new RoundEngineOptions
         {
             Clock = _parts.Clock,
             Threads = _parts.Settings.Threads,
@@ -217,10 +230,10 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
         return saved;
     }
 
-    private async ValueTask<ServerState> FirstStateAsync(CancellationToken ct)
+    private async ValueTask<ServerState> FirstStateAsync(RunPlan plan, CancellationToken ct)
     {
-        if (Created.Start is not { } start) return new ServerState(ModelState.Initialize(Plan.Model, Plan.World.Stream("model"), _parts.Vectors));
-        var model = new ModelState(Plan.Model.Schema, _parts.Vectors);
+        if (Created.Start is not { } start) return new ServerState(ModelState.Initialize(plan.Model, plan.World.Stream("model"), _parts.Vectors));
+        var model = new ModelState(plan.Model.Schema, _parts.Vectors);
         try
         {
             await using Stream stream = _parts.Blobs.OpenStream(start);
@@ -246,7 +259,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     private async Task EndCancelledAsync(CancellationToken ct)
     {
         await ReadAsync(ct).ConfigureAwait(false);
-        if (!_status.HasBegun) await RecordAsync(new RunOpened(Plan.Hash, "", Plan.StrategyName), ct).ConfigureAwait(false);
+        if (!_status.HasBegun) await RecordAsync(new RunOpened(Definition.Digest, ""), ct).ConfigureAwait(false);
         if (!_status.HasEnded) await RecordAsync(new RunEnded(Cancelled, "its coordinator ended it"), ct).ConfigureAwait(false);
         Forget();
     }

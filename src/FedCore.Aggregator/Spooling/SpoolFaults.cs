@@ -1,4 +1,4 @@
-using FedCore.Aggregator.Storage;
+using FedCore.Hosting.Storage;
 
 namespace FedCore.Aggregator.Spooling;
 
@@ -22,12 +22,12 @@ internal static class SpoolFaults
         FedCoreException.RunFailed(Unreadable, $"{path}: an update that was kept cannot be read: {fault.Message}", fault);
 
     /// <summary>An update could not be written.</summary>
-    public static FedCoreException NotWritten(string path, Exception fault) => Disk.IsFull(fault)
+    public static FedCoreException NotWritten(string path, Exception fault) => DiskSpace.IsFull(fault)
         ? FedCoreException.RunFailed(Full, $"{path}: there is no room for an update on the disk, or in its quota. Make room; the client sends the update again.", fault)
         : FedCoreException.RunFailed(Write, $"{path}: an update could not be written: {fault.Message}", fault);
 
     /// <summary>An update was written, and could not be made durable.</summary>
-    public static FedCoreException NotSynced(string path, Exception fault) => Disk.IsFull(fault)
+    public static FedCoreException NotSynced(string path, Exception fault) => DiskSpace.IsFull(fault)
         ? NotWritten(path, fault)
         : FedCoreException.RunFailed(Sync, $"{path}: the disk did not confirm that an update is kept: {fault.Message} The client sends it again. Look at the disk.", fault);
 }

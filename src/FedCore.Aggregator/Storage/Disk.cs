@@ -9,8 +9,6 @@ internal class Disk
     /// <summary>What a file may be used for, where it is its owner's alone.</summary>
     public const UnixFileMode OwnersFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private const int NoSpace = 28, WindowsDiskFull = unchecked((int)0x80070070);
-
     // .NET says no more than this of room that it could not reserve.
     private const int CannotReserve = unchecked((int)0x80131620);
 
@@ -64,7 +62,7 @@ internal class Disk
         }
         catch (IOException fault) when (reserved > 0 && fault.HResult == CannotReserve)
         {
-            throw new IOException(fault.Message, OperatingSystem.IsWindows() ? WindowsDiskFull : NoSpace);
+            throw new IOException(fault.Message, DiskSpace.NoRoom);
         }
 
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, OwnersFile);
@@ -86,12 +84,4 @@ internal class Disk
 
     /// <summary>How files are opened here that others may read, rename and delete meanwhile.</summary>
     public const FileShare Sharing = FileShare.ReadWrite | FileShare.Delete;
-
-    /// <summary>Whether a fault says that there is no room left, on the disk or in a quota.</summary>
-    public static bool IsFull(Exception fault)
-    {
-        const int quota = 122, tooLarge = 27, windowsHandleDiskFull = unchecked((int)0x80070027);
-        return fault is IOException
-            && (OperatingSystem.IsWindows() ? fault.HResult is WindowsDiskFull or windowsHandleDiskFull : fault.HResult is NoSpace or quota or tooLarge);
-    }
 }

@@ -26,6 +26,9 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Information, "The journal can be reached again")]
     public static partial void JournalIsBack(ILogger logger);
 
+    [LoggerMessage(8, LogLevel.Error, "Calls that waited long, tasks that fell silent or models that nobody needs could not be seen to; it is tried again in a moment")]
+    public static partial void SweepFailed(ILogger logger, Exception fault);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run} was created by a coordinator: {Hash}, {Sites} sites")]
     public static partial void RunCreated(ILogger logger, string run, string hash, int sites);
 
@@ -43,6 +46,9 @@ internal static partial class Log
 
     [LoggerMessage(15, LogLevel.Error, "Run {Run} is held up; it is tried again in {Seconds} s")]
     public static partial void RunHeldUp(ILogger logger, string run, double seconds, Exception fault);
+
+    [LoggerMessage(16, LogLevel.Error, "Run {Run} cannot go on: {Code}, {Message} Put back what it needs and start the aggregator anew, or cancel the run")]
+    public static partial void RunCannotGoOn(ILogger logger, string run, string code, string message);
 
     [LoggerMessage(20, LogLevel.Information, "Site {Site} joined with {Software}, {Cores} cores, {Memory} bytes of memory")]
     public static partial void SiteJoined(ILogger logger, string site, string software, int? cores, long? memory);

@@ -105,6 +105,8 @@ internal sealed class Session(EdgeConnection connection, JoinRequest machine, Fu
             StatusCode.Unimplemented => FedCoreException.Configuration(
                 "client.aggregator", $"What answers at {aggregator} is no aggregator of FedCore, or one that is behind something which does not let gRPC through: {fault.Message}. "
                 + "Check client.aggregator; behind a proxy of HTTP/1.1 set client.web to true.", fault),
+            StatusCode.AlreadyExists => FedCoreException.Unreachable(
+                fault.Code, $"The aggregator at {aggregator} does not let this client in: {fault.Message}. One that has just gone is waited for until it has been silent for a while.", fault),
             _ when fault.IsTransient => null,
             _ => FedCoreException.Configuration(
                 fault.Code.Length > 0 ? fault.Code : "client.refused", $"The aggregator at {aggregator} does not let this client in: {fault.Message}.", fault),

@@ -1,3 +1,5 @@
+using FedCore.Hosting.Storage;
+
 namespace FedCore.Client.Storage;
 
 /// <summary>The folder in which a client keeps what must outlast it. It belongs to one process at a time.</summary>
@@ -34,7 +36,7 @@ internal sealed class DataFolder : IDisposable
     public string State => Of("state");
 
     /// <summary>Opens the folder, which is made where it is not there.</summary>
-    /// <exception cref="FedCoreException">Another process has it, or it cannot be written to (<c>client.folder</c>).</exception>
+    /// <exception cref="FedCoreException">Another process has it, or it cannot be written to (<c>client.folder</c>); there is no room (<c>client.full</c>).</exception>
     public static DataFolder Open(string path, Disk disk)
     {
         FileStream? held = null;
@@ -48,6 +50,8 @@ internal sealed class DataFolder : IDisposable
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             held?.Dispose();
+            if (DiskSpace.IsFull(fault))
+                throw FedCoreException.Unreachable("client.full", $"There is no room on the disk of the data folder {Shown.Of(path, 400)}, or in its quota. Make room; delete nothing of the folder itself.", fault);
             string what = held is null && fault is IOException and not DirectoryNotFoundException
                 ? "is in use by another client, or cannot be written to. Stop the other one, or give this one a dataFolder of its own"
                 : "cannot be written to. Give this user the right to, or name another in dataFolder";

@@ -9,7 +9,7 @@ public enum FaultKind
     /// <summary>A run file, a data set or a folder is not as it must be (exit code 3).</summary>
     Configuration = 3,
 
-    /// <summary>Something that must be reached over a network was not (exit code 4).</summary>
+    /// <summary>Something could not be reached, is taken or has no room, which may pass without a change of what was given (exit code 4).</summary>
     Unreachable = 4,
 
     /// <summary>The run itself failed: it diverged, or no round met its minimum (exit code 5).</summary>

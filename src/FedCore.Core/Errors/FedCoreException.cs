@@ -22,6 +22,14 @@ public class FedCoreException(FaultKind kind, string code, string message, Excep
     public static FedCoreException Configuration(string code, string message, Exception? innerException = null) =>
         new(FaultKind.Configuration, code, message, innerException);
 
+    /// <summary>A fault of what surrounds the program, which may pass: the same may well succeed later.</summary>
+    /// <param name="code">The reason code.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="innerException">The cause.</param>
+    /// <returns>The exception, to be thrown.</returns>
+    public static FedCoreException Unreachable(string code, string message, Exception? innerException = null) =>
+        new(FaultKind.Unreachable, code, message, innerException);
+
     /// <summary>A fault of a run that was rightly defined.</summary>
     /// <param name="code">The reason code.</param>
     /// <param name="message">The message.</param>

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using FedCore.Aggregator.Hosting;
@@ -25,6 +27,56 @@ public sealed class StartTests : IDisposable
 
     [Fact]
     public async Task Where_it_cannot_listen_for_the_web_nothing_is_written() => await RefusesAsync(new AggregatorSettings { ListenWeb = "http://0.0.0.0:0" }, "aggregator.listen");
+
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("Database=fedcore")]
+    [InlineData("Host=127.0.0.1;Port=much")]
+    public async Task Where_its_database_is_not_named_nothing_is_written(string postgres) => await RefusesAsync(new AggregatorSettings { Postgres = postgres }, "aggregator.postgres");
+
+    [Fact]
+    public async Task A_port_that_is_taken_is_named_with_its_setting_and_may_be_free_later()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        FedCoreException fault = await FaultOfAsync(new AggregatorSettings { Listen = ["http://127.0.0.1:0"], ListenWeb = $"http://{taken.LocalEndpoint}" });
+        Assert.Equal((FaultKind.Unreachable, "aggregator.listen"), (fault.Kind, fault.Code));
+        Assert.StartsWith($"aggregator.listenWeb is http://{taken.LocalEndpoint}, where another program listens.", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_address_that_the_machine_does_not_have_is_named_with_its_setting_and_may_come_up_later()
+    {
+        // Of a range that is kept for documentation (RFC 5737).
+        FedCoreException fault = await FaultOfAsync(new AggregatorSettings { Listen = ["http://192.0.2.1:0"], AllowInsecure = true });
+        Assert.Equal((FaultKind.Unreachable, "aggregator.listen"), (fault.Kind, fault.Code));
+        Assert.StartsWith("aggregator.listen[0] is http://192.0.2.1:0, but this machine does not have that address", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_port_that_its_user_may_not_have_is_a_mistake_of_the_settings()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess, "This user may listen on every port.");
+        FedCoreException fault = await FaultOfAsync(new AggregatorSettings { Listen = ["http://127.0.0.1:1"] });
+        Assert.Equal((FaultKind.Configuration, "aggregator.listen"), (fault.Kind, fault.Code));
+        Assert.StartsWith("aggregator.listen[0] is http://127.0.0.1:1, where this user may not listen.", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4)]
+    [InlineData(12)]
+    [InlineData(24)]
+    [InlineData(40)]
+    public async Task A_disk_without_room_may_have_some_later(int kilobytes)
+    {
+        using SmallDisk disk = SmallDisk.Mount(1024);
+        disk.Fill(kilobytes << 10);
+        FedCoreException fault = await Assert.ThrowsAsync<FedCoreException>(() => AggregatorServer.StartAsync(
+            new AggregatorSettings { DataFolder = Path.Combine(disk.Path, "data"), Listen = ["http://127.0.0.1:0"] }, Registry.CreateDefault(), ct: TestContext.Current.CancellationToken));
+        Assert.True(fault.Kind == FaultKind.Unreachable, fault.ToString());
+        Assert.Contains("Make room", fault.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public async Task Where_it_cannot_export_nothing_is_written() => await RefusesAsync(new AggregatorSettings { Otlp = "localhost" }, "otlp.address");
@@ -60,12 +112,13 @@ public sealed class StartTests : IDisposable
 
     private async Task RefusesAsync(AggregatorSettings settings, string code)
     {
-        string data = _folder["data"];
-        var fault = await Assert.ThrowsAsync<FedCoreException>(
-            () => AggregatorServer.StartAsync(settings with { DataFolder = data }, Registry.CreateDefault(), ct: TestContext.Current.CancellationToken));
-        Assert.Equal(code, fault.Code);
-        Assert.False(Directory.Exists(data));
+        FedCoreException fault = await FaultOfAsync(settings);
+        Assert.Equal((FaultKind.Configuration, code), (fault.Kind, fault.Code));
+        Assert.False(Directory.Exists(_folder["data"]));
     }
+
+    private async Task<FedCoreException> FaultOfAsync(AggregatorSettings settings) => await Assert.ThrowsAsync<FedCoreException>(
+        () => AggregatorServer.StartAsync(settings with { DataFolder = _folder["data"] }, Registry.CreateDefault(), ct: TestContext.Current.CancellationToken));
 
     private static X509Certificate2 Certificate(string use)
     {

@@ -126,7 +126,7 @@ public sealed class PostgresEventLogTests(PostgresServer server) : EventLogTests
         _ = server.Connection;
         var place = new PostgresPlace("Host=127.0.0.1;Port=1;Username=u;Password=secret;Database=d");
         FedCoreException fault = await Assert.ThrowsAsync<FedCoreException>(() => PostgresEventLog.OpenAsync(place, TimeProvider.System, Ct));
-        Assert.Equal("journal.open", fault.Code);
+        Assert.Equal((FaultKind.Unreachable, "journal.unreachable"), (fault.Kind, fault.Code));
         Assert.Contains("127.0.0.1:1/d", fault.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("secret", fault.ToString(), StringComparison.Ordinal);
     }

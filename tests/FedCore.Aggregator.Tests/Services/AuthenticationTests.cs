@@ -1,3 +1,4 @@
+using FedCore.Aggregator.Sites;
 using FedCore.Protocol.V1;
 using Grpc.Core;
 
@@ -24,6 +25,20 @@ public class AuthenticationTests
                 RawAnswer answer = await raw.SendAsync(path, [0, 0, 0, 0, 0], token, Client);
                 Assert.Equal((path, token, "Unauthenticated auth.token"), (path, token, answer.Reason));
             }
+        }
+    }
+
+    [Fact]
+    public async Task The_journal_holds_hashes_and_no_token()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        string added = (await aggregator.AddSiteAsync("north")).Token;
+        string replaced = (await aggregator.Admin.ReplaceTokenAsync(new ReplaceTokenRequest { Name = "north" }, aggregator.AsCoordinator())).Token;
+        IReadOnlyList<byte[]> journal = aggregator.JournalBytes;
+        foreach (string token in (string[])[added, replaced])
+        {
+            Assert.Contains(journal, bytes => bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(JoinToken.Hash(token))) >= 0);
+            Assert.DoesNotContain(journal, bytes => bytes.AsSpan().IndexOf(System.Text.Encoding.ASCII.GetBytes(token)) >= 0);
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed class TestAggregator : IAsyncDisposable
 
     private readonly TemporaryFolder _folder = new();
     private readonly AggregatorSettings _settings;
-    private readonly Registry _names;
+    private Registry _names;
     private AggregatorServer? _server;
     private GrpcChannel? _channel;
 
@@ -51,6 +51,15 @@ internal sealed class TestAggregator : IAsyncDisposable
     /// <summary>The files of the store, also of what is not there to its end.</summary>
     public string[] StoredFiles => [.. Directory.GetFiles(_folder["blobs"], "*", SearchOption.AllDirectories).Order()];
 
+    /// <summary>All that the journal has written.</summary>
+    public IReadOnlyList<byte[]> JournalBytes => [.. ((string[])["journal.db", "journal.db-wal"]).Select(name =>
+    {
+        using var file = new FileStream(_folder[name], FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        byte[] bytes = new byte[file.Length];
+        file.ReadExactly(bytes);
+        return bytes;
+    })];
+
     /// <summary>The files of a run's unfinished uploads.</summary>
     public string[] HalfUploadsOf(string run) =>
         Directory.Exists(_folder["spool/" + run]) ? Directory.GetFiles(_folder["spool/" + run], "*.part") : [];
@@ -67,9 +76,11 @@ internal sealed class TestAggregator : IAsyncDisposable
 
     /// <summary>Stops it, and starts it anew with what it kept.</summary>
     /// <param name="meanwhile">Happens before it reads its journal.</param>
-    public async Task RestartAsync(Action<FaultyLog>? meanwhile = null)
+    /// <param name="names">The names of strategies and other parts of runs, where they are others now.</param>
+    public async Task RestartAsync(Action<FaultyLog>? meanwhile = null, Registry? names = null)
     {
         await StopAsync();
+        _names = names ?? _names;
         await StartAsync(meanwhile);
     }
 

@@ -44,7 +44,7 @@ public sealed class StartTests : IDisposable
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         aggregator.OnCall = (_, _) => throw FakeAggregator.Fault(StatusCode.AlreadyExists, "client.duplicate", "Another client speaks for the site 'north'. Stop one of the two.");
-        Examples.AssertFault(await FaultAsync(RunningClient.Settings(aggregator, _folder.Path)), FaultKind.Configuration, "client.duplicate", "Stop one of the two");
+        Examples.AssertFault(await FaultAsync(RunningClient.Settings(aggregator, _folder.Path)), FaultKind.Unreachable, "client.duplicate", "Stop one of the two");
     }
 
     [Fact]
