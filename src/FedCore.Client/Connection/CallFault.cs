@@ -29,6 +29,10 @@ internal sealed class CallFault : Exception
     public bool IsTransient => Status is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.ResourceExhausted or StatusCode.Aborted or StatusCode.Cancelled
         or StatusCode.Internal or StatusCode.Unknown or StatusCode.OutOfRange;
 
+    /// <summary>Whether another call would fail as well: the aggregator was not reached, or does not know the site.</summary>
+    public bool IsOfConnection => (Code.Length == 0 && Status is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Cancelled)
+        || Status is StatusCode.Unauthenticated or StatusCode.PermissionDenied;
+
     /// <summary>Whether nobody waits for the task that the call was about.</summary>
     public bool IsUnwanted => Status == StatusCode.FailedPrecondition && Code == "task.unwanted";
 
