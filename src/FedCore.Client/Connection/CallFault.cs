@@ -39,6 +39,9 @@ internal sealed class CallFault : Exception
     /// <summary>What is wrong with the aggregator's certificate; null where nothing is known to be.</summary>
     public string? Distrust => PrivateAuthority.DistrustIn(InnerException);
 
+    /// <summary>What is the matter with the port that was called.</summary>
+    public PortFault Port => WrongPort.In(InnerException);
+
     /// <summary>Makes a fault of the RPC layer's.</summary>
     /// <param name="fault">The fault.</param>
     /// <param name="reason">Why the call was given up here; null where it was not.</param>
