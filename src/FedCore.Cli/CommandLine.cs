@@ -41,6 +41,7 @@ internal static class CommandLine
             return (int)FaultKind.Usage;
         }
 
+        bool isSimulation = parsed.CommandResult.Command.Name == "simulate";
         try
         {
             // How long a command may take to end when it is told to is its own business: a client's task may have a while yet.
@@ -59,7 +60,7 @@ internal static class CommandLine
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            await error.WriteLineAsync($"fedcore: {Shown.Of(fault.Message, MessageLength).TrimEnd('.')}. Check the path, its rights and the space that is left; a run in --out can go on with --resume.");
+            await error.WriteLineAsync($"fedcore: {Shown.Of(fault.Message, MessageLength).TrimEnd('.')}. Check the path, its rights and the space that is left{(isSimulation ? "; a run in --out can go on with --resume" : "")}.");
             return (int)FaultKind.Configuration;
         }
         catch (OutOfMemoryException)

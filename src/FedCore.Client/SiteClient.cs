@@ -66,6 +66,7 @@ internal sealed class SiteClient : IDisposable
             folder = DataFolder.Open(settings.PathOf(settings.DataFolder), new Disk());
             log.Starting(Software["fedcore/".Length..], folder.Identity.Start, folder.Identity.Id, folder.Path);
             if (settings.IsInsecure) log.Insecure(settings.Aggregator);
+            await settings.Data.CheckAsync(settings.DataFolders, ct).ConfigureAwait(false);
             connection = new EdgeConnection(settings, folder.Identity, clock);
             client = new SiteClient(settings, registry, folder, connection, clock, log);
             await client.Session.StartAsync(ct).ConfigureAwait(false);

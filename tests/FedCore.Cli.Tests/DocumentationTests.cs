@@ -42,7 +42,7 @@ public partial class DocumentationTests
         args = [.. args.Select(arg => arg.StartsWith("examples/", StringComparison.Ordinal) ? Path.Combine(SharedData.Repository, arg) : arg)];
         Assert.SkipWhen(args is ["data", "get", ..], $"{page}: fetching needs a network.");
         int output = Array.IndexOf(args, "--out");
-        if (output >= 0) args[output + 1] = folder.Path;
+        if (output >= 0) args[output + 1] = args[0] is "site" or "model" ? folder["out"] : folder.Path;
         if (args.Contains("--resume")) args = [.. args.Where(arg => arg != "--resume")];
         if (args[0] == "simulate")
         {

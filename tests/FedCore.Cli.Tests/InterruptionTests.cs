@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using FedCore.Tests;
 
@@ -19,7 +21,7 @@ public partial class InterruptionTests
         using var folder = new TemporaryFolder();
         string expected = (await Fedcore.SucceedAsync([.. Run, "--out", undisturbed.Path])).ModelDigest;
 
-        using Process process = Start([.. Run, "--out", folder.Path]);
+        using Process process = CommandProcess.Start(Environment.CurrentDirectory, [.. Run, "--out", folder.Path]);
         await CheckpointAsync(folder.Path, process);
         Assert.Equal(0, Kill(process.Id, signal));
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -44,7 +46,7 @@ public partial class InterruptionTests
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are those of Unix.");
         using var folder = new TemporaryFolder();
-        using Process process = Start([.. Run, "--out", folder.Path]);
+        using Process process = CommandProcess.Start(Environment.CurrentDirectory, [.. Run, "--out", folder.Path]);
         await CheckpointAsync(folder.Path, process);
         process.Kill();
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -68,7 +70,7 @@ public partial class InterruptionTests
         Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
         await File.WriteAllTextAsync(copy, text, TestContext.Current.CancellationToken);
         string[] run = [.. Run, "--data", data, "--out", Path.Combine(folder.Path, "out")];
-        using Process process = Start(run);
+        using Process process = CommandProcess.Start(Environment.CurrentDirectory, run);
         await CheckpointAsync(Path.Combine(folder.Path, "out"), process);
         process.Kill();
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -82,15 +84,22 @@ public partial class InterruptionTests
         await Fedcore.SucceedAsync([.. run, "--resume"]);
     }
 
-    private static Process Start(string[] args)
+    // An aggregator that never answers.
+    [Theory]
+    [InlineData(2)]
+    [InlineData(15)]
+    public async Task A_call_that_is_stopped_is_interrupted(int signal)
     {
-        // A shell starts what runs in its background with SIGINT ignored, which processes inherit; a child of such a test must hear it.
-        bool resets = OperatingSystem.IsLinux();
-        var start = new ProcessStartInfo(resets ? "env" : "dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string arg in resets ? (string[])["--default-signal=INT", "dotnet"] : []) start.ArgumentList.Add(arg);
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "fedcore.dll"));
-        foreach (string arg in args) start.ArgumentList.Add(arg);
-        return Process.Start(start)!;
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are those of Unix.");
+        using var folder = new TemporaryFolder();
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using Process process = CommandProcess.Start(folder.Path, "run", "list", "--aggregator", $"http://{listener.LocalEndpoint}", "--token-file", folder.File("token", "secret"));
+        using TcpClient connection = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+        Assert.True(await connection.GetStream().ReadAsync(new byte[100], TestContext.Current.CancellationToken) > 0);
+        Assert.Equal(0, Kill(process.Id, signal));
+        Fedcore.Outcome outcome = await CommandProcess.EndAsync(process);
+        Assert.Equal((130, "fedcore: interrupted."), (outcome.Code, outcome.Error.Trim()));
     }
 
     // The run is stopped in the middle: a checkpoint is there, and the results are not.

@@ -54,6 +54,7 @@ internal static class DemoCommand
         {
             await stopped.CancelAsync();
             await running.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            ct.ThrowIfCancellationRequested();
             throw await await service.Broken;
         }
 
@@ -119,7 +120,7 @@ internal static class DemoCommand
     {
         var request = new CreateRunRequest { RunId = RunId, Definition = UnsafeByteOperations.UnsafeWrap(plan.CanonicalBytes) };
         request.Sites.AddRange(hospitals.Select(hospital => hospital.Name));
-        await connection.CallAsync(c => c.Admin.CreateRunAsync(request, cancellationToken: ct).ResponseAsync);
+        await connection.CallAsync(c => c.Admin.CreateRunAsync(request, cancellationToken: ct).ResponseAsync, ct);
         var state = new RunState();
         await foreach ((RunEvent fact, _) in RunWatch.FactsAsync(connection, RunId, plan.Registry, ct))
         {
@@ -134,8 +135,8 @@ internal static class DemoCommand
     private static async Task<ServerState> FetchAsync(AdminConnection connection, RunPlan plan, string folder, CancellationToken ct)
     {
         string path = Path.Combine(folder, "model.safetensors");
-        Run run = await connection.CallAsync(c => c.Admin.GetRunAsync(new RunRequest { RunId = RunId }, cancellationToken: ct).ResponseAsync);
-        await ModelCommand.FetchAsync(connection, run.Model, path, ct);
+        Run run = await connection.CallAsync(c => c.Admin.GetRunAsync(new RunRequest { RunId = RunId }, cancellationToken: ct).ResponseAsync, ct);
+        await ModelCommand.GetAsync(connection, run.Model, path, ct);
         var model = new ModelState(plan.Model.Schema);
         await using FileStream stream = File.OpenRead(path);
         SafeTensors.Read(stream, model);

@@ -32,17 +32,18 @@ internal static class ModelCommand
 
         AdminConnection.Options getting = AdminConnection.Options.New();
         var file = new Option<string>("--out") { Description = "The file to write, in the safetensors format.", HelpName = "FILE", DefaultValueFactory = _ => "model.safetensors" };
-        var round = new Option<int?>("--round") { Description = "The round behind which the model stands; otherwise the newest.", HelpName = "N" };
+        var round = NumberOption.Create<int>("--round", "The round behind which the model stands; otherwise the newest.");
         var get = new ExampleCommand("get", "Fetches a model.", "fedcore model get heart --out heart.safetensors") { run, file, round };
         getting.AddTo(get);
         get.SetAction(async (parsed, ct) =>
         {
+            string path = parsed.GetValue(file)!;
+            if (Directory.Exists(path)) throw FedCoreException.Configuration("model.out", $"--out is {Shown.Of(path, 400)}, which is a folder. Name the file to write.");
             using AdminConnection connection = getting.Connect(parsed);
             IReadOnlyList<StoredModel> models = await ModelsAsync(connection, parsed.GetValue(run)!, ct);
             StoredModel model = (parsed.GetValue(round) is { } number ? models.FirstOrDefault(model => model.Round == number) : models is [.., var newest] ? newest : null) ?? throw FedCoreException.Configuration(
                 "model.unknown", models.Count == 0 ? $"The run {parsed.GetValue(run)} has no models yet." : $"There is no model behind that round. There are: {string.Join(", ", models.Select(m => m.Round))}.");
-            string path = parsed.GetValue(file)!;
-            await FetchAsync(connection, model.Model, path, ct);
+            await GetAsync(connection, model.Model, path, ct);
             await output.WriteLineAsync(parsed.GetValue(getting.Json)
                 ? JsonSerializer.Serialize(new { round = model.Round, digest = DigestOf(model.Model), bytes = model.Model.Length, path })
                 : $"{path}: the model behind round {model.Round}, {model.Model.Length:N0} bytes, {DigestOf(model.Model)}");
@@ -55,32 +56,40 @@ internal static class ModelCommand
     public static string DigestOf(Blob blob) => "sha256:" + Convert.ToHexStringLower(blob.Digest.Span);
 
     /// <summary>Fetches a model into a file: beside its place first, so that nobody takes half a model for a whole one.</summary>
-    public static async Task FetchAsync(AdminConnection connection, Blob blob, string path, CancellationToken ct)
+    public static async Task GetAsync(AdminConnection connection, Blob blob, string path, CancellationToken ct)
     {
         string partial = path + ".partial";
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        await using (FileStream file = File.Create(partial))
+        try
         {
-            await connection.CallAsync(async c =>
-            {
-                using AsyncServerStreamingCall<Chunk> call = c.Blobs.Download(new DownloadRequest { Digest = blob.Digest }, new CallOptions(cancellationToken: ct));
-                while (await call.ResponseStream.MoveNext(ct))
-                {
-                    foreach (ReadOnlyMemory<byte> part in call.ResponseStream.Current.Data)
-                    {
-                        hash.AppendData(part.Span);
-                        await file.WriteAsync(part, ct);
-                    }
-                }
-
-                return true;
-            });
+            if (!(await FetchAsync(connection, blob, partial, ct)).Equals(blob.Digest)) throw new FedCoreException(FaultKind.Unreachable, "model.digest", "What came is not the model of that digest. Fetch it again.");
+            File.Move(partial, path, overwrite: true);
         }
-
-        if (!ByteString.CopyFrom(hash.GetHashAndReset()).Equals(blob.Digest)) throw new FedCoreException(FaultKind.Unreachable, "model.digest", "What came is not the model of that digest. Fetch it again.");
-        File.Move(partial, path, overwrite: true);
+        catch
+        {
+            File.Delete(partial);
+            throw;
+        }
     }
 
+    private static Task<ByteString> FetchAsync(AdminConnection connection, Blob blob, string path, CancellationToken ct) => connection.CallAsync(
+        async c =>
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            await using FileStream file = File.Create(path);
+            using AsyncServerStreamingCall<Chunk> call = c.Blobs.Download(new DownloadRequest { Digest = blob.Digest }, new CallOptions(cancellationToken: ct));
+            while (await call.ResponseStream.MoveNext(ct))
+            {
+                foreach (ReadOnlyMemory<byte> part in call.ResponseStream.Current.Data)
+                {
+                    hash.AppendData(part.Span);
+                    await file.WriteAsync(part, ct);
+                }
+            }
+
+            return ByteString.CopyFrom(hash.GetHashAndReset());
+        },
+        ct);
+
     private static async Task<IReadOnlyList<StoredModel>> ModelsAsync(AdminConnection connection, string run, CancellationToken ct) =>
-        (await connection.CallAsync(c => c.Admin.ListModelsAsync(new RunRequest { RunId = run }, cancellationToken: ct).ResponseAsync)).Models;
+        (await connection.CallAsync(c => c.Admin.ListModelsAsync(new RunRequest { RunId = run }, cancellationToken: ct).ResponseAsync, ct)).Models;
 }

@@ -53,7 +53,7 @@ internal static class RunCommand
         var name = new Option<string?>("--name") { Description = "How the run is called; otherwise as the run file says, with hyphens.", HelpName = "NAME" };
         var sites = new Option<string?>("--sites") { Description = "The sites that take part, in cohort order, with commas between; otherwise all.", HelpName = "A,B" };
         var set = new Option<string[]>("--set") { Description = "Change a value of the run file, such as --set strategy.mu=0.1. May be given several times.", HelpName = "path=value" };
-        var seed = new Option<long?>("--seed") { Description = "The run's seed; short for --set seed=N.", HelpName = "N" };
+        var seed = NumberOption.Create<long>("--seed", "The run's seed; short for --set seed=N.");
         var plugIn = new Option<string[]>("--plug-in") { Description = "A plug-in's assembly whose strategy or other parts the run file names; the aggregator and the clients list it in their settings. May be given several times.", HelpName = "FILE" };
         var watch = new Option<bool>("--watch") { Description = "Watch it to its end." };
         AdminConnection.Options options = AdminConnection.Options.New();
@@ -69,9 +69,9 @@ internal static class RunCommand
             RunPlan plan = RunPlan.Create(definition, registry);
             using AdminConnection connection = options.Connect(parsed);
             var request = new CreateRunRequest { RunId = parsed.GetValue(name) ?? NameOf(definition.Name), Definition = UnsafeByteOperations.UnsafeWrap(plan.CanonicalBytes) };
-            request.Sites.AddRange((parsed.GetValue(sites) ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
-            if (definition.Start is { } start) request.Start = await connection.CallAsync(c => PutAsync(c, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, start.Path), ct));
-            Run run = await connection.CallAsync(c => c.Admin.CreateRunAsync(request, cancellationToken: ct).ResponseAsync);
+            if (parsed.GetValue(sites) is { } listed) request.Sites.AddRange(SitesIn(listed));
+            if (definition.Start is { } start) request.Start = await connection.CallAsync(c => PutAsync(c, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, start.Path), ct), ct);
+            Run run = await connection.CallAsync(c => c.Admin.CreateRunAsync(request, cancellationToken: ct).ResponseAsync, ct);
             bool json = parsed.GetValue(options.Json);
             await output.WriteLineAsync(json ? ToJson(run) : $"The run {run.RunId} was created: {plan.Hash}. Watch it with: fedcore run watch {run.RunId}");
             return parsed.GetValue(watch) ? await RunWatch.ToEndAsync(connection, run.RunId, json, output, ct) : 0;
@@ -87,7 +87,7 @@ internal static class RunCommand
         command.SetAction(async (parsed, ct) =>
         {
             using AdminConnection connection = options.Connect(parsed);
-            ListRunsReply reply = await connection.CallAsync(c => c.Admin.ListRunsAsync(new ListRunsRequest(), cancellationToken: ct).ResponseAsync);
+            ListRunsReply reply = await connection.CallAsync(c => c.Admin.ListRunsAsync(new ListRunsRequest(), cancellationToken: ct).ResponseAsync, ct);
             if (parsed.GetValue(options.Json))
                 foreach (Run run in reply.Runs) await output.WriteLineAsync(ToJson(run));
             else
@@ -123,7 +123,7 @@ internal static class RunCommand
         command.SetAction(async (parsed, ct) =>
         {
             using AdminConnection connection = options.Connect(parsed);
-            Run run = await connection.CallAsync(c => change(c.Admin, new RunRequest { RunId = parsed.GetValue(name) }, ct).ResponseAsync);
+            Run run = await connection.CallAsync(c => change(c.Admin, new RunRequest { RunId = parsed.GetValue(name) }, ct).ResponseAsync, ct);
             await output.WriteLineAsync(parsed.GetValue(options.Json) ? ToJson(run) : $"{run.RunId}: {run.Phase.ToString().ToLowerInvariant()}, {run.Message}");
             return 0;
         });
@@ -133,7 +133,7 @@ internal static class RunCommand
     private static ExampleCommand CreateReceipt(TextWriter output)
     {
         var name = new Argument<string>("RUN") { Description = "The run's name." };
-        var round = new Option<int?>("--round") { Description = "One round; otherwise all that ended.", HelpName = "N" };
+        var round = NumberOption.Create<int>("--round", "One round; otherwise all that ended.");
         AdminConnection.Options options = AdminConnection.Options.New();
         var command = new ExampleCommand("receipt", "Prints the receipts of a run's rounds as JSON, one a line: who was asked, answered, was left out, and why.", "fedcore run receipt heart-disease --round 3") { name, round };
         options.AddTo(command);
@@ -141,13 +141,22 @@ internal static class RunCommand
         {
             using AdminConnection connection = options.Connect(parsed);
             var request = new RunRequest { RunId = parsed.GetValue(name) };
-            await connection.CallAsync(async c =>
-            {
-                await foreach (RunReceipt receipt in c.Admin.ListReceipts(request, cancellationToken: ct).ResponseStream.ReadAllAsync(ct))
-                    if (parsed.GetValue(round) is not { } wanted || wanted == receipt.Round) await output.WriteLineAsync(receipt.Json);
-                return true;
-            });
-            return 0;
+            int? wanted = parsed.GetValue(round);
+            bool isThere = await connection.CallAsync(
+                async c =>
+                {
+                    bool found = wanted is null;
+                    await foreach (RunReceipt receipt in c.Admin.ListReceipts(request, cancellationToken: ct).ResponseStream.ReadAllAsync(ct))
+                    {
+                        if (wanted is not null && wanted != receipt.Round) continue;
+                        found = true;
+                        await output.WriteLineAsync(receipt.Json);
+                    }
+
+                    return found;
+                },
+                ct);
+            return isThere ? 0 : throw FedCoreException.Configuration("receipt.unknown", $"The run {request.RunId} has no receipt of round {wanted}. Without --round all are printed that there are.");
         });
         return command;
     }
@@ -162,6 +171,9 @@ internal static class RunCommand
         await call.RequestStream.CompleteAsync();
         return await call.ResponseAsync;
     }
+
+    private static string[] SitesIn(string list) => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) is { Length: > 0 } names ? names : throw new FedCoreException(
+        FaultKind.Usage, "run.sites", $"--sites is '{Shown.Of(list)}', which names no site. Write the names with commas between, or leave the option out for all sites.");
 
     private static string NameOf(string title)
     {

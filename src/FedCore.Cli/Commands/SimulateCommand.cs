@@ -25,7 +25,7 @@ internal static class SimulateCommand
             Description = "Change a value of the run file, such as --set strategy.mu=0.1. May be given several times.",
             HelpName = "path=value",
         };
-        var seed = new Option<long?>("--seed") { Description = "The run's seed; short for --set seed=N.", HelpName = "N" };
+        var seed = NumberOption.Create<long>("--seed", "The run's seed; short for --set seed=N.");
         var threads = new Option<int>("--threads")
         {
             Description = "Threads that train at once. The result does not depend on it.",

@@ -19,13 +19,24 @@ internal static class SiteCommand
 
         AdminConnection.Options adding = AdminConnection.Options.New();
         var name = new Argument<string>("NAME") { Description = "The site's name. Random streams are keyed by it: the same name gives the same bits as in a simulation." };
-        var add = new ExampleCommand("add", "Adds a site, and prints its join token, which is shown this once.", "fedcore site add cleveland > cleveland.token") { name };
+        var file = new Option<string?>("--out") { Description = "Write the token to this file, which must not be there yet, and which only you can read.", HelpName = "FILE" };
+        var add = new ExampleCommand("add", "Adds a site, and prints its join token, which is shown this once.", "fedcore site add cleveland --out cleveland.token") { name, file };
         adding.AddTo(add);
         add.SetAction(async (parsed, ct) =>
         {
+            string site = parsed.GetValue(name)!;
             using AdminConnection connection = adding.Connect(parsed);
-            AddSiteReply reply = await connection.CallAsync(c => c.Admin.AddSiteAsync(new AddSiteRequest { Name = parsed.GetValue(name) }, cancellationToken: ct).ResponseAsync);
-            await output.WriteLineAsync(parsed.GetValue(adding.Json) ? JsonSerializer.Serialize(new { site = parsed.GetValue(name), token = reply.Token }) : reply.Token);
+            if (parsed.GetValue(file) is { } path)
+            {
+                await WriteTokenAsync(path, () => AddAsync(connection, site, ct));
+                await output.WriteLineAsync(parsed.GetValue(adding.Json) ? JsonSerializer.Serialize(new { site, file = path }) : $"{path}: the join token of {site}, for that site and nobody else.");
+            }
+            else
+            {
+                string token = await AddAsync(connection, site, ct);
+                await output.WriteLineAsync(parsed.GetValue(adding.Json) ? JsonSerializer.Serialize(new { site, token }) : token);
+            }
+
             return 0;
         });
 
@@ -37,17 +48,38 @@ internal static class SiteCommand
         {
             using AdminConnection connection = replacing.Connect(parsed);
             var request = new ReplaceTokenRequest { Name = parsed.GetValue(name), Revoke = parsed.GetValue(revoke) };
-            ReplaceTokenReply reply = await connection.CallAsync(c => c.Admin.ReplaceTokenAsync(request, cancellationToken: ct).ResponseAsync);
+            ReplaceTokenReply reply = await connection.CallAsync(c => c.Admin.ReplaceTokenAsync(request, cancellationToken: ct).ResponseAsync, ct);
             await output.WriteLineAsync(parsed.GetValue(replacing.Json) ? JsonSerializer.Serialize(new { site = request.Name, token = reply.Token }) : request.Revoke ? $"{request.Name} can no longer join." : reply.Token);
             return 0;
         });
         return new Command("site", "The sites of an aggregator.") { list, add, token };
     }
 
+    private static async Task<string> AddAsync(AdminConnection connection, string site, CancellationToken ct) =>
+        (await connection.CallAsync(c => c.Admin.AddSiteAsync(new AddSiteRequest { Name = site }, cancellationToken: ct).ResponseAsync, ct)).Token;
+
+    // The token is shown once: before there is one it is sure that the file can be written, and that it is no other site's.
+    private static async Task WriteTokenAsync(string path, Func<Task<string>> token)
+    {
+        if (Path.Exists(path)) throw FedCoreException.Configuration("site.out", $"{Shown.Of(path, 400)} is there already, and may hold a token of which there is no copy. Name another file with --out.");
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        var file = new StreamWriter(path, options);
+        try
+        {
+            await using (file) await file.WriteLineAsync(await token());
+        }
+        catch
+        {
+            File.Delete(path);
+            throw;
+        }
+    }
+
     private static async Task<int> ListAsync(AdminConnection.Options options, ParseResult parsed, TextWriter output, CancellationToken ct)
     {
         using AdminConnection connection = options.Connect(parsed);
-        ListSitesReply reply = await connection.CallAsync(c => c.Admin.ListSitesAsync(new ListSitesRequest(), cancellationToken: ct).ResponseAsync);
+        ListSitesReply reply = await connection.CallAsync(c => c.Admin.ListSitesAsync(new ListSitesRequest(), cancellationToken: ct).ResponseAsync, ct);
         if (parsed.GetValue(options.Json))
         {
             foreach (SiteStatus site in reply.Sites)

@@ -73,7 +73,7 @@ internal sealed partial class DemoService : IAsyncDisposable
 
     private async Task AddAsync(string home, DemoHospital hospital, CancellationToken ct)
     {
-        AddSiteReply added = await Connection.CallAsync(c => c.Admin.AddSiteAsync(new AddSiteRequest { Name = hospital.Name }, cancellationToken: ct).ResponseAsync);
+        AddSiteReply added = await Connection.CallAsync(c => c.Admin.AddSiteAsync(new AddSiteRequest { Name = hospital.Name }, cancellationToken: ct).ResponseAsync, ct);
         await File.WriteAllTextAsync(Path.Combine(home, Token), added.Token, ct);
         var settings = new JsonObject
         {

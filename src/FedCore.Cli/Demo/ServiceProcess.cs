@@ -38,8 +38,14 @@ internal sealed class ServiceProcess : IAsyncDisposable
     /// <summary>Waits until it is ready.</summary>
     /// <returns>The line that says so.</returns>
     /// <exception cref="FedCoreException">It has ended instead.</exception>
-    public async Task<string> ReadyAsync(CancellationToken ct) =>
-        await Task.WhenAny(_ready.Task, Ended).WaitAsync(ct) == Ended ? throw await Ended : await _ready.Task;
+    public async Task<string> ReadyAsync(CancellationToken ct)
+    {
+        if (await Task.WhenAny(_ready.Task, Ended).WaitAsync(ct) == _ready.Task) return await _ready.Task;
+
+        // A terminal's Ctrl-C ends all processes of the demo, in whichever order.
+        ct.ThrowIfCancellationRequested();
+        throw await Ended;
+    }
 
     /// <summary>Ends it. What it keeps outlasts that.</summary>
     public async ValueTask DisposeAsync()

@@ -69,11 +69,16 @@ internal sealed class AdminConnection : IDisposable
     }
 
     /// <summary>Makes a call; its faults become the command's.</summary>
-    public async Task<T> CallAsync<T>(Func<AdminConnection, Task<T>> call)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public async Task<T> CallAsync<T>(Func<AdminConnection, Task<T>> call, CancellationToken ct)
     {
         try
         {
             return await call(this);
+        }
+        catch (RpcException fault) when (fault.StatusCode == StatusCode.Cancelled && ct.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(fault.Message, fault, ct);
         }
         catch (RpcException fault)
         {
@@ -84,38 +89,56 @@ internal sealed class AdminConnection : IDisposable
     /// <summary>A call's fault as the command's.</summary>
     public FedCoreException Translate(RpcException fault)
     {
+        string? hint = WrongPort.In(fault) switch
+        {
+            PortFault.NoTls => "what answers there speaks no TLS. Write http:// for an aggregator on this machine, or name the port for which it has a certificate",
+            PortFault.OnlyHttp1 => "what answers there speaks HTTP/1.1 alone, as the aggregator's port for gRPC-Web does. Name the port of its \"listen\", not of its \"listenWeb\"",
+            _ => null,
+        };
+        if (hint is not null) return FedCoreException.Configuration("admin.address", $"--aggregator is {_address}, but {hint}.", fault);
         if (PrivateAuthority.DistrustIn(fault) is { } distrust)
         {
             return FedCoreException.Configuration(
                 "admin.certificate", $"The certificate of {_address} is not to be trusted: {Shown.Of(distrust.TrimEnd('.'), 400)}. Where a private authority has signed it, name that authority's certificate with --certificate.", fault);
         }
 
-        FaultKind kind = fault.StatusCode switch
+        string? code = RpcDetails.FaultIn(fault)?.Code;
+        string detail = Shown.Of(fault.Status.Detail.TrimEnd('.'), 400);
+        return fault.StatusCode switch
         {
-            StatusCode.Unavailable or StatusCode.DeadlineExceeded => FaultKind.Unreachable,
-            StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.AlreadyExists or StatusCode.Unauthenticated or StatusCode.PermissionDenied => FaultKind.Configuration,
-            _ => FaultKind.RunFailed,
+            StatusCode.Unauthenticated => FedCoreException.Configuration(
+                code ?? "admin.token", $"The aggregator at {_address} does not know this coordinators' token. Name the file in its data folder with --token-file, or set {TokenVariable}.", fault),
+            StatusCode.Unavailable or StatusCode.DeadlineExceeded => new FedCoreException(
+                FaultKind.Unreachable, code ?? "admin.call",
+                code is null ? $"The aggregator at {_address} cannot be reached: {detail}. Is it running, and is --aggregator right?" : fault.Status.Detail, fault),
+            StatusCode.InvalidArgument or StatusCode.NotFound or StatusCode.AlreadyExists or StatusCode.PermissionDenied => FedCoreException.Configuration(code ?? "admin.call", fault.Status.Detail, fault),
+            _ => new FedCoreException(FaultKind.RunFailed, code ?? "admin.call", fault.Status.Detail, fault),
         };
-        string code = RpcDetails.FaultIn(fault)?.Code ?? "admin.call";
-        string message = kind == FaultKind.Unreachable ? $"The aggregator at {_address} cannot be reached: {Shown.Of(fault.Status.Detail, 400)}. Is it running, and is --aggregator right?" : fault.Status.Detail;
-        return new FedCoreException(kind, code, message, fault);
     }
 
     public void Dispose() => _channel.Dispose();
 
     private static string TokenFrom(string? file)
     {
-        if (file is null && Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } token) return token;
+        if (file is null && Environment.GetEnvironmentVariable(TokenVariable) is { Length: > 0 } variable) return Checked(variable, TokenVariable);
         string path = file ?? Path.Combine("fedcore-aggregator", "coordinator.token");
         try
         {
-            return File.ReadAllText(path).Trim();
+            return Checked(File.ReadAllText(path), file is null ? $"The file {path}" : $"--token-file is {Shown.Of(file, 400)}, which");
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             throw FedCoreException.Configuration(
                 "admin.token", $"The coordinators' token cannot be read from {Shown.Of(path, 400)} ({fault.Message.TrimEnd('.')}). Name the file in the aggregator's data folder with --token-file, or set {TokenVariable}.", fault);
         }
+    }
+
+    // What is no field of HTTP would be a fault of the call, which says nothing of the token.
+    private static string Checked(string text, string place)
+    {
+        string token = text.Trim();
+        return token.Length > 0 && token.All(c => c is > ' ' and <= '~') ? token : throw FedCoreException.Configuration(
+            "admin.token", $"{place} holds no token: that is one word of ASCII and nothing else. Name the file coordinator.token in the aggregator's data folder with --token-file, or set {TokenVariable}.");
     }
 
     private sealed class CoordinatorHandler(string token, HttpMessageHandler inner) : DelegatingHandler(inner)

@@ -13,7 +13,7 @@ namespace FedCore.Cli.Service;
 internal static class RunWatch
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(2);
-    private const int MostRetries = 150;
+    private const int MostRetries = 150, MostAtStart = 5;
 
     /// <summary>Watches a run to its end.</summary>
     /// <returns>0 where it ended well, otherwise the exit code of a run that failed.</returns>
@@ -27,7 +27,7 @@ internal static class RunWatch
             await output.FlushAsync(ct);
         }
 
-        Run last = await connection.CallAsync(c => c.Admin.GetRunAsync(new RunRequest { RunId = run }, cancellationToken: ct).ResponseAsync);
+        Run last = await connection.CallAsync(c => c.Admin.GetRunAsync(new RunRequest { RunId = run }, cancellationToken: ct).ResponseAsync, ct);
         if (json) await output.WriteLineAsync(RunCommand.ToJson(last));
         else if (last.Model is { } model) await output.WriteLineAsync($"Its model: {ModelCommand.DigestOf(model)}. Fetch it with: fedcore model get {run}");
         return end!.IsSuccess ? 0 : (int)FaultKind.RunFailed;
@@ -54,7 +54,7 @@ internal static class RunWatch
                 }
                 catch (RpcException fault)
                 {
-                    if (fault.StatusCode != StatusCode.Unavailable || ++lost > MostRetries || sequence == 0) throw connection.Translate(fault);
+                    if (fault.StatusCode != StatusCode.Unavailable || ++lost > (sequence == 0 ? MostAtStart : MostRetries)) throw connection.Translate(fault);
                     await Task.Delay(RetryAfter, ct);
                     break;
                 }

@@ -29,11 +29,18 @@ internal sealed class CallFault : Exception
     public bool IsTransient => Status is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.ResourceExhausted or StatusCode.Aborted or StatusCode.Cancelled
         or StatusCode.Internal or StatusCode.Unknown or StatusCode.OutOfRange;
 
+    /// <summary>Whether another call would fail as well: the aggregator was not reached, or does not know the site.</summary>
+    public bool IsOfConnection => (Code.Length == 0 && Status is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Cancelled)
+        || Status is StatusCode.Unauthenticated or StatusCode.PermissionDenied;
+
     /// <summary>Whether nobody waits for the task that the call was about.</summary>
     public bool IsUnwanted => Status == StatusCode.FailedPrecondition && Code == "task.unwanted";
 
     /// <summary>What is wrong with the aggregator's certificate; null where nothing is known to be.</summary>
     public string? Distrust => PrivateAuthority.DistrustIn(InnerException);
+
+    /// <summary>What is the matter with the port that was called.</summary>
+    public PortFault Port => WrongPort.In(InnerException);
 
     /// <summary>Makes a fault of the RPC layer's.</summary>
     /// <param name="fault">The fault.</param>

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Data;
 using System.Data.Common;
 using System.Globalization;
 using System.Net.Sockets;
@@ -42,8 +43,29 @@ public sealed class PostgresSource : IDataSource
     {
         ArgumentNullException.ThrowIfNull(request);
         var table = new ExampleTable(request, "query");
-        NpgsqlConnectionStringBuilder settings = Settings(request.Key);
-        var faults = new PostgresFaults(settings, request.Key, PasswordVariable, TimeoutSeconds);
+        await QueryAsync(request.Key, CommandBehavior.Default, (reader, columns, origin) => ReadAsync(reader, columns, table, origin, $"{request.Key}.query", ct), ct).ConfigureAwait(false);
+        return table.ToPool();
+    }
+
+    /// <inheritdoc/>
+    public ValueTask CheckAsync(DataFolders folders, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        return QueryAsync(
+            folders.Key, CommandBehavior.SchemaOnly, (_, columns, origin) =>
+            {
+                Options.Check(origin, columns, folders.Key);
+                return ValueTask.CompletedTask;
+            },
+            ct);
+    }
+
+    private TableOptions Options => new("query") { Rename = Rename };
+
+    private async ValueTask QueryAsync(string key, CommandBehavior behavior, Func<NpgsqlDataReader, string[], TableOrigin, ValueTask> read, CancellationToken ct)
+    {
+        NpgsqlConnectionStringBuilder settings = Settings(key);
+        var faults = new PostgresFaults(settings, key, PasswordVariable, TimeoutSeconds);
         try
         {
             var connection = new NpgsqlConnection(settings.ConnectionString);
@@ -53,10 +75,8 @@ public sealed class PostgresSource : IDataSource
 
                 // Types that were made since somebody last connected are known by their names.
                 await connection.ReloadTypesAsync(ct).ConfigureAwait(false);
-                await ReadAsync(connection, table, QueryRows.Origin(faults.Name), $"{request.Key}.query", ct).ConfigureAwait(false);
+                await QueryAsync(connection, behavior, read, QueryRows.Origin(faults.Name), $"{key}.query", ct).ConfigureAwait(false);
             }
-
-            return table.ToPool();
         }
         catch (Exception fault) when (fault is NpgsqlException or SocketException or TimeoutException)
         {
@@ -93,7 +113,8 @@ public sealed class PostgresSource : IDataSource
         return settings;
     }
 
-    private async ValueTask ReadAsync(NpgsqlConnection connection, ExampleTable table, TableOrigin origin, string key, CancellationToken ct)
+    private async ValueTask QueryAsync(
+        NpgsqlConnection connection, CommandBehavior behavior, Func<NpgsqlDataReader, string[], TableOrigin, ValueTask> read, TableOrigin origin, string key, CancellationToken ct)
     {
         NpgsqlTransaction transaction = await connection.BeginTransactionAsync(ct).ConfigureAwait(false);
         await using (transaction.ConfigureAwait(false))
@@ -107,10 +128,11 @@ public sealed class PostgresSource : IDataSource
             var query = new NpgsqlCommand(Query, connection, transaction) { AllResultTypesAreUnknown = true, Parameters = { new NpgsqlParameter<int> { TypedValue = 0 } } };
             await using (query.ConfigureAwait(false))
             {
-                NpgsqlDataReader reader = await query.ExecuteReaderAsync(ct).ConfigureAwait(false);
+                NpgsqlDataReader reader = await query.ExecuteReaderAsync(behavior, ct).ConfigureAwait(false);
                 try
                 {
-                    await ReadAsync(reader, table, origin, key, ct).ConfigureAwait(false);
+                    if (reader.FieldCount == 0) throw origin.Fault($"the query gives no table. Write a SELECT into {key}");
+                    await read(reader, QueryRows.ColumnsOf(reader), origin).ConfigureAwait(false);
                 }
                 catch
                 {
@@ -123,11 +145,9 @@ public sealed class PostgresSource : IDataSource
         }
     }
 
-    private async ValueTask ReadAsync(NpgsqlDataReader reader, ExampleTable table, TableOrigin origin, string key, CancellationToken ct)
+    private async ValueTask ReadAsync(NpgsqlDataReader reader, string[] columns, ExampleTable table, TableOrigin origin, string key, CancellationToken ct)
     {
-        if (reader.FieldCount == 0) throw origin.Fault($"the query gives no table. Write a SELECT into {key}");
-        string[] columns = QueryRows.ColumnsOf(reader);
-        TablePart part = table.Begin(origin, columns, new TableOptions("query") { Rename = Rename });
+        TablePart part = table.Begin(origin, columns, Options);
         bool[] booleans = new bool[columns.Length];
         foreach (int column in part.UsedColumns)
         {

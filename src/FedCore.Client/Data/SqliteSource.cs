@@ -33,12 +33,45 @@ public sealed class SqliteSource : IDataSource
     {
         ArgumentNullException.ThrowIfNull(request);
         var table = new ExampleTable(request, "query");
-        string path = request.Folders.Find(File, null, "file"), key = $"{request.Key}.query";
+        await OpenAsync(request.Folders, (connection, columns, origin) => ReadAsync(connection, columns, table, origin, $"{request.Key}.query", ct), ct).ConfigureAwait(false);
+        return table.ToPool();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask CheckAsync(DataFolders folders, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        try
+        {
+            await OpenAsync(
+                folders, (_, columns, origin) =>
+                {
+                    OptionsOf(origin).Check(origin, columns, folders.Key);
+                    return ValueTask.CompletedTask;
+                },
+                ct).ConfigureAwait(false);
+        }
+        catch (FedCoreException fault) when (fault.InnerException is SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED })
+        {
+            // It is there, and another program has it for now.
+        }
+    }
+
+    private async ValueTask OpenAsync(DataFolders folders, Func<SqliteConnection, string[], TableOrigin, ValueTask> use, CancellationToken ct)
+    {
+        string path = folders.Find(File, null, "file");
         TableOrigin origin = QueryRows.Origin(path);
         try
         {
-            await ReadAsync(path, table, origin, key, ct).ConfigureAwait(false);
-            return table.ToPool();
+            var settings = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly, Pooling = false, DefaultTimeout = TimeoutSeconds };
+            using var connection = new SqliteConnection(settings.ConnectionString);
+            await connection.OpenAsync(ct).ConfigureAwait(false);
+            raw.sqlite3_busy_timeout(connection.Handle, TimeoutSeconds * 1000);
+            using CancellationTokenRegistration interruption = ct.Register(() => raw.sqlite3_interrupt(connection.Handle));
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "PRAGMA query_only = 1";
+            await command.ExecuteNonQueryAsync(ct).ConfigureAwait(false);
+            await use(connection, CheckStatement(connection.Handle!, origin, $"{folders.Key}.query"), origin).ConfigureAwait(false);
         }
         catch (SqliteException fault) when (fault.SqliteErrorCode == raw.SQLITE_INTERRUPT && ct.IsCancellationRequested)
         {
@@ -46,32 +79,26 @@ public sealed class SqliteSource : IDataSource
         }
         catch (SqliteException fault)
         {
-            throw origin.Fault(Explain(fault, request.Key), fault);
+            throw origin.Fault(Explain(fault, folders.Key), fault);
         }
     }
 
-    private async ValueTask ReadAsync(string path, ExampleTable table, TableOrigin origin, string key, CancellationToken ct)
+    private async ValueTask ReadAsync(SqliteConnection connection, string[] columns, ExampleTable table, TableOrigin origin, string key, CancellationToken ct)
     {
-        var settings = new SqliteConnectionStringBuilder { DataSource = path, Mode = SqliteOpenMode.ReadOnly, Pooling = false, DefaultTimeout = TimeoutSeconds };
-        using var connection = new SqliteConnection(settings.ConnectionString);
-        await connection.OpenAsync(ct).ConfigureAwait(false);
-        raw.sqlite3_busy_timeout(connection.Handle, TimeoutSeconds * 1000);
-        using CancellationTokenRegistration interruption = ct.Register(() => raw.sqlite3_interrupt(connection.Handle));
         using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = "PRAGMA query_only = 1";
-        await command.ExecuteNonQueryAsync(ct).ConfigureAwait(false);
-        CheckStatement(connection.Handle!, origin, key);
         command.CommandText = Query;
         using SqliteDataReader reader = await command.ExecuteReaderAsync(ct).ConfigureAwait(false);
-        string[] columns = QueryRows.ColumnsOf(reader);
-        TablePart part = table.Begin(origin, columns, new TableOptions(Path.GetFileNameWithoutExtension(path)) { Rename = Rename });
+        TablePart part = table.Begin(origin, columns, OptionsOf(origin));
         await QueryRows.ReadAsync(reader, part, origin, (column, row) => Text(reader, column, columns, row, origin), key, ct).ConfigureAwait(false);
     }
 
+    private TableOptions OptionsOf(TableOrigin origin) => new(Path.GetFileNameWithoutExtension(origin.Name)) { Rename = Rename };
+
     // The library would run whatever else the text holds, and look at the kind of a statement only when it has run.
-    private void CheckStatement(sqlite3 database, TableOrigin origin, string key)
+    private string[] CheckStatement(sqlite3 database, TableOrigin origin, string key)
     {
         string rest = Query;
+        string[] columns = [];
         for (int statements = 0; ;)
         {
             int code = raw.sqlite3_prepare_v2(database, rest, out sqlite3_stmt statement, out rest);
@@ -85,12 +112,13 @@ public sealed class SqliteSource : IDataSource
                     // Nothing but blanks and comments.
                     if (rest.Length > 0) continue;
                     if (statements == 0) throw origin.Fault($"the query is empty. Write a SELECT into {key}");
-                    return;
+                    return columns;
                 }
 
                 if (++statements > 1) throw origin.Fault($"the query holds several statements. Leave one SELECT in {key}");
                 if (raw.sqlite3_stmt_readonly(statement) == 0) throw origin.Fault($"the query would change the database, which is only read. Write a SELECT into {key}");
                 if (raw.sqlite3_column_count(statement) == 0) throw origin.Fault($"the query gives no table. Write a SELECT into {key}");
+                columns = [.. Enumerable.Range(0, raw.sqlite3_column_count(statement)).Select(column => raw.sqlite3_column_name(statement, column).utf8_to_string())];
             }
         }
     }

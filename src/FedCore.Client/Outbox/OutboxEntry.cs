@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using FedCore.Client.Connection;
 
 namespace FedCore.Client.Outbox;
 
@@ -10,13 +11,15 @@ internal sealed class OutboxEntry
     private readonly TimeSpan _age;
     private readonly long _since;
     private readonly CancellationTokenSource _unwanted = new();
+    private long _due;
 
     /// <param name="record">What is written down of it.</param>
     /// <param name="folder">Its folder.</param>
     /// <param name="clock">The clock. One that was set between two starts makes no update younger than it is in this one.</param>
     public OutboxEntry(UpdateRecord record, string folder, TimeProvider clock)
     {
-        (Record, Folder, _clock, _since) = (record, folder, clock, clock.GetTimestamp());
+        (Record, Folder, _clock, _since, Backoff) = (record, folder, clock, clock.GetTimestamp(), new Backoff(clock));
+        _due = _since;
         TimeSpan age = clock.GetUtcNow() - record.Finished;
         _age = age > TimeSpan.Zero ? age : TimeSpan.Zero;
     }
@@ -39,6 +42,16 @@ internal sealed class OutboxEntry
 
     /// <summary>How often the aggregator has refused it.</summary>
     public int Refusals { get; set; }
+
+    /// <summary>How long to wait after what went wrong with this update alone.</summary>
+    public Backoff Backoff { get; }
+
+    /// <summary>How long from now it is not to be sent; at most zero where it is to be.</summary>
+    public TimeSpan Delay
+    {
+        get => _clock.GetElapsedTime(_clock.GetTimestamp(), Volatile.Read(ref _due));
+        set => Volatile.Write(ref _due, _clock.GetTimestamp() + (long)(value.TotalSeconds * _clock.TimestampFrequency));
+    }
 
     public void MarkUnwanted() => _unwanted.Cancel();
 }

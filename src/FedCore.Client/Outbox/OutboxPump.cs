@@ -5,7 +5,10 @@ using Microsoft.Extensions.Logging;
 
 namespace FedCore.Client.Outbox;
 
-/// <summary>Sends what is in the outbox, the oldest first, as long as it takes.</summary>
+/// <summary>
+/// Sends what is in the outbox, the oldest first, as long as it takes. An update that does not get through for a reason of its own, as where the aggregator holds
+/// its run up, waits by itself; where the connection is at fault all wait.
+/// </summary>
 internal sealed class OutboxPump(UpdateOutbox outbox, UpdateSender sender, Func<Backoff> newBackoff, ILogger log)
 {
     private const int MaxRefusals = 3;
@@ -18,26 +21,36 @@ internal sealed class OutboxPump(UpdateOutbox outbox, UpdateSender sender, Func<
         {
             ct.ThrowIfCancellationRequested();
             Task changed = outbox.Changed;
-            if (outbox.Oldest is not { } entry) await changed.WaitAsync(ct).ConfigureAwait(false);
-            else if (await TrySendAsync(entry, ct).ConfigureAwait(false) is not { } why) backoff.Reset();
-            else
+            IReadOnlyList<OutboxEntry> waiting = outbox.Waiting;
+            if (waiting.FirstOrDefault(entry => entry.Unwanted.IsCancellationRequested || entry.Delay <= TimeSpan.Zero) is not { } entry)
             {
-                TimeSpan delay = backoff.Next();
-                log.Retrying($"Sending the answer to round {entry.Record.Round} of {entry.Record.Run}", why, delay.TotalSeconds);
-                await backoff.WaitAsync(delay, ct, changed).ConfigureAwait(false);
+                TimeSpan next = waiting.Count == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromTicks(Math.Max(0, waiting.Min(entry => entry.Delay).Ticks));
+                await backoff.WaitAsync(next, ct, changed).ConfigureAwait(false);
+                continue;
             }
+
+            if (await TrySendAsync(entry, ct).ConfigureAwait(false) is not { } fault)
+            {
+                backoff.Reset();
+                continue;
+            }
+
+            TimeSpan delay = (fault.IsOfConnection ? backoff : entry.Backoff).Next();
+            log.Retrying($"Sending the answer to round {entry.Record.Round} of {entry.Record.Run}", fault.Why, delay.TotalSeconds);
+            if (fault.IsOfConnection) await backoff.WaitAsync(delay, ct, changed).ConfigureAwait(false);
+            else entry.Delay = delay;
         }
     }
 
-    /// <summary>Sends what there is, as long as that succeeds.</summary>
+    /// <summary>Sends what there is, as long as the connection lasts.</summary>
     public async Task FlushAsync(CancellationToken ct)
     {
-        while (outbox.Oldest is { } entry)
-            if (await TrySendAsync(entry, ct).ConfigureAwait(false) is not null) return;
+        foreach (OutboxEntry entry in outbox.Waiting)
+            if (await TrySendAsync(entry, ct).ConfigureAwait(false) is { IsOfConnection: true }) return;
     }
 
     // Answers why the update is still there, or null where it is not.
-    private async Task<string?> TrySendAsync(OutboxEntry entry, CancellationToken ct)
+    private async Task<(string Why, bool IsOfConnection)?> TrySendAsync(OutboxEntry entry, CancellationToken ct)
     {
         UpdateRecord record = entry.Record;
         try
@@ -62,7 +75,7 @@ internal sealed class OutboxPump(UpdateOutbox outbox, UpdateSender sender, Func<
                 return null;
             }
 
-            return fault.Message;
+            return (fault.Message, fault.IsOfConnection);
         }
         catch (Exception fault) when (fault is FileNotFoundException or DirectoryNotFoundException or EndOfStreamException)
         {
@@ -72,11 +85,11 @@ internal sealed class OutboxPump(UpdateOutbox outbox, UpdateSender sender, Func<
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
-            return fault.Message;
+            return (fault.Message, false);
         }
     }
 
-    private string? Forsake(OutboxEntry entry)
+    private (string Why, bool IsOfConnection)? Forsake(OutboxEntry entry)
     {
         log.UpdateUnwanted(entry.Record.Run, entry.Record.Round);
         outbox.Remove(entry);

@@ -72,12 +72,12 @@ internal sealed class UpdateOutbox
         }
     }
 
-    /// <summary>The oldest update that is to be sent, or that nobody wants any more.</summary>
-    public OutboxEntry? Oldest
+    /// <summary>The updates that wait to be sent, those that nobody wants any more first, then the oldest first.</summary>
+    public IReadOnlyList<OutboxEntry> Waiting
     {
         get
         {
-            lock (_lock) return _waiting.Find(entry => entry.Unwanted.IsCancellationRequested) ?? _waiting.FirstOrDefault();
+            lock (_lock) return [.. _waiting.OrderByDescending(entry => entry.Unwanted.IsCancellationRequested)];
         }
     }
 
@@ -113,8 +113,12 @@ internal sealed class UpdateOutbox
         _changed.Beat();
     }
 
-    /// <summary>Wakes whoever sends.</summary>
-    public void Nudge() => _changed.Beat();
+    /// <summary>Wakes whoever sends: it is time to try everything again.</summary>
+    public void Nudge()
+    {
+        foreach (OutboxEntry entry in Waiting) entry.Delay = TimeSpan.Zero;
+        _changed.Beat();
+    }
 
     /// <summary>Takes note that nobody waits for an update any more.</summary>
     /// <returns>Whether it was waited for until now.</returns>

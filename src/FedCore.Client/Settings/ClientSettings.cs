@@ -8,6 +8,7 @@ using FedCore.Naming;
 using FedCore.Naming.PlugIns;
 using FedCore.Training;
 using FedCore.Training.Data;
+using FedCore.Training.Data.Datasets;
 
 namespace FedCore.Client.Settings;
 
@@ -94,6 +95,9 @@ public sealed record ClientSettings
     public override string ToString() => $"client of {Aggregator}";
 
     internal string PathOf(string path) => Path.GetFullPath(Path.Combine(Folder, path));
+
+    /// <summary>Where the site's data files are.</summary>
+    internal DataFolders DataFolders => DataFolders.OfSite(Folder, new DatasetStore());
 
     /// <summary>Whether what is sent can be read on the way.</summary>
     internal bool IsInsecure => Address is { Scheme: "http", IsLoopback: false };

@@ -10,7 +10,6 @@ using FedCore.Protocol.V1;
 using FedCore.Rounds;
 using FedCore.Training;
 using FedCore.Training.Data;
-using FedCore.Training.Data.Datasets;
 using Microsoft.Extensions.Logging;
 
 namespace FedCore.Client.Tasks;
@@ -79,8 +78,7 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
     {
         string definition = await downloads.GetAsync(offer.Definition, "The run's definition", ct).ConfigureAwait(false);
         RunPlan plan = PlanOf(await File.ReadAllTextAsync(definition, Encoding.UTF8, ct).ConfigureAwait(false), offer);
-        var folders = DataFolders.OfSite(settings.Folder, new DatasetStore());
-        DataPool pool = await settings.Data.LoadAsync(new DataRequest(plan, folders), ct).ConfigureAwait(false);
+        DataPool pool = await settings.Data.LoadAsync(new DataRequest(plan, settings.DataFolders), ct).ConfigureAwait(false);
         ClientData data = SiteData.Of(plan, pool, site, settings.TestFraction);
         MakeRoom(MemoryEstimate.Of(plan, data));
         log.RunKnown(offer.RunId, plan.Hash, Shown.Of(plan.Definition.Name));

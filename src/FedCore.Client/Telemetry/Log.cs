@@ -5,7 +5,7 @@ namespace FedCore.Client.Telemetry;
 /// <summary>What a site's operator reads. 1xx: the client and its connection; 2xx: tasks; 3xx: updates on their way.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(100, LogLevel.Information, "FedCore {Version} starts for the {Start}. time as client {Client}; its data folder is {Folder}")]
+    [LoggerMessage(100, LogLevel.Information, "FedCore {Version} starts as client {Client}, start {Start} with its data folder {Folder}")]
     public static partial void Starting(this ILogger log, string version, long start, string client, string folder);
 
     [LoggerMessage(101, LogLevel.Information, "Joined {Aggregator} as {Site}")]

@@ -59,7 +59,7 @@ internal sealed class SettingsReader(string section, Registry registry)
             .. assignments.Select(Split),
         ];
         Apply<T>(settings, changes.Where(IsOfPlugIns));
-        string changed = Shown.List(changes.Select(change => change.Name)), name = changes.Length == 0 ? path : File.Exists(path) ? $"{path} with {changed}" : changed;
+        string changed = Shown.List(changes.Select(change => change.Name)), name = changes.Length == 0 ? File.Exists(path) ? path : $"There are no settings: {path} is not there (another file is named with --settings)" : File.Exists(path) ? $"{path} with {changed}" : changed;
         IReadOnlyList<LoadedPlugIn> plugIns = [];
         if (settings[PlugIns] is { } listed)
         {

@@ -11,6 +11,15 @@ public interface IDataSource
     /// <returns>The examples.</returns>
     /// <exception cref="FedCoreException">They are not there or not as the run needs them; the message says where.</exception>
     ValueTask<DataPool> LoadAsync(DataRequest request, CancellationToken ct);
+
+    /// <summary>
+    /// Looks whether the source is there and can be read, as far as that can be known without a run. It reads no examples. A site does so when it starts, so that it
+    /// does not hear of a wrong path with its first task. A source that does not say how is taken to be there.
+    /// </summary>
+    /// <param name="folders">Where files are.</param>
+    /// <param name="ct">Cancels the looking.</param>
+    /// <exception cref="FedCoreException">It is not there, or cannot be read; the message says where.</exception>
+    ValueTask CheckAsync(DataFolders folders, CancellationToken ct) => ValueTask.CompletedTask;
 }
 
 /// <summary>What a data source is asked for.</summary>

@@ -87,6 +87,28 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task A_port_that_speaks_otherwise_is_a_fault_that_says_which_setting_to_change()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        FedCoreException tls = await FaultAsync(Settings(aggregator.Address.Replace("http:", "https:", StringComparison.Ordinal)) with { DataFolder = _folder["a"] });
+        Examples.AssertFault(tls, FaultKind.Configuration, "client.aggregator", "speaks no TLS", "client.allowInsecure");
+        FedCoreException old = await FaultAsync(Settings(aggregator.WebAddress) with { DataFolder = _folder["b"] });
+        Examples.AssertFault(old, FaultKind.Configuration, "client.aggregator", "HTTP/1.1 alone", "client.web to true");
+        FedCoreException web = await FaultAsync(Settings(aggregator.Address) with { DataFolder = _folder["c"], Web = true });
+        Examples.AssertFault(web, FaultKind.Configuration, "client.aggregator", "no requests of HTTP/1.1", "client.web to false");
+        Assert.Empty(aggregator.Calls);
+    }
+
+    [Fact]
+    public async Task Data_that_is_not_there_is_a_fault_before_the_aggregator_is_called()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        var absent = new SmallData { Fault = new FedCoreException(FaultKind.Unreachable, "data.unreachable", "The database cannot be reached.") };
+        Examples.AssertFault(await FaultAsync(RunningClient.Settings(aggregator, _folder.Path, data: absent)), FaultKind.Unreachable, "data.unreachable");
+        Assert.Empty(aggregator.Calls);
+    }
+
+    [Fact]
     public async Task Two_clients_never_share_a_data_folder()
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();

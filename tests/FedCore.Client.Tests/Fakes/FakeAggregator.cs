@@ -57,6 +57,9 @@ internal sealed class FakeAggregator : IAsyncDisposable
     /// <summary>Whether a stream of an upload is answered before its end.</summary>
     public Func<FakeUpload, bool> HasEnough { get; set; } = _ => false;
 
+    /// <summary>Comes before an update that goes in one call; may throw.</summary>
+    public Func<UploadHead, Task> OnUpload { get; set; } = _ => Task.CompletedTask;
+
     /// <summary>Comes behind a chunk of an upload: the upload with its bytes so far; may break the connection.</summary>
     public Func<FakeUpload, ServerCallContext, Task> OnChunk { get; set; } = (_, _) => Task.CompletedTask;
 

@@ -70,6 +70,7 @@ internal sealed class FakeUploads(FakeAggregator owner) : UploadsBase
     {
         UploadHead head = request.Head ?? throw FakeAggregator.Fault(StatusCode.InvalidArgument, "request.invalid", "head is missing.");
         await owner.EnterAsync(nameof(SendPart), head, context);
+        await owner.OnUpload(head);
         FakeUpload upload = Find(owner, head, context);
         if (upload.IsAccepted || upload.Received != request.Offset) return StateOf(upload);
         await WriteAsync(upload, request, context);

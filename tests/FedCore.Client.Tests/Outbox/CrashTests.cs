@@ -112,7 +112,7 @@ public sealed class CrashTests : IDisposable
                 return true;
             }
 
-            if (_outbox.Oldest is { } entry)
+            if (_outbox.Waiting is [var entry, ..])
             {
                 Assert.Equal(entry.Record.Length, new FileInfo(entry.UpdateFile).Length);
                 Assert.Equal(entry.Record.Digest, Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(entry.UpdateFile))));

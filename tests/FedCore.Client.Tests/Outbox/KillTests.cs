@@ -117,6 +117,7 @@ public sealed class KillTests : IDisposable
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         aggregator.OnCall = (_, _) => throw FakeAggregator.Fault(Grpc.Core.StatusCode.Unauthenticated, "auth.token", "The token is not known.");
+        using SmallRun run = Run(aggregator, hidden: 4);
         using Process client = Start(aggregator);
         string said = await client.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await client.WaitForExitAsync(TestContext.Current.CancellationToken);

@@ -163,6 +163,44 @@ public sealed class UploadTests : IDisposable
     }
 
     [Fact]
+    public async Task An_update_whose_run_is_held_up_keeps_no_other_from_being_sent()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using SmallRun held = new(aggregator, name: "held"), free = new(aggregator, name: "free");
+        TaskOffer first = held.Train(1);
+        bool isHeld = true;
+        aggregator.OnUpload = head => isHeld && head.TaskId == first.TaskId
+            ? throw FakeAggregator.Fault(StatusCode.Unavailable, "run.held-up", "The run is held up.") : Task.CompletedTask;
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path));
+        await aggregator.WaitForCallsAsync("SendPart", 1);
+
+        // The update of the other run is behind it in the outbox, and comes while it waits.
+        await aggregator.AcceptedAsync(free.Train(1).TaskId);
+        await aggregator.AcceptedAsync(free.Train(2).TaskId);
+        await aggregator.WaitAsync(() => client.Outbox.AtHand.SequenceEqual([first.TaskId]));
+        isHeld = false;
+        await aggregator.AcceptedAsync(first.TaskId);
+    }
+
+    [Fact]
+    public async Task A_client_that_stops_sends_what_is_finished_behind_an_update_whose_run_is_held_up()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using SmallRun held = new(aggregator, name: "held"), free = new(aggregator, name: "free");
+        TaskOffer first = held.Train(1), second = free.Train(1);
+        bool isShut = true;
+        aggregator.OnUpload = head => head.TaskId == first.TaskId
+            ? throw FakeAggregator.Fault(StatusCode.Unavailable, "run.held-up", "The run is held up.")
+            : isShut ? throw FakeAggregator.Fault(StatusCode.Unavailable, "run.held-up", "The run is held up.") : Task.CompletedTask;
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path), clock: new HandClock());
+        await aggregator.WaitAsync(() => aggregator.Messages<UploadHead>().Select(head => head.TaskId).Distinct().Count() == 2);
+        isShut = false;
+        await client.StopAsync();
+        Assert.True(aggregator.Uploads[second.TaskId].IsAccepted);
+        Assert.Equal([first.TaskId], client.Outbox.AtHand);
+    }
+
+    [Fact]
     public async Task An_update_that_is_refused_again_and_again_is_dropped_and_not_asked_for_here()
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();

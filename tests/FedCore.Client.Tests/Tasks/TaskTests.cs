@@ -204,7 +204,7 @@ public sealed class TaskTests : IDisposable
         var trainer = new GatedTrainer((_, _) => what == "trainer" ? throw new InvalidTimeZoneException("out of order") : Task.CompletedTask);
         Client.Settings.ClientSettings settings = RunningClient.Settings(aggregator, _folder.Path, trainer, what switch
         {
-            "source" => new Training.Data.Csv.CsvSource { Files = ["absent.csv"] },
+            "source" => new Training.Data.Csv.CsvSource { Files = [_folder.File("table.csv", "x,y\n1,0\n")] },
             _ => null,
         });
         if (what == "memory") settings = settings with { Limits = new ResourceLimits { MemoryMb = 128 } };

@@ -48,6 +48,26 @@ public class BrokenServerTests
         Assert.True(code is StatusCode.Unavailable or StatusCode.Internal, $"{code}");
     }
 
+#if !GRPC_DOTNET
+    // The packages take it for a fault in the protocol.
+    [Fact]
+    public async Task A_server_that_answers_no_pings_is_unavailable()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        byte[] settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        Task serving = Task.Run(async () =>
+        {
+            using TcpClient connection = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+            await connection.GetStream().WriteAsync(settings, TestContext.Current.CancellationToken);
+            await connection.GetStream().CopyToAsync(Stream.Null, TestContext.Current.CancellationToken);
+        });
+        using var pinging = new SocketsHttpHandler { KeepAlivePingDelay = TimeSpan.FromSeconds(1), KeepAlivePingTimeout = TimeSpan.FromSeconds(1) };
+        using GrpcChannel channel = GrpcChannel.ForAddress($"http://{listener.LocalEndpoint}", new GrpcChannelOptions { HttpHandler = pinging });
+        Assert.Equal(StatusCode.Unavailable, await StatusOfAsync(new Probe.ProbeClient(channel).UnaryAsync(new Ask(), Within.Options()).ResponseAsync));
+    }
+#endif
+
     [Theory]
     [InlineData(0x0, nameof(StatusCode.Internal))]
     [InlineData(0x1, nameof(StatusCode.Internal))]

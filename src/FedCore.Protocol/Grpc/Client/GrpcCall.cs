@@ -128,7 +128,7 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
             // An answer without messages may have its trailers in place of header fields.
             if (response.Headers.Contains(Wire.StatusField)) End(response.Headers);
             else if (response.StatusCode != HttpStatusCode.OK)
-                End(new Status(Wire.StatusOf((int)response.StatusCode), $"The server answered with HTTP status {(int)response.StatusCode}."));
+                End(new Status(Wire.StatusOf((int)response.StatusCode), $"The server answered with HTTP status {(int)response.StatusCode}.", new HttpRequestException(null, null, response.StatusCode)));
             else if (!Wire.IsOfType(response.Content.Headers.ContentType?.MediaType, Wire.ContentType))
                 End(new Status(StatusCode.Unknown, $"The answer's content type is '{response.Content.Headers.ContentType}', not {Wire.ContentType}."));
             return response;
@@ -180,10 +180,12 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
     private Status StatusOf(Exception fault)
     {
         if (fault is RpcException rpc) return rpc.Status;
+
+        // What broke is the stream, or the connection: then the error code, as where nobody answers pings, is of no call. Only the text tells.
         for (Exception? cause = fault; cause is not null; cause = cause.InnerException)
-            if (cause is HttpProtocolException protocol) return StatusOf(protocol);
+            if (cause is HttpProtocolException protocol && protocol.Message.Contains("stream", StringComparison.Ordinal)) return StatusOf(protocol);
         return fault is HttpRequestException or IOException or OperationCanceledException
-            ? new Status(StatusCode.Unavailable, $"The server at {channel.Target} cannot be reached: {fault.Message}", fault)
+            ? new Status(StatusCode.Unavailable, fault.Message, fault)
             : new Status(StatusCode.Internal, $"The call failed: {fault.Message}", fault);
     }
 

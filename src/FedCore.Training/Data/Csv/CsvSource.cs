@@ -39,20 +39,46 @@ public sealed class CsvSource : IDataSource
     {
         ArgumentNullException.ThrowIfNull(request);
         var table = new ExampleTable(request, "files");
-        CheckKeys(request.Key);
+        ReadFiles(request.Folders, ReadRows, ct);
+        return new ValueTask<DataPool>(table.ToPool());
+
+        void ReadRows(CsvReader reader, IReadOnlyList<string> header, TableOrigin origin, TableOptions options)
+        {
+            TablePart part = table.Begin(origin, header, options);
+            int rows = 0;
+            for (; reader.Read(); rows++)
+            {
+                if (reader.FieldCount != header.Count)
+                    throw origin.Fault(reader.LineNumber, $"the line has {reader.FieldCount} values, but there are {header.Count} columns. Correct the line, or {request.Key}.delimiter, which is '{Shown.Of(Delimiter)}'");
+                part.Add(Record(reader), reader.LineNumber);
+            }
+
+            if (rows == 0) throw origin.Fault(1, $"the file has no examples{(Columns is null ? " below its header" : "")}. Add some, or take it out of {request.Key}.files");
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask CheckAsync(DataFolders folders, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        ReadFiles(folders, (_, header, origin, options) => options.Check(origin, header, folders.Key), ct);
+        return ValueTask.CompletedTask;
+    }
+
+    private void ReadFiles(DataFolders folders, Action<CsvReader, IReadOnlyList<string>, TableOrigin, TableOptions> read, CancellationToken ct)
+    {
+        CheckKeys(folders.Key);
         if (ClientColumn is null && Files.GroupBy(Path.GetFileNameWithoutExtension).FirstOrDefault(files => files.Count() > 1) is { } same)
         {
             throw FedCoreException.Configuration(
-                "data.source", $"{request.Key}.files: {string.Join(" and ", same.Select(file => Shown.Of(file)))} would be one client, '{Shown.Of(same.Key!)}'. Rename a file, or name the column of the clients with \"clientColumn\".");
+                "data.source", $"{folders.Key}.files: {string.Join(" and ", same.Select(file => Shown.Of(file)))} would be one client, '{Shown.Of(same.Key!)}'. Rename a file, or name the column of the clients with \"clientColumn\".");
         }
 
         for (int i = 0; i < Files.Count; i++)
         {
             ct.ThrowIfCancellationRequested();
-            ReadFile(request.Folders.Find(Files[i], Dataset, $"files[{i}]"), Path.GetFileNameWithoutExtension(Files[i]), table, request.Key);
+            ReadFile(folders.Find(Files[i], Dataset, $"files[{i}]"), Path.GetFileNameWithoutExtension(Files[i]), read, folders.Key);
         }
-
-        return new ValueTask<DataPool>(table.ToPool());
     }
 
     private void CheckKeys(string key)
@@ -65,7 +91,7 @@ public sealed class CsvSource : IDataSource
         }
     }
 
-    private void ReadFile(string path, string client, ExampleTable table, string key)
+    private void ReadFile(string path, string client, Action<CsvReader, IReadOnlyList<string>, TableOrigin, TableOptions> read, string key)
     {
         var origin = new TableOrigin("data.csv", path, line => $"{path} line {line}")
         {
@@ -93,16 +119,7 @@ public sealed class CsvSource : IDataSource
                 header = Record(reader);
             }
 
-            TablePart part = table.Begin(origin, header, columns);
-            int rows = 0;
-            for (; reader.Read(); rows++)
-            {
-                if (reader.FieldCount != header.Count)
-                    throw origin.Fault(reader.LineNumber, $"the line has {reader.FieldCount} values, but there are {header.Count} columns. Correct the line, or {key}.delimiter, which is '{Shown.Of(Delimiter)}'");
-                part.Add(Record(reader), reader.LineNumber);
-            }
-
-            if (rows == 0) throw origin.Fault(1, $"the file has no examples{(Columns is null ? " below its header" : "")}. Add some, or take it out of {key}.files");
+            read(reader, header, origin, columns);
         }
         catch (CsvFormatException fault)
         {

@@ -19,7 +19,12 @@ internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
     public int Count => Bytes?.Length ?? Numbers!.Length;
 
     /// <summary>Reads a file.</summary>
-    public static IdxFile Read(string path)
+    public static IdxFile Read(string path) => Read(path, stream => Parse(stream, path), isWhole: true);
+
+    /// <summary>Reads a file's extents alone.</summary>
+    public static int[] ReadExtents(string path) => Read(path, stream => ParseHead(stream, path).Extents, isWhole: false);
+
+    private static T Read<T>(string path, Func<Stream, T> parse, bool isWhole)
     {
         try
         {
@@ -28,13 +33,13 @@ internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
             int read = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false);
             file.Position = 0;
             bool compressed = read == 2 && magic[0] == 0x1F && magic[1] == 0x8B;
-            if (!compressed) return Parse(file, path);
+            if (!compressed) return parse(file);
             using var watched = new WatchedStream(file);
             using var stream = new GZipStream(watched, CompressionMode.Decompress);
-            IdxFile result = Parse(stream, path);
+            T result = parse(stream);
 
             // Decompression ends quietly before what is no gzip any more.
-            return watched.IsAtEnd ? result : throw Fault(path, "it has bytes behind the end of its gzip compression. Fetch or copy it again");
+            return watched.IsAtEnd || !isWhole ? result : throw Fault(path, "it has bytes behind the end of its gzip compression. Fetch or copy it again");
         }
         catch (InvalidDataException fault)
         {
@@ -49,6 +54,26 @@ internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
     /// <summary>Reads the uncompressed format.</summary>
     /// <exception cref="FedCoreException">It is not IDX, or truncated (<c>data.idx</c>).</exception>
     internal static IdxFile Parse(Stream stream, string path)
+    {
+        (byte type, int[] extents, long wanted) = ParseHead(stream, path);
+
+        // A header can lie about the size, so memory grows with what is really there.
+        using var content = new MemoryStream();
+        byte[] chunk = new byte[1 << 16];
+        while (content.Length < wanted)
+        {
+            int read = stream.Read(chunk, 0, (int)Math.Min(chunk.Length, wanted - content.Length));
+            if (read == 0)
+                throw Fault(path, $"it is truncated: {content.Length} of {wanted} bytes behind the header. Fetch or copy it again");
+            content.Write(chunk, 0, read);
+        }
+
+        if (stream.ReadByte() >= 0) throw Fault(path, $"it has bytes behind the {wanted} that its header declares. Fetch or copy it again");
+        byte[] bytes = content.ToArray();
+        return type == 0x08 ? new IdxFile(extents, bytes, null) : new IdxFile(extents, null, Decode(bytes, type, ElementSize(type), path));
+    }
+
+    private static (byte Type, int[] Extents, long Bytes) ParseHead(Stream stream, string path)
     {
         Span<byte> head = stackalloc byte[4];
         if (stream.ReadAtLeast(head, 4, throwOnEndOfStream: false) < 4) throw Fault(path, "it is shorter than its first four bytes. Fetch or copy it again");
@@ -68,22 +93,7 @@ internal sealed record IdxFile(int[] Extents, byte[]? Bytes, float[]? Numbers)
         }
 
         if (count * size >= MaxElements) throw Fault(path, $"it declares {string.Join(" x ", extents)} elements, more than the 2 GiB that are supported. Cut it into smaller files");
-
-        // A header can lie about the size, so memory grows with what is really there.
-        using var content = new MemoryStream();
-        byte[] chunk = new byte[1 << 16];
-        long wanted = count * size;
-        while (content.Length < wanted)
-        {
-            int read = stream.Read(chunk, 0, (int)Math.Min(chunk.Length, wanted - content.Length));
-            if (read == 0)
-                throw Fault(path, $"it is truncated: {content.Length} of {wanted} bytes behind the header. Fetch or copy it again");
-            content.Write(chunk, 0, read);
-        }
-
-        if (stream.ReadByte() >= 0) throw Fault(path, $"it has bytes behind the {wanted} that its header declares. Fetch or copy it again");
-        byte[] bytes = content.ToArray();
-        return head[2] == 0x08 ? new IdxFile(extents, bytes, null) : new IdxFile(extents, null, Decode(bytes, head[2], size, path));
+        return (head[2], extents, count * size);
     }
 
     private static int ElementSize(byte type) => type switch

@@ -28,12 +28,46 @@ public sealed class IdxSource : IDataSource
     public ValueTask<DataPool> LoadAsync(DataRequest request, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(request);
-        if (TestImages is null != TestLabels is null)
-            throw FedCoreException.Configuration("data.source", $"{request.Key}: testImages and testLabels belong together. Give both, or set both to null.");
+        CheckKeys(request.Key);
         ExampleSet train = Load(request, Images, Labels, "images", "labels");
         ct.ThrowIfCancellationRequested();
         ExampleSet? test = TestImages is null ? null : Load(request, TestImages, TestLabels!, "testImages", "testLabels");
         return new ValueTask<DataPool>(new DataPool(train, test));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask CheckAsync(DataFolders folders, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        CheckKeys(folders.Key);
+        Check(Images, Labels, "images", "labels");
+        if (TestImages is not null) Check(TestImages, TestLabels!, "testImages", "testLabels");
+        return ValueTask.CompletedTask;
+
+        void Check(string images, string labels, string imagesKey, string labelsKey)
+        {
+            string imagesPath = folders.Find(images, Dataset, imagesKey), labelsPath = folders.Find(labels, Dataset, labelsKey);
+            CheckExtents(imagesPath, IdxFile.ReadExtents(imagesPath), labelsPath, IdxFile.ReadExtents(labelsPath));
+        }
+    }
+
+    private void CheckKeys(string key)
+    {
+        if (TestImages is null != TestLabels is null)
+            throw FedCoreException.Configuration("data.source", $"{key}: testImages and testLabels belong together. Give both, or set both to null.");
+    }
+
+    private static void CheckExtents(string imagesPath, int[] images, string labelsPath, int[] labels)
+    {
+        if (labels.Length != 1)
+            throw Fault(labelsPath, $"labels have one dimension, this has {labels.Length}. Are images and labels swapped?");
+        if (images.Length < 2)
+            throw Fault(imagesPath, "images have at least two dimensions, this has one. Are images and labels swapped?");
+        if (images[0] != labels[0])
+            throw Fault(imagesPath, $"there are {images[0]} images, but {labels[0]} labels in {labelsPath}. They do not belong together: name the two files of one set");
+        if (images[0] == 0) throw Fault(imagesPath, "there are no images in it. Name another file, or fetch it again");
+        if (images.Contains(0))
+            throw Fault(imagesPath, $"its images are {string.Join(" x ", images[1..])}: an image has at least one pixel. Fetch or copy it again");
     }
 
     private ExampleSet Load(DataRequest request, string images, string labels, string imagesKey, string labelsKey)
@@ -41,17 +75,8 @@ public sealed class IdxSource : IDataSource
         string imagesPath = request.Folders.Find(images, Dataset, imagesKey);
         string labelsPath = request.Folders.Find(labels, Dataset, labelsKey);
         IdxFile features = IdxFile.Read(imagesPath), classes = IdxFile.Read(labelsPath);
-        if (classes.Extents.Length != 1)
-            throw Fault(labelsPath, $"labels have one dimension, this has {classes.Extents.Length}. Are images and labels swapped?");
-        if (features.Extents.Length < 2)
-            throw Fault(imagesPath, "images have at least two dimensions, this has one. Are images and labels swapped?");
+        CheckExtents(imagesPath, features.Extents, labelsPath, classes.Extents);
         int count = features.Extents[0];
-        if (count != classes.Extents[0])
-            throw Fault(imagesPath, $"there are {count} images, but {classes.Extents[0]} labels in {labelsPath}. They do not belong together: name the two files of one set");
-        if (count == 0) throw Fault(imagesPath, "there are no images in it. Name another file, or fetch it again");
-        if (features.Count == 0)
-            throw Fault(imagesPath, $"its images are {string.Join(" x ", features.Extents[1..])}: an image has at least one pixel. Fetch or copy it again");
-
         RunPlan run = request.Run;
         Shape shape = run.Model.Input;
         if (features.Count / count != shape.ElementCount)

@@ -82,4 +82,17 @@ public sealed record TableOptions(string Client)
 
     /// <summary>Texts that stand for a missing value, beside nothing at all.</summary>
     public IReadOnlyList<string> MissingTexts { get; init; } = [];
+
+    /// <summary>Looks whether the columns are there that these options name: of the others only a run knows which it needs.</summary>
+    /// <param name="origin">What messages call the table.</param>
+    /// <param name="columns">The names of its columns.</param>
+    /// <param name="key">Where the source is written down, for messages.</param>
+    /// <exception cref="FedCoreException">A column is not there, or twice; the message lists those that are.</exception>
+    public void Check(TableOrigin origin, IReadOnlyList<string> columns, string key)
+    {
+        ArgumentNullException.ThrowIfNull(origin);
+        ArgumentNullException.ThrowIfNull(columns);
+        foreach ((string feature, string column) in Rename) origin.Find(columns, column, $"{key}.rename, which maps '{Shown.Of(feature)}' to it.");
+        if (ClientColumn is { } client) origin.Find(columns, client, $"{key}.clientColumn.");
+    }
 }

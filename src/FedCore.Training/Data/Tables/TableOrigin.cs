@@ -24,5 +24,15 @@ public sealed record TableOrigin(string Code, string Name, Func<long, string> Re
     /// <returns>The exception, to be thrown.</returns>
     public FedCoreException Fault(string what, Exception? cause = null) => FaultAt(Name, what, cause);
 
+    internal int Find(IReadOnlyList<string> columns, string column, string remedy)
+    {
+        int[] places = [.. Enumerable.Range(0, columns.Count).Where(i => columns[i] == column)];
+        if (places.Length > 1) throw FaultAt(Header, $"{places.Length} columns are called '{Shown.Of(column)}'. Rename all but one");
+        if (places.Length == 1) return places[0];
+        throw FedCoreException.Configuration(
+            Code, $"{Name}: there is no column '{Shown.Of(column)}'. The columns are: {Shown.List(columns)}. "
+            + (columns.Count == 1 && OneColumnHint is { } hint ? $"{hint} Otherwise correct " : "Correct ") + remedy);
+    }
+
     internal FedCoreException FaultAt(string place, string what, Exception? cause = null) => FedCoreException.Configuration(Code, $"{place}: {what}.", cause);
 }

@@ -62,16 +62,7 @@ public sealed class TablePart
         _table.Add(_values, LabelOf(record[_label] ?? "", number), ClientOf(record, number));
     }
 
-    private int Find(string name, string remedy)
-    {
-        string column = _options.Rename.GetValueOrDefault(name, name);
-        int[] places = [.. Enumerable.Range(0, _columns.Count).Where(i => _columns[i] == column)];
-        if (places.Length > 1) throw _origin.FaultAt(_origin.Header, $"{places.Length} columns are called '{Shown.Of(column)}'. Rename all but one");
-        if (places.Length == 1) return places[0];
-        throw FedCoreException.Configuration(
-            _origin.Code, $"{_origin.Name}: there is no column '{Shown.Of(column)}'. The columns are: {Shown.List(_columns)}. "
-            + (_columns.Count == 1 && _origin.OneColumnHint is { } hint ? $"{hint} Otherwise correct " : "Correct ") + remedy);
-    }
+    private int Find(string name, string remedy) => _origin.Find(_columns, _options.Rename.GetValueOrDefault(name, name), remedy);
 
     private void AddMissing(Feature feature, string text, string column, long number)
     {
