@@ -1,7 +1,6 @@
 using System.Text.Json;
 using FedCore.Client.State;
 using FedCore.Client.Storage;
-using FedCore.Hosting.Storage;
 
 namespace FedCore.Client.Outbox;
 
@@ -18,7 +17,7 @@ internal sealed class UpdateDraft : IDisposable
         (_target, _folder, _disk) = (target, target + Suffix, disk);
         disk.DeleteFolder(_folder);
         disk.CreateFolder(_folder);
-        _writer = new UpdateFileWriter(UpdateFile);
+        _writer = new UpdateFileWriter(UpdateFile, disk);
     }
 
     /// <summary>How folders of drafts end.</summary>
@@ -49,8 +48,8 @@ internal sealed class UpdateDraft : IDisposable
         {
             string kept = Path.Combine(_folder, UpdateOutbox.StateFolder);
             _disk.CreateFolder(kept);
-            state.Save(kept);
-            Folders.Sync(kept);
+            state.Save(kept, _disk);
+            _disk.SyncFolder(kept);
         }
 
         _disk.Write(Path.Combine(_folder, UpdateOutbox.RecordFile), JsonSerializer.SerializeToUtf8Bytes(record, JsonSerializerOptions.Web));

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using FedCore.Client.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Client.Outbox;
@@ -9,13 +10,15 @@ internal sealed class UpdateFileWriter : IBufferWriter<byte>, IDisposable
 {
     private const int BufferBytes = 256 << 10;
 
+    private readonly string _path;
+    private readonly Disk _disk;
     private readonly SafeFileHandle _file;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private byte[] _buffer = new byte[BufferBytes];
     private int _used;
     private long _written;
 
-    public UpdateFileWriter(string path) => _file = File.OpenHandle(path, FileMode.Create, FileAccess.Write);
+    public UpdateFileWriter(string path, Disk disk) => (_path, _disk, _file) = (path, disk, File.OpenHandle(path, FileMode.Create, FileAccess.Write));
 
     public void Advance(int count)
     {
@@ -38,7 +41,7 @@ internal sealed class UpdateFileWriter : IBufferWriter<byte>, IDisposable
     public (long Length, string Digest) Complete()
     {
         WriteOut();
-        RandomAccess.FlushToDisk(_file);
+        _disk.Sync(_file, _path);
         return (_written, Convert.ToHexStringLower(_hash.GetHashAndReset()));
     }
 

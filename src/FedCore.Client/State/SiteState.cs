@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using FedCore.Client.Storage;
 using FedCore.Numerics;
 using FedCore.Strategies;
 
@@ -35,9 +36,9 @@ internal sealed class SiteState(string folder) : IClientState, IDisposable
     }
 
     /// <summary>Writes what the task has asked for into a folder that is there.</summary>
-    public void Save(string target)
+    public void Save(string target, Disk disk)
     {
-        foreach (string name in _used) VectorFile.Write(Path.Combine(target, FileOf(name)), _vectors[name]);
+        foreach (string name in _used) VectorFile.Write(Path.Combine(target, FileOf(name)), _vectors[name], disk);
     }
 
     public void Dispose()

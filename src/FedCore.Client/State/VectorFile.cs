@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using FedCore.Client.Storage;
 using FedCore.Numerics;
 using Microsoft.Win32.SafeHandles;
 
@@ -27,10 +28,10 @@ internal static class VectorFile
     }
 
     /// <summary>Writes a vector to a new file. It is on the disk when the call returns, its name is not.</summary>
-    public static void Write(string path, FlatVector vector)
+    public static void Write(string path, FlatVector vector, Disk disk)
     {
         using SafeFileHandle file = File.OpenHandle(path, FileMode.Create, FileAccess.Write);
         foreach ((long offset, int count) in VectorBlocks.Of(vector.Length)) RandomAccess.Write(file, MemoryMarshal.AsBytes(vector.Slice(offset, count)), offset * sizeof(float));
-        RandomAccess.FlushToDisk(file);
+        disk.Sync(file, path);
     }
 }

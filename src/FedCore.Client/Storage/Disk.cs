@@ -1,4 +1,5 @@
 using FedCore.Hosting.Storage;
+using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Client.Storage;
 
@@ -26,7 +27,8 @@ internal class Disk
         using (FileStream file = File.Create(partial))
         {
             file.Write(content);
-            file.Flush(flushToDisk: true);
+            file.Flush();
+            Sync(file.SafeFileHandle, partial);
         }
 
         Move(partial, path);
@@ -58,20 +60,30 @@ internal class Disk
         if (first is not null)
         {
             Delete(Path.Combine(path, first));
-            Folders.Sync(path);
+            SyncFolder(path);
         }
 
         Before($"delete {path}");
         Directory.Delete(path, recursive: true);
     }
 
+    /// <summary>Returns when a file's content is on the disk. Its name may not be.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="path">Where it is.</param>
+    /// <exception cref="IOException">It may not be.</exception>
+    public virtual void Sync(SafeFileHandle file, string path) => RandomAccess.FlushToDisk(file);
+
+    /// <summary>Returns when the names in a folder are on the disk.</summary>
+    /// <exception cref="IOException">They may not be.</exception>
+    public virtual void SyncFolder(string path) => Folders.Sync(path);
+
     /// <summary>Comes before each change.</summary>
     protected virtual void Before(string change)
     {
     }
 
-    private static void SyncAbove(string path)
+    private void SyncAbove(string path)
     {
-        if (Path.GetDirectoryName(path) is { Length: > 0 } above) Folders.Sync(above);
+        if (Path.GetDirectoryName(path) is { Length: > 0 } above) SyncFolder(above);
     }
 }

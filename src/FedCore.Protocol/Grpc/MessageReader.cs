@@ -31,7 +31,7 @@ internal sealed class MessageReader<T>(PipeReader pipe, Marshaller<T> marshaller
         Release();
         while (true)
         {
-            ReadResult read = await pipe.ReadAsync(ct).ConfigureAwait(false);
+            ReadResult read = await pipe.ReadSoundAsync(ct).ConfigureAwait(false);
             (_payload, _isHeld) = (read.Buffer, true);
             if (read.IsCompleted && _payload.IsEmpty) return null;
             long end = _payload.Length < Wire.PrefixLength ? long.MaxValue : Wire.PrefixLength + LengthIn(_payload);
