@@ -98,13 +98,12 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
     {
         if (_hasEnded) throw new InvalidOperationException("The call has ended.");
         using CancellationTokenSource? either = Either(cancellationToken);
-        CancellationToken ct = either?.Token ?? _ct;
         try
         {
-            _current = await _reader.ReadAsync(ct).ConfigureAwait(false);
+            _current = await _reader.ReadAsync(either?.Token ?? _ct).ConfigureAwait(false);
             return _current is not null;
         }
-        catch (Exception fault) when (fault is IOException || (fault is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception fault) when (fault is IOException || (fault is OperationCanceledException && !_ct.IsCancellationRequested && !cancellationToken.IsCancellationRequested))
         {
             // Over HTTP/1.1 Kestrel would read on where it could not, and call that a defect; what it refuses itself it answers itself.
             if (fault is not BadHttpRequestException) http.Abort();

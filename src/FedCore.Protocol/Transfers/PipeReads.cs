@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 
-namespace Grpc;
+namespace FedCore.Protocol;
 
 /// <summary>Reads of a pipe that another one may read on from.</summary>
 internal static class PipeReads
