@@ -177,11 +177,10 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
         return _end is null ? new RpcException(StatusOf(fault)) : Failure();
     }
 
+    // The error code of a broken connection, unlike that of a stream, says nothing of a call; which it is, only the text tells.
     private Status StatusOf(Exception fault)
     {
         if (fault is RpcException rpc) return rpc.Status;
-
-        // What broke is the stream, or the connection: then the error code, as where nobody answers pings, is of no call. Only the text tells.
         for (Exception? cause = fault; cause is not null; cause = cause.InnerException)
             if (cause is HttpProtocolException protocol && protocol.Message.Contains("stream", StringComparison.Ordinal)) return StatusOf(protocol);
         return fault is HttpRequestException or IOException or OperationCanceledException

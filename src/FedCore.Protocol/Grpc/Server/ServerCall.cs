@@ -100,8 +100,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
         using CancellationTokenSource? either = Either(cancellationToken);
         try
         {
-            _current = await _reader.ReadAsync(either?.Token ?? _ct).ConfigureAwait(false);
-            return _current is not null;
+            return (_current = await _reader.ReadAsync(either?.Token ?? _ct).ConfigureAwait(false)) is not null;
         }
         catch (Exception fault) when (fault is IOException || (fault is OperationCanceledException && !_ct.IsCancellationRequested && !cancellationToken.IsCancellationRequested))
         {
