@@ -28,8 +28,8 @@ internal sealed class Sweep(AggregatorParts parts, RunDirectory runs)
 
     private async Task CollectAsync(DateTimeOffset started, CancellationToken ct)
     {
-        await runs.Settled.ConfigureAwait(false);
-        await Task.Run(() => Guarded(() => parts.Blobs.Collect(started)), ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await runs.Recovered.WaitAsync(ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (runs.Recovered.IsCompletedSuccessfully) await Task.Run(() => Guarded(() => parts.Blobs.Collect(started)), ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private void SweepOnce()

@@ -24,6 +24,9 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     /// <summary>Ends when of every run it is known which tasks of an earlier process are still wanted.</summary>
     public Task Settled { get; private set; } = Task.CompletedTask;
 
+    /// <summary>Ends when every run of an earlier process has taken hold of its models.</summary>
+    public Task Recovered { get; private set; } = Task.CompletedTask;
+
     /// <summary>Finds a run.</summary>
     public RunHost? Find(string run) => _runs.GetValueOrDefault(run);
 
@@ -75,6 +78,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         foreach ((_, SpooledUpdate update) in updates.Where(run => !_runs.ContainsKey(run.Key)).SelectMany(run => run)) update.Release();
         foreach (RunHost run in _all) run.Start();
         Settled = Task.WhenAll(_all.Select(run => run.Settled));
+        Recovered = Task.WhenAll(_all.Select(run => run.Recovered));
     }
 
     /// <summary>Defines a run, and begins it.</summary>

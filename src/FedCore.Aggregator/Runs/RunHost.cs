@@ -25,6 +25,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     private readonly RunJournal _journal;
     private readonly RunStatus _status;
     private readonly UnsettledTasks _unsettled;
+    private readonly TaskCompletionSource _recovered = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private RemoteFleet? _fleet;
@@ -56,6 +57,9 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
     /// <summary>Ends when it is known which tasks of an earlier process are still wanted.</summary>
     public Task Settled => _unsettled.Settled;
+
+    /// <summary>Ends when it has taken hold of its models. While its journal cannot be read nobody knows which they are.</summary>
+    public Task Recovered => _recovered.Task;
 
     /// <inheritdoc cref="RunStatus.Changed"/>
     public Task Changed => _status.Changed;
@@ -160,6 +164,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     private async Task RunOnceAsync(CancellationToken ct)
     {
         await Models.RecoverAsync(await ReadAsync(ct).ConfigureAwait(false), ct).ConfigureAwait(false);
+        _recovered.TrySetResult();
         if (_isCancelled) await EndCancelledAsync(ct).ConfigureAwait(false);
         if (HasEnded)
         {

@@ -38,8 +38,8 @@ public class IsolationTests
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
         TestSite north = await aggregator.AddSiteAsync("north");
-        var small = new SmallRun();
-        await aggregator.CreateRunAsync("bad", small);
+        SmallRun small = new(), other = new(inputs: 5);
+        await aggregator.CreateRunAsync("bad", other);
         await aggregator.CreateRunAsync("good", small);
         TaskOffer first = await north.TaskAsync(), second = await north.TaskAsync(first.TaskId);
         (TaskOffer bad, TaskOffer good) = first.RunId == "bad" ? (first, second) : (second, first);
@@ -48,10 +48,10 @@ public class IsolationTests
         Assert.True((await north.AnswerAsync(good, small.Update())).IsAccepted);
         Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("good")).Phase);
 
-        // When its journal can be read again it goes on by itself.
+        // When its journal can be read again it goes on by itself, and its models are there.
         aggregator.Journal.Hides = _ => false;
         Assert.Equal(bad.TaskId, (await north.TaskAsync()).TaskId);
-        await north.AnswerAsync(bad, small.Update());
+        await north.AnswerAsync(bad, other.Update());
         Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("bad")).Phase);
     }
 

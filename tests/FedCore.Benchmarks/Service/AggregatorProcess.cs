@@ -63,14 +63,14 @@ internal sealed class AggregatorProcess : IDisposable
 
     /// <summary>Begins a run of all sites.</summary>
     public Task CreateAsync(ServiceRun run) =>
-        _admin!.CallAsync(admin => admin.Admin.CreateRunAsync(new CreateRunRequest { RunId = run.Name, Definition = ByteString.CopyFrom(run.Plan().CanonicalBytes.Span) }).ResponseAsync);
+        _admin!.CallAsync(admin => admin.Admin.CreateRunAsync(new CreateRunRequest { RunId = run.Name, Definition = ByteString.CopyFrom(run.Plan().CanonicalBytes.Span) }).ResponseAsync, CancellationToken.None);
 
     /// <summary>Waits for the end of a run, in which every update of every site must have become part of the model.</summary>
     public async Task CompletedAsync(ServiceRun run)
     {
         var request = new RunRequest { RunId = run.Name };
         Run state;
-        while ((state = await _admin!.CallAsync(admin => admin.Admin.GetRunAsync(request).ResponseAsync)).Phase is not (RunPhase.Completed or RunPhase.Failed))
+        while ((state = await _admin!.CallAsync(admin => admin.Admin.GetRunAsync(request).ResponseAsync, CancellationToken.None)).Phase is not (RunPhase.Completed or RunPhase.Failed))
             await Task.Delay(50);
         if (state.Phase == RunPhase.Failed) throw FedCoreException.RunFailed(state.EndCode, state.Message);
         int count = 0, expected = run.Rounds * Tokens.Count;
