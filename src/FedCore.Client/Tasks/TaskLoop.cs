@@ -31,7 +31,7 @@ internal sealed class TaskLoop(
             {
                 why = await StepAsync(stopping, abort).ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested || abort.IsCancellationRequested)
             {
                 return;
             }

@@ -59,7 +59,19 @@ public sealed class UpdateCodec
     /// <param name="round">The round that the update belongs to.</param>
     /// <returns>The reader.</returns>
     /// <exception cref="UpdateRefusedException">The bytes are not an update of this layout (<c>update.encoding</c>); where that is seen later, the reader says so.</exception>
-    public IUpdateReader Open(IEncodedUpdate bytes, int round) => new UpdateDecoder(this, bytes, round);
+    public IUpdateReader Open(IEncodedUpdate bytes, int round)
+    {
+        ArgumentNullException.ThrowIfNull(bytes);
+        try
+        {
+            return new UpdateDecoder(this, bytes, round);
+        }
+        catch
+        {
+            bytes.Dispose();
+            throw;
+        }
+    }
 
     /// <inheritdoc cref="Open(IEncodedUpdate, int)"/>
     public IUpdateReader Open(ReadOnlyMemory<byte> bytes, int round) => Open(new EncodedInMemory(bytes), round);

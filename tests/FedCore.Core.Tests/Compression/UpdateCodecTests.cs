@@ -208,6 +208,15 @@ public class UpdateCodecTests
     }
 
     [Fact]
+    public void Bytes_that_cannot_be_opened_are_disposed_of()
+    {
+        using var client = new Client([]);
+        var bytes = new ArrivingUpdate(new byte[3]);
+        Assert.Throws<UpdateRefusedException>(() => client.Codec.Open(bytes, 1));
+        Assert.True(bytes.IsDisposed);
+    }
+
+    [Fact]
     public void A_place_that_is_claimed_behind_the_vector_is_refused()
     {
         using var client = new Client([new TopK { Share = 1.0 / Length }]);
@@ -329,6 +338,8 @@ public class UpdateCodecTests
     {
         public int Available { get; private set; }
 
+        public bool IsDisposed { get; private set; }
+
         public long Length => bytes.Length;
 
         public int Arrive(int count) => Available = Math.Min(bytes.Length, Available + count);
@@ -339,8 +350,6 @@ public class UpdateCodecTests
             return bytes.AsSpan((int)offset, count);
         }
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() => IsDisposed = true;
     }
 }
