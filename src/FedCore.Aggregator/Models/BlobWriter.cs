@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using FedCore.Hosting.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Aggregator.Models;
@@ -11,13 +12,15 @@ internal sealed class BlobWriter : Stream
     private readonly BlobStore _store;
     private readonly string _path;
     private readonly FileStream _file;
+    private readonly EarlyWrites _writes;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private bool _isDone;
 
     /// <param name="store">The store that it will belong to.</param>
     /// <param name="path">Its temporary name.</param>
     /// <param name="file">The empty file.</param>
-    public BlobWriter(BlobStore store, string path, SafeFileHandle file) => (_store, _path, _file) = (store, path, new FileStream(file, FileAccess.Write, BufferLength));
+    public BlobWriter(BlobStore store, string path, SafeFileHandle file)
+        => (_store, _path, _file, _writes) = (store, path, new FileStream(file, FileAccess.Write, BufferLength), new EarlyWrites(file));
 
     /// <inheritdoc/>
     public override bool CanRead => false;
@@ -58,6 +61,7 @@ internal sealed class BlobWriter : Stream
         try
         {
             _file.Write(buffer);
+            _writes.Wrote(_file.Position);
         }
         catch (IOException fault)
         {

@@ -1,7 +1,7 @@
 namespace FedCore.Aggregator.Spooling;
 
 /// <summary>
-/// A thread that makes durable what callers bring, all that waits at a time. While it is at work others queue. Where little is to be gained by it nobody is
+/// A thread that makes durable, or deletes, what callers bring, all that waits at a time. While it is at work others queue. Where little is to be gained by it nobody is
 /// kept waiting; where many come at once, it lets more of them gather until its last work is a while ago.
 /// </summary>
 /// <typeparam name="T">What callers bring.</typeparam>
@@ -31,7 +31,7 @@ internal sealed class GroupCommitter<T> : IDisposable
     /// <param name="name">The thread's name.</param>
     /// <param name="spacing">The least time between two syncs where many come at once; zero to gather nothing.</param>
     /// <param name="clock">Measures it.</param>
-    /// <param name="commit">Makes all of them durable, or fails them; it throws nothing. It answers how often it synced.</param>
+    /// <param name="commit">Does it for all of them, or fails them; it throws nothing. It answers how often it synced.</param>
     public GroupCommitter(string name, TimeSpan spacing, TimeProvider clock, Func<List<T>, int> commit)
     {
         (_commit, _spacing, _clock) = (commit, spacing, clock);

@@ -99,7 +99,6 @@ internal sealed class Segment
     {
         if (_records > 0 || _isAppendedTo || _isDeleted) return;
         _isDeleted = true;
-        Run.Count(-Length);
-        SpoolRun.Delete(Path);
+        Run.Delete(this);
     }
 }

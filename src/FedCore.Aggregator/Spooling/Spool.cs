@@ -24,6 +24,7 @@ internal sealed partial class Spool : IDisposable
     private readonly Dictionary<string, (SpoolRun Run, StagedUploads Uploads)> _runs = [];
     private readonly GroupCommitter<AppendRequest> _appends;
     private readonly GroupCommitter<SealRequest> _seals;
+    private readonly GroupCommitter<Action> _deletions;
     private readonly ITimer _sweeps;
     private long _bytes;
 
@@ -32,6 +33,7 @@ internal sealed partial class Spool : IDisposable
         (_options, _disk, _clock, _lock) = (options, disk, clock, taken);
         _appends = new GroupCommitter<AppendRequest>("FedCore spool", options.Spacing, clock, requests => SegmentBatch.Commit(requests, disk));
         _seals = new GroupCommitter<SealRequest>("FedCore uploads", TimeSpan.Zero, clock, requests => SealRequest.Commit(requests, disk));
+        _deletions = new GroupCommitter<Action>("FedCore deletions", TimeSpan.Zero, clock, Delete);
         TimeSpan period = options.UploadLimit / 10;
         _sweeps = clock.CreateTimer(_ => Sweep(), null, period, period);
     }
@@ -174,6 +176,14 @@ internal sealed partial class Spool : IDisposable
         }
     }
 
+    /// <summary>Ends when the files of all that was released before are gone.</summary>
+    public Task DeletedAsync()
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _deletions.Enqueue(done.SetResult);
+        return done.Task;
+    }
+
     /// <summary>Keeps what is on its way, and closes the spool.</summary>
     public void Dispose()
     {
@@ -189,7 +199,14 @@ internal sealed partial class Spool : IDisposable
             }
         }
 
+        _deletions.Dispose();
         _lock.Dispose();
+    }
+
+    private static int Delete(List<Action> deletions)
+    {
+        foreach (Action delete in deletions) delete();
+        return 0;
     }
 
     private static byte[] HeadOf(ReadOnlySpan<byte> label, long length, ReadOnlySpan<byte> sha256)
@@ -235,7 +252,7 @@ internal sealed partial class Spool : IDisposable
 
     private (SpoolRun Run, StagedUploads Uploads) Add(string name)
     {
-        var run = new SpoolRun(name, _options, bytes => Interlocked.Add(ref _bytes, bytes));
+        var run = new SpoolRun(name, _options, _deletions, bytes => Interlocked.Add(ref _bytes, bytes));
         return _runs[name] = (run, new StagedUploads(run, _seals));
     }
 

@@ -7,8 +7,9 @@ namespace FedCore.Aggregator.Spooling;
 /// <summary>The segments of one run.</summary>
 /// <param name="name">The run's name, which is its folder's.</param>
 /// <param name="options">How the spool is kept.</param>
+/// <param name="deletions">Deletes what nobody needs any more, while others go on.</param>
 /// <param name="count">Takes note of bytes that came to the disk, or went.</param>
-internal sealed class SpoolRun(string name, SpoolOptions options, Action<long> count)
+internal sealed class SpoolRun(string name, SpoolOptions options, GroupCommitter<Action> deletions, Action<long> count)
 {
     /// <summary>How the name of a complete or growing segment ends.</summary>
     public const string Extension = ".seg";
@@ -85,6 +86,25 @@ internal sealed class SpoolRun(string name, SpoolOptions options, Action<long> c
         Segment? last;
         lock (Gate) (last, _current) = (_current, null);
         last?.Seal();
+    }
+
+    /// <summary>Deletes a segment in a moment: a disk takes longer for it than a round that begins should wait.</summary>
+    public void Delete(Segment segment)
+    {
+        try
+        {
+            deletions.Enqueue(DeleteNow);
+        }
+        catch (ObjectDisposedException)
+        {
+            DeleteNow();
+        }
+
+        void DeleteNow()
+        {
+            Delete(segment.Path);
+            Count(-segment.Length);
+        }
     }
 
     /// <summary>A number that nobody guesses.</summary>

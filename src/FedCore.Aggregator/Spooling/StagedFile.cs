@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using FedCore.Aggregator.Storage;
 using FedCore.Compression;
+using FedCore.Hosting.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Aggregator.Spooling;
@@ -15,6 +16,7 @@ internal sealed class StagedFile : IDisposable
     private const int Chunk = 1 << 18;
 
     private readonly SafeFileHandle _file;
+    private readonly EarlyWrites _writes;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _hashed;
     private ArrivedBytes? _arrived;
@@ -23,6 +25,7 @@ internal sealed class StagedFile : IDisposable
     private StagedFile(string path, SafeFileHandle file, byte[] head, long offset)
     {
         (Path, Key, _file, Head, Offset) = (path, System.IO.Path.GetFileNameWithoutExtension(path), file, head, offset);
+        _writes = new EarlyWrites(file);
         Start = SpoolFormat.FileHeaderLength + head.Length;
     }
 
@@ -131,6 +134,7 @@ internal sealed class StagedFile : IDisposable
         }
 
         Offset += bytes.Length;
+        _writes.Wrote(Start + Offset);
         Take(bytes);
     }
 

@@ -32,10 +32,10 @@ public class SpoolPropertyTests
             foreach ((Kind kind, int number) in steps)
             {
                 model.Step(kind, number).GetAwaiter().GetResult();
-                model.Check();
+                model.CheckAsync().GetAwaiter().GetResult();
             }
 
-            model.ReleaseAll();
+            model.ReleaseAllAsync().GetAwaiter().GetResult();
         }).Check(Cases);
 
     private sealed class Model : IDisposable
@@ -102,8 +102,9 @@ public class SpoolPropertyTests
             }
         }
 
-        public void Check()
+        public async Task CheckAsync()
         {
+            await _spool.DeletedAsync();
             foreach ((string label, SpooledUpdate update) in _kept)
             {
                 Assert.Equal(label, LabelOf(update));
@@ -115,9 +116,10 @@ public class SpoolPropertyTests
             Assert.Equal(files + uploads, _spool.BytesOnDisk);
         }
 
-        public void ReleaseAll()
+        public async Task ReleaseAllAsync()
         {
             foreach (SpooledUpdate update in _kept.Values) update.Release();
+            await _spool.DeletedAsync();
             Assert.Empty(_folder.Segments("run0"));
             Assert.Empty(_folder.Segments("run1"));
         }

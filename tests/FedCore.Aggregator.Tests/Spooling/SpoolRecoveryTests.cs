@@ -116,6 +116,7 @@ public class SpoolRecoveryTests
         Assert.Equal(3, folder.Damage.Count);
         using Spool last = folder.Open(out IReadOnlyList<SpooledUpdate> all);
         foreach (SpooledUpdate update in all) update.Release();
+        await last.DeletedAsync();
         Assert.Empty(folder.Segments());
     }
 

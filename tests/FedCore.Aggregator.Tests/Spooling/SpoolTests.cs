@@ -100,6 +100,7 @@ public class SpoolTests
             Assert.All(updates.Skip(i + 2).Where((_, j) => j % 2 == 0), AssertWhole);
         }
 
+        await spool.DeletedAsync();
         Assert.Empty(folder.Segments());
         Assert.Equal(0, spool.BytesOnDisk);
         AssertWhole(await AppendAsync(spool, "next", 400));
@@ -114,6 +115,7 @@ public class SpoolTests
         using IEncodedUpdate reader = update.OpenRead();
         update.Release();
         other.Release();
+        await spool.DeletedAsync();
         Assert.Empty(folder.Segments());
         Assert.Equal(Payload("a", 100_000), ReadAll(reader));
         Assert.Throws<ObjectDisposedException>(update.OpenRead);
@@ -133,6 +135,23 @@ public class SpoolTests
         using Spool again = folder.Open(out IReadOnlyList<SpooledUpdate> recovered);
         Assert.Equal(["a", "b"], recovered.Select(LabelOf));
         foreach (SpooledUpdate update in recovered) update.Release();
+        await again.DeletedAsync();
+        Assert.Empty(folder.Segments());
+    }
+
+    [Fact]
+    public async Task What_was_released_before_a_spool_closes_is_gone_when_it_has_closed()
+    {
+        using var folder = new SpoolFolder();
+        var updates = new List<SpooledUpdate>();
+        using (Spool spool = folder.Open(options => options with { SegmentBytes = 100 }))
+        {
+            for (int i = 0; i < 50; i++) updates.Add(await AppendAsync(spool, $"{i}", 100));
+            foreach (SpooledUpdate update in updates.SkipLast(1)) update.Release();
+        }
+
+        Assert.Single(folder.Segments());
+        updates[^1].Release();
         Assert.Empty(folder.Segments());
     }
 

@@ -36,8 +36,26 @@ public class StagedUploadTests
         AssertWhole(Assert.Single(recovered));
         Assert.Equal("large", LabelOf(recovered[0]));
         recovered[0].Release();
+        await again.DeletedAsync();
         Assert.Empty(folder.Segments());
         Assert.Equal(0, again.BytesOnDisk);
+    }
+
+    // The disk begins with each MiB while the next ones come.
+    [Fact]
+    public async Task An_upload_of_several_MiB_in_uneven_pieces_is_whole_here_and_behind_a_restart()
+    {
+        byte[] payload = Payload("huge", (5 << 20) + 77);
+        using var folder = new SpoolFolder();
+        using (Spool spool = folder.Open())
+        {
+            using StagedUpload upload = await StageAsync(spool, "huge", payload);
+            for (int offset = 0; offset < payload.Length; offset += 300_007) upload.Write(new ReadOnlySequence<byte>(payload, offset, Math.Min(300_007, payload.Length - offset)));
+            AssertWhole(await upload.CompleteAsync());
+        }
+
+        using Spool again = folder.Open(out IReadOnlyList<SpooledUpdate> recovered);
+        AssertWhole(Assert.Single(recovered));
     }
 
     [Theory]
