@@ -39,7 +39,7 @@ internal sealed class SiteClient : IDisposable
         _gauges = new ClientGauges(Session, Outbox);
         var cache = new BlobCache(folder.Blobs, settings.CacheMb * 1_000_000L, clock);
         var downloads = new BlobDownloads(cache, connection, newBackoff, log);
-        _rooms = new RunRooms(settings, registry, folder, downloads, clock, log);
+        _rooms = new RunRooms(settings, registry, folder, downloads, Session, clock, log);
         _pump = new OutboxPump(Outbox, new UpdateSender(connection, Session), newBackoff, log);
         _reporter = new TaskReporter(connection, Session, Outbox, log);
         var runner = new TaskRunner(_rooms, cache, downloads, Outbox, _reporter, new Declines(connection, log), clock, log);

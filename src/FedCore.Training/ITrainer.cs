@@ -17,6 +17,12 @@ public interface ITrainer
 /// <summary>A model with its buffers, used for one client after the other. Not for several threads at once.</summary>
 public interface ITrainingWorkspace : IDisposable
 {
+    /// <summary>
+    /// How many batches were done since the workspace was made, in training and in evaluation. A client asks from another thread while the work goes on, and gives
+    /// up a task whose batches have stopped coming for many times as long as the slowest took. Null, where they are not counted: it waits for as long as it takes.
+    /// </summary>
+    long? Batches => null;
+
     /// <summary>Runs the client half of the run's strategy on a client's examples.</summary>
     /// <param name="task">The task. All training tasks of a round carry the same model, which stands still meanwhile.</param>
     /// <param name="site">The client's name, which keys its random streams.</param>

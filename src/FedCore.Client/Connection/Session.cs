@@ -25,7 +25,10 @@ internal sealed class Session(EdgeConnection connection, JoinRequest machine, Fu
     /// <summary>How long NextTask waits at most.</summary>
     public TimeSpan PollWait => TimeSpan.FromSeconds(Math.Clamp(_reply.PollSeconds, 1, 3600));
 
-    /// <summary>How often to say how far a task is.</summary>
+    /// <summary>How long the aggregator waits for a word about a task.</summary>
+    public TimeSpan Liveness => TimeSpan.FromSeconds(Math.Max(1, _reply.LivenessSeconds));
+
+    /// <summary>How often to say that a task is being worked on.</summary>
     public TimeSpan ReportInterval => TimeSpan.FromSeconds(Math.Clamp(_reply.LivenessSeconds / 3.0, 0.1, 5));
 
     /// <summary>An update of at most so many bytes goes with one call.</summary>

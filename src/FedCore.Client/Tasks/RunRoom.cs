@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using FedCore.Client.Models;
 using FedCore.Client.Outbox;
 using FedCore.Client.State;
@@ -17,20 +16,21 @@ namespace FedCore.Client.Tasks;
 internal sealed class RunRoom : IDisposable
 {
     private readonly ITrainingWorkspace _workspace;
+    private readonly WorkThread _thread;
     private readonly SiteState _state;
     private readonly UpdateEncoder _trainEncoder, _evaluateEncoder;
     private readonly Dictionary<string, (string Digest, FlatVector Values)> _broadcasts = new(StringComparer.Ordinal);
     private (string Digest, ModelState State)? _model;
-    private Task _work = Task.CompletedTask;
 
     /// <param name="plan">The run.</param>
     /// <param name="site">The site's name.</param>
     /// <param name="data">Its examples.</param>
     /// <param name="workspace">What trains; it belongs to the room from now on.</param>
+    /// <param name="thread">Where it does.</param>
     /// <param name="stateFolder">Where the client's state of the run lies.</param>
-    public RunRoom(RunPlan plan, string site, ClientData data, ITrainingWorkspace workspace, string stateFolder)
+    public RunRoom(RunPlan plan, string site, ClientData data, ITrainingWorkspace workspace, WorkThread thread, string stateFolder)
     {
-        (Plan, Site, Data, _workspace, _state) = (plan, site, data, workspace, new SiteState(stateFolder));
+        (Plan, Site, Data, _workspace, _thread, _state) = (plan, site, data, workspace, thread, new SiteState(stateFolder));
         (_trainEncoder, _evaluateEncoder) = (plan.WireCodec.CreateEncoder(), plan.EvaluateCodec.CreateEncoder());
     }
 
@@ -49,8 +49,7 @@ internal sealed class RunRoom : IDisposable
     public async Task LoadAsync(TaskOffer offer, BlobDownloads downloads, CancellationToken ct)
     {
         // What the last task left behind reads its model to the end.
-        await _work.WaitAsync(ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        ct.ThrowIfCancellationRequested();
+        await _thread.WaitAsync(ct).ConfigureAwait(false);
         await LoadModelAsync(offer.Model, downloads, ct).ConfigureAwait(false);
         if (offer.WorkCase != TaskOffer.WorkOneofCase.Train) return;
         foreach (string name in Plan.Definition.Strategy.Broadcasts)
@@ -78,7 +77,7 @@ internal sealed class RunRoom : IDisposable
     {
         TrainTask task = TaskBuilder.TrainTaskOf(offer, Plan, _model!.Value.State, deadline) with { Broadcasts = _broadcasts.ToDictionary(one => one.Key, one => one.Value.Values) };
         _state.Begin();
-        Update update = await OnThread(() => _workspace.TrainAsync(task, Site, Data, steps, _state, ct).AsTask().GetAwaiter().GetResult(), ct).ConfigureAwait(false);
+        Update update = await _thread.RunAsync(ended => _workspace.TrainAsync(task, Site, Data, steps, _state, ended).AsTask().GetAwaiter().GetResult(), () => _workspace.Batches, ct).ConfigureAwait(false);
         if (!update.IsFinite) throw NotFinite("The update is");
         _trainEncoder.Encode(update, _state, task.Round, Plan.Random.Stream("rounding", task.Round, Site), draft.Bytes);
         using (UpdateFileReader bytes = draft.Seal())
@@ -95,14 +94,14 @@ internal sealed class RunRoom : IDisposable
     {
         EvaluateTask task = TaskBuilder.EvaluateTaskOf(offer, Plan, _model!.Value.State);
         _state.Begin();
-        Update sums = await OnThread(() => _workspace.Evaluate(task, Site, Data, _state), ct).ConfigureAwait(false);
+        Update sums = await _thread.RunAsync(_ => _workspace.Evaluate(task, Site, Data, _state), () => _workspace.Batches, ct).ConfigureAwait(false);
         if (!sums.IsFinite) throw NotFinite("The result of the evaluation is");
         _evaluateEncoder.Encode(sums, _state, task.Round, Plan.Random.Stream("rounding", task.Round, Site), draft.Bytes);
         draft.Seal().Dispose();
     }
 
     /// <summary>Gives the memory back, when nobody works in it any more.</summary>
-    public void Dispose() => _work.ContinueWith(_ => Free(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    public void Dispose() => _thread.Last.ContinueWith(_ => Free(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
     // A round's model has an object of its own: by that a workspace knows whether it has loaded it.
     private async Task LoadModelAsync(Blob blob, BlobDownloads downloads, CancellationToken ct)
@@ -123,16 +122,6 @@ internal sealed class RunRoom : IDisposable
         {
             if (_model is null) state.Dispose();
         }
-    }
-
-    // On a thread of its own: a pool's would be away for as long as the training takes. Work that cannot be cancelled is left behind.
-    [SuppressMessage("Reliability", "CA2008", Justification = "The scheduler is given.")]
-    private async Task<T> OnThread<T>(Func<T> work, CancellationToken ct)
-    {
-        ct.ThrowIfCancellationRequested();
-        Task<T> running = Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        _work = running;
-        return await running.WaitAsync(ct).ConfigureAwait(false);
     }
 
     private void Free()

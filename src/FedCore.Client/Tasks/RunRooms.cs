@@ -1,4 +1,5 @@
 using System.Text;
+using FedCore.Client.Connection;
 using FedCore.Client.Models;
 using FedCore.Client.Outbox;
 using FedCore.Client.Settings;
@@ -15,7 +16,7 @@ using Microsoft.Extensions.Logging;
 namespace FedCore.Client.Tasks;
 
 /// <summary>The rooms of the runs that a site works for. One that is not asked for in a while is given back.</summary>
-internal sealed class RunRooms(ClientSettings settings, Registry registry, DataFolder folder, BlobDownloads downloads, TimeProvider clock, ILogger log) : IDisposable
+internal sealed class RunRooms(ClientSettings settings, Registry registry, DataFolder folder, BlobDownloads downloads, Session session, TimeProvider clock, ILogger log) : IDisposable
 {
     /// <summary>How long a room is kept for the next task.</summary>
     public static readonly TimeSpan KeepTime = TimeSpan.FromMinutes(10);
@@ -82,7 +83,7 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
         ClientData data = SiteData.Of(plan, pool, site, settings.TestFraction);
         MakeRoom(MemoryEstimate.Of(plan, data));
         log.RunKnown(offer.RunId, plan.Hash, Shown.Of(plan.Definition.Name));
-        return new RunRoom(plan, site, data, _trainer.CreateWorkspace(plan), stateFolder);
+        return new RunRoom(plan, site, data, _trainer.CreateWorkspace(plan), new WorkThread(session, clock), stateFolder);
     }
 
     private RunPlan PlanOf(string text, TaskOffer offer)

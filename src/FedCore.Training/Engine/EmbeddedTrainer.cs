@@ -61,6 +61,8 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
             _evaluation = new Update(plan.EvaluateLayout, new FlatVector(0));
         }
 
+        public long? Batches => _model.Batches;
+
         public ClientTask Task => _task!.Work;
 
         public long ExampleCount { get; private set; }

@@ -23,6 +23,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     private ExampleView _examples = null!;
     private IBatchOrder _order = null!;
     private RandomStream? _random;
+    private long _batches;
 
     /// <param name="plan">The run.</param>
     /// <param name="engine">How each layer is computed.</param>
@@ -47,6 +48,9 @@ internal sealed class LocalModel : ILocalModel, IDisposable
 
     /// <summary>What is not trained: what is averaged and, behind it, what is the client's own.</summary>
     public FlatVector Buffers { get; }
+
+    /// <summary>How many batches were done. Any thread may ask.</summary>
+    public long Batches => Volatile.Read(ref _batches);
 
     /// <summary>How many parameters a client trains: those that are averaged, and its own.</summary>
     public static long LengthOf(ModelSchema schema) => schema.TrainableCount + schema.LocalCount;
@@ -104,6 +108,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
         network.BackwardNorms(count, _random, _squaredNorms, _sums.AsSpan(1));
         _sums[0] += count;
+        CountBatch();
         return _squaredNorms.AsSpan(0, count);
     }
 
@@ -154,6 +159,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
             Load(network, examples.Set, rows);
             network.Forward(rows.Length, training: false, null);
             network.Evaluate(rows.Length, sums[1..]);
+            CountBatch();
         }
 
         sums[0] = examples.Count;
@@ -166,7 +172,10 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         network.Forward(count, training: true, _random);
         network.Backward(count, _random, step, _sums.AsSpan(1));
         _sums[0] += count;
+        CountBatch();
     }
+
+    private void CountBatch() => Volatile.Write(ref _batches, _batches + 1);
 
     // The number of examples in the batch.
     private int LoadNext(Network network)

@@ -11,9 +11,11 @@ namespace FedCore.Client.Tests.Fakes;
 internal sealed class GatedTrainer(Func<TrainTask, CancellationToken, Task>? before = null) : ITrainer
 {
     private readonly EmbeddedTrainer _inner = new();
-    private int _trained, _workspaces, _disposed;
+    private int _trained, _ended, _workspaces, _disposed;
 
     public int Trained => _trained;
+
+    public int Ended => _ended;
 
     public int Workspaces => _workspaces;
 
@@ -27,11 +29,20 @@ internal sealed class GatedTrainer(Func<TrainTask, CancellationToken, Task>? bef
 
     private sealed class Workspace(GatedTrainer owner, ITrainingWorkspace inner) : ITrainingWorkspace
     {
+        public long? Batches => inner.Batches;
+
         public async ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, IClientState state, CancellationToken ct)
         {
             Interlocked.Increment(ref owner._trained);
-            if (owner.Before is { } before) await before(task, ct);
-            return await inner.TrainAsync(task, site, data, steps, state, ct);
+            try
+            {
+                if (owner.Before is { } before) await before(task, ct);
+                return await inner.TrainAsync(task, site, data, steps, state, ct);
+            }
+            finally
+            {
+                Interlocked.Increment(ref owner._ended);
+            }
         }
 
         public Update Evaluate(EvaluateTask task, string site, ClientData data, IClientState state) => inner.Evaluate(task, site, data, state);

@@ -143,7 +143,7 @@ public sealed class KeptRunsTests : IDisposable
         var clock = new HandClock();
         using DataFolder folder = DataFolder.Open(_folder.Path, disk);
         var outbox = new UpdateOutbox(folder, clock, log);
-        using var rooms = new RunRooms(new Client.Settings.ClientSettings { Aggregator = "http://127.0.0.1:1", Data = new SmallData() }, Runs.Names, folder, null!, clock, log);
+        using var rooms = new RunRooms(new Client.Settings.ClientSettings { Aggregator = "http://127.0.0.1:1", Data = new SmallData() }, Runs.Names, folder, null!, null!, clock, log);
         var kept = new KeptRuns(outbox, rooms, clock, log);
         foreach (string stuck in (string[])["move", "delete"])
         {

@@ -279,6 +279,28 @@ public sealed class TaskTests : IDisposable
         Assert.Equal((2, 1), (trainer.Workspaces, trainer.Disposed));
     }
 
+    [Fact]
+    public async Task A_trainer_that_hangs_costs_its_task_and_not_the_client()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using SmallRun hung = new(aggregator, name: "hung"), other = new(aggregator, name: "other");
+        var clock = new HandClock();
+        var hang = new TaskCompletionSource();
+        var trainer = new GatedTrainer((task, _) => task.Round == 1 ? hang.Task : Task.CompletedTask);
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path, trainer), clock: clock);
+        TaskOffer first = hung.Train(1);
+        await clock.MoveUntilAsync(aggregator.WaitForCallsAsync("DeclineTask", 1));
+
+        // Other runs go on; the same one cannot until its trainer is back.
+        await clock.MoveUntilAsync(aggregator.AcceptedAsync(other.Train(2).TaskId));
+        TaskOffer second = hung.Train(2);
+        await clock.MoveUntilAsync(aggregator.WaitForCallsAsync("DeclineTask", 2));
+        Assert.Equal([(first.TaskId, "client.hangs"), (second.TaskId, "client.hangs")], aggregator.Messages<DeclineRequest>().Select(declined => (declined.TaskId, declined.Reason)));
+        hang.SetResult();
+        await aggregator.WaitAsync(() => trainer.Ended == trainer.Trained);
+        await clock.MoveUntilAsync(aggregator.AcceptedAsync(hung.Train(3).TaskId));
+    }
+
     private sealed class WrongLabels : Training.Data.IDataSource
     {
         public ValueTask<Training.Data.DataPool> LoadAsync(Training.Data.DataRequest request, CancellationToken ct) => ValueTask.FromResult(

@@ -77,6 +77,21 @@ public class WorkspaceTests
             workspace.Evaluate(new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout), "site", data, new InMemoryClientState()).Scalar("loss");
     }
 
+    [Fact]
+    public async Task Batches_are_counted_in_training_and_in_evaluation()
+    {
+        RunPlan plan = Plans.Of(Plans.Softmax(50, 90));
+        ClientData data = RandomClient.ExamplesFor(plan);
+        using ModelState model = ModelState.Initialize(plan.Model, Draw.Stream("model"));
+        using ITrainingWorkspace workspace = new EmbeddedTrainer().CreateWorkspace(plan);
+        Assert.Equal(0, workspace.Batches);
+        var work = new ClientTask { Round = 1, Work = new LocalWork(0, 4), BatchSize = 3, LearningRate = 0.1, Weighting = new ClientWeighting(Uniform: true, 0) };
+        await workspace.TrainAsync(new TrainTask(work, 1, 0, 1, model, plan.TrainLayout, null), "site", data, 4, RandomClient.State, TestContext.Current.CancellationToken);
+        Assert.Equal(4, workspace.Batches);
+        workspace.Evaluate(new EvaluateTask([DataSplit.Test], 1, 0, 1, model, plan.EvaluateLayout), "site", data, new InMemoryClientState());
+        Assert.Equal(4 + (data.Test.Count + EmbeddedTrainer.EvaluationBatch - 1) / EmbeddedTrainer.EvaluationBatch, workspace.Batches);
+    }
+
     private static float[] ReadAll(Update update)
     {
         var values = new List<float>();
