@@ -57,8 +57,8 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
         if (sites.FindByToken(hash) is not { } site) return Unknown("The token is not known, or was replaced. Ask the coordinator for the site's token.");
         if (!access.ForSites) return Denied("This call is for coordinators; the token is a site's.");
         if (context.Request.Headers[ProtocolVersion.ClientField] is not [{ } client] || ClientPattern().Match(client) is not { Success: true } match)
-            return (StatusCode.InvalidArgument, $"{ProtocolVersion.ClientField} must be 32 hexadecimal digits, a dot and the number of the client's start.", new Fault { Code = "request.invalid", Field = ProtocolVersion.ClientField });
-        if (site.Admit(match.Groups[1].Value, long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture)) is { } reason)
+            return (StatusCode.InvalidArgument, $"{ProtocolVersion.ClientField} must be 32 hexadecimal digits, the number of the client's start, and 16 hexadecimal digits of the process, with dots between them.", new Fault { Code = "request.invalid", Field = ProtocolVersion.ClientField });
+        if (site.Admit(match.Groups[1].Value, long.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture), match.Groups[3].Value) is { } reason)
         {
             Log.SiteRefused(logger, site.Name, context.Connection.RemoteIpAddress?.ToString() ?? "", reason);
             return (StatusCode.AlreadyExists, reason, new Fault { Code = "client.duplicate" });
@@ -81,6 +81,6 @@ internal sealed partial class Authentication(SiteDirectory sites, string coordin
         response.Headers[RpcDetails.Trailer] = Convert.ToBase64String(RpcDetails.Of(status, message, fault)).TrimEnd('=');
     }
 
-    [GeneratedRegex(@"^([0-9a-f]{32})\.([0-9]{1,18})\z")]
+    [GeneratedRegex(@"^([0-9a-f]{32})\.([0-9]{1,18})\.([0-9a-f]{16})\z")]
     private static partial Regex ClientPattern();
 }

@@ -11,7 +11,7 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
     private readonly Lock _lock = new();
     private readonly List<RemoteTask> _tasks = [];
     private readonly long _known = clock.GetTimestamp();
-    private string? _client;
+    private string? _client, _process;
     private long _start;
     private long? _lastHeard;
     private Poll? _poll;
@@ -66,8 +66,9 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
     /// <summary>Lets a client speak for the site, unless another one does.</summary>
     /// <param name="client">The client's own number.</param>
     /// <param name="start">How often it was started.</param>
+    /// <param name="process">What this start has to itself.</param>
     /// <returns>Why it may not; null where it may.</returns>
-    public string? Admit(string client, long start)
+    public string? Admit(string client, long start, string process)
     {
         bool came;
         Poll? old = null;
@@ -76,9 +77,11 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
             if (_client is not null && _client != client && IsAlive)
                 return $"Another client speaks for the site '{name}'. Stop one of the two, or wait {liveness.TotalSeconds:0} s after the other one has stopped.";
             if (_client == client && start < _start) return $"The client of the site '{name}' was started anew; this is an older one, or a copy of its data folder.";
-            if (_client != client || start != _start) (old, _poll) = (_poll, null);
+            if (_client == client && start == _start && _process != process && IsAlive)
+                return $"Another client with a copy of the same data folder speaks for the site '{name}'. Stop one of the two, and let it begin with an empty folder.";
+            if (_client != client || _process != process) (old, _poll) = (_poll, null);
             came = !IsAlive;
-            (_client, _start, _lastHeard, LastSeen) = (client, start, clock.GetTimestamp(), clock.GetUtcNow());
+            (_client, _start, _process, _lastHeard, LastSeen) = (client, start, process, clock.GetTimestamp(), clock.GetUtcNow());
         }
 
         old?.End(null);
@@ -174,10 +177,9 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
             if (!ReferenceEquals(_poll, poll)) return;
             ForgetPoll();
 
-            // Who hangs up while it has nothing to do is gone.
+            // Who hangs up while it has nothing to do is gone; that it was there an older copy of it still has to know.
             if (_tasks.Count > 0) return;
             _lastHeard = null;
-            _client = null;
         }
 
         changed();

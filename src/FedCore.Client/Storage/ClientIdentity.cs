@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace FedCore.Client.Storage;
 
@@ -8,10 +9,15 @@ namespace FedCore.Client.Storage;
 /// <param name="Start">The number of this start, from 1.</param>
 internal sealed record ClientIdentity(string Id, long Start)
 {
-    private const int IdBytes = 16;
+    private const int IdBytes = 16, ProcessBytes = 8;
+
+    /// <summary>16 hexadecimal digits that this start has to itself: those of a copied data folder have the same number.</summary>
+    [JsonIgnore]
+    public string Process { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(ProcessBytes));
 
     /// <summary>How it goes over the wire.</summary>
-    public string OnWire => FormattableString.Invariant($"{Id}.{Start}");
+    [JsonIgnore]
+    public string OnWire => FormattableString.Invariant($"{Id}.{Start}.{Process}");
 
     /// <summary>Reads the identity of the last start, or draws one, and keeps that of this one before anybody hears of it.</summary>
     /// <param name="path">The file.</param>

@@ -7,7 +7,7 @@ namespace FedCore.Aggregator.Tests.Services;
 /// <summary>Who is let in. What holds for every call is asked of every method that the descriptors have, so that a new one is not forgotten.</summary>
 public class AuthenticationTests
 {
-    private const string Client = "00112233445566778899aabbccddeeff.1";
+    private const string Client = "00112233445566778899aabbccddeeff.1.0011223344556677";
 
     [Fact]
     public async Task No_call_is_let_in_without_a_token_that_is_known()
@@ -109,8 +109,10 @@ public class AuthenticationTests
     [InlineData("00112233445566778899aabbccddeeff")]
     [InlineData("00112233445566778899aabbccddeeff.")]
     [InlineData("00112233445566778899aabbccddeeff.-1")]
-    [InlineData("00112233445566778899AABBCCDDEEFF.1")]
-    [InlineData("00112233445566778899aabbccddeeff.1234567890123456789")]
+    [InlineData("00112233445566778899aabbccddeeff.1")]
+    [InlineData("00112233445566778899aabbccddeeff.1.0011223344556677ff")]
+    [InlineData("00112233445566778899AABBCCDDEEFF.1.0011223344556677")]
+    [InlineData("00112233445566778899aabbccddeeff.1234567890123456789.0011223344556677")]
     public async Task A_site_must_say_which_of_its_clients_speaks(string? client)
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();

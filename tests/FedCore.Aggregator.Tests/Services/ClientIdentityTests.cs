@@ -72,6 +72,29 @@ public class ClientIdentityTests
         await Refusal.ThrowsAsync(StatusCode.AlreadyExists, "client.duplicate", original.JoinAsync);
     }
 
+    [Fact]
+    public async Task Of_two_copies_of_a_data_folder_that_start_alike_the_second_is_refused()
+    {
+        await using TestAggregator aggregator = await StartAsync();
+        TestSite original = await aggregator.AddSiteAsync("north"), copy = original.Copied();
+        await original.JoinAsync();
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(copy.JoinAsync);
+        Assert.Equal(StatusCode.AlreadyExists, refused.StatusCode);
+        Assert.Contains("a copy of the same data folder", refused.Status.Detail, StringComparison.Ordinal);
+        Assert.Equal("north", (await original.JoinAsync()).Site);
+    }
+
+    [Fact]
+    public async Task An_older_copy_is_refused_also_when_the_newer_client_has_hung_up()
+    {
+        await using TestAggregator aggregator = await StartAsync();
+        TestSite old = await aggregator.AddSiteAsync("north"), newer = old.Restarted();
+        using (newer.Poll()) await aggregator.PollIsOpenAsync("north");
+        await TestAggregator.UntilAsync(async () => !(await aggregator.SiteAsync("north")).IsConnected);
+        await Refusal.ThrowsAsync(StatusCode.AlreadyExists, "client.duplicate", old.JoinAsync);
+        Assert.Equal("north", (await newer.JoinAsync()).Site);
+    }
+
     [Theory]
     [InlineData(101, 0, 0, "software")]
     [InlineData(1, -1, 0, "cores")]

@@ -40,7 +40,7 @@ public class FuzzTests
         {
             // What would wait is not waited for.
             string? timeout = request.Method.Name is "NextTask" or "WatchRun" ? "20m" : null;
-            RawAnswer answer = await raw.SendAsync(RawCalls.PathOf(request.Method), request.Body, request.Caller, $"{north.Client}.{north.Start}", timeout: timeout);
+            RawAnswer answer = await raw.SendAsync(RawCalls.PathOf(request.Method), request.Body, request.Caller, north.OnWire, timeout: timeout);
             Interlocked.Increment(ref statuses[(int)answer.Status]);
         });
 

@@ -123,5 +123,5 @@ public class SlowPeerTests
     }
 
     private static Task<RawAnswer> SendAsync(RawCalls raw, string path, HttpContent body, TestSite site, CancellationToken ct) =>
-        raw.SendAsync(path, body, "Bearer " + site.Token, $"{site.Client}.{site.Start}", ProtocolVersion.Current, null, ct);
+        raw.SendAsync(path, body, "Bearer " + site.Token, site.OnWire, ProtocolVersion.Current, null, ct);
 }

@@ -20,6 +20,9 @@ internal sealed class TestSite(TestAggregator aggregator, string name, string to
     /// <summary>How often it was started.</summary>
     public long Start { get; init; } = 1;
 
+    /// <summary>What this start of it has to itself.</summary>
+    public string Process { get; init; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+
     /// <summary>Where its calls go; null for where all others do.</summary>
     public CallInvoker? Line { get; init; }
 
@@ -31,13 +34,19 @@ internal sealed class TestSite(TestAggregator aggregator, string name, string to
     public TestSite Other() => new(aggregator, name, token);
 
     /// <summary>The client over another line.</summary>
-    public TestSite Over(CallInvoker line) => new(aggregator, name, token) { Client = Client, Start = Start, Line = line };
+    public TestSite Over(CallInvoker line) => new(aggregator, name, token) { Client = Client, Start = Start, Process = Process, Line = line };
 
     /// <summary>The client after it was started once more.</summary>
     public TestSite Restarted() => new(aggregator, name, token) { Client = Client, Start = Start + 1 };
 
+    /// <summary>A client with a copy of its data folder, started as often.</summary>
+    public TestSite Copied() => new(aggregator, name, token) { Client = Client, Start = Start };
+
+    /// <summary>How it says which client it is.</summary>
+    public string OnWire => $"{Client}.{Start}.{Process}";
+
     /// <summary>What goes with its calls.</summary>
-    public CallOptions Options() => TestAggregator.Options(token, $"{Client}.{Start}");
+    public CallOptions Options() => TestAggregator.Options(token, OnWire);
 
     public async Task<JoinReply> JoinAsync() => await Edge.JoinAsync(new JoinRequest { Software = "test/1", Cores = 2 }, Options());
 

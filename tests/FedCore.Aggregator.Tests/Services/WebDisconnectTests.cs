@@ -68,7 +68,7 @@ public sealed class WebDisconnectTests : IDisposable
         await using Stream stream = aggregator.WebAddress.Scheme == "https" ? new SslStream(client.GetStream(), false, (_, certificate, _, _) => certificate?.Subject == "CN=localhost") : client.GetStream();
         if (stream is SslStream tls) await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost" }, TestContext.Current.CancellationToken);
         string head = $"POST /fedcore.v1.Edge/Join HTTP/1.1\r\nhost: north\r\ncontent-type: application/grpc-web+proto\r\nexpect: 100-continue\r\n{fields}"
-            + $"authorization: Bearer {site.Token}\r\n{ProtocolVersion.ClientField}: {site.Client}.1\r\n{ProtocolVersion.Field}: {ProtocolVersion.Current}\r\n\r\n";
+            + $"authorization: Bearer {site.Token}\r\n{ProtocolVersion.ClientField}: {site.OnWire}\r\n{ProtocolVersion.Field}: {ProtocolVersion.Current}\r\n\r\n";
         await stream.WriteAsync(Encoding.ASCII.GetBytes(head), TestContext.Current.CancellationToken);
         Assert.Equal("HTTP/1.1 100 Continue", await LineAsync(stream));
         Assert.Equal("", await LineAsync(stream));

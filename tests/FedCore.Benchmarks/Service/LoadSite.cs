@@ -20,7 +20,7 @@ internal sealed class LoadSite(SiteLoad load, string token, int number, IReadOnl
     {
         { "authorization", "Bearer " + token },
         { ProtocolVersion.Field, ProtocolVersion.Current },
-        { ProtocolVersion.ClientField, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)) + ".1" },
+        { ProtocolVersion.ClientField, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)) + ".1.0011223344556677" },
     });
 
     public async Task RunAsync(SemaphoreSlim connecting)

@@ -101,7 +101,7 @@ public sealed class UploadTests : IDisposable
         using var run = new SmallRun(aggregator);
 
         // A call that the first client has given up may still arrive.
-        aggregator.OnCall = (method, context) => method == "SendPart" && context.RequestHeaders.GetValue("fedcore-client")!.EndsWith(".1", StringComparison.Ordinal)
+        aggregator.OnCall = (method, context) => method == "SendPart" && context.RequestHeaders.GetValue("fedcore-client")!.Contains(".1.", StringComparison.Ordinal)
             ? throw new RpcException(new Status(StatusCode.Unavailable, "not now")) : Task.CompletedTask;
         var clock = new HandClock();
         var trainer = new GatedTrainer();
@@ -126,7 +126,7 @@ public sealed class UploadTests : IDisposable
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         using var run = new SmallRun(aggregator);
-        aggregator.OnCall = (method, context) => method == "SendPart" && context.RequestHeaders.GetValue("fedcore-client")!.EndsWith(".1", StringComparison.Ordinal)
+        aggregator.OnCall = (method, context) => method == "SendPart" && context.RequestHeaders.GetValue("fedcore-client")!.Contains(".1.", StringComparison.Ordinal)
             ? throw new RpcException(new Status(StatusCode.Unavailable, "not now")) : Task.CompletedTask;
         var clock = new HandClock();
         TaskOffer task = run.Train(1);

@@ -78,8 +78,9 @@ public sealed class TaskTests : IDisposable
             seen.Add(aggregator.LastHeaders.GetValue("fedcore-client")!);
         }
 
-        Assert.Matches("^[0-9a-f]{32}[.]1$", seen[0]);
-        Assert.Equal(seen[0][..33] + "2", seen[1]);
+        Assert.Matches("^[0-9a-f]{32}[.]1[.][0-9a-f]{16}$", seen[0]);
+        Assert.StartsWith(seen[0][..33] + "2.", seen[1], StringComparison.Ordinal);
+        Assert.NotEqual(seen[0][^16..], seen[1][^16..]);
     }
 
     [Fact]
