@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using FedCore.Tests;
 
@@ -27,6 +28,23 @@ public sealed class DemoTests : IDisposable
     }
 
     [Fact]
+    public async Task The_processes_of_a_demo_that_was_killed_end_too()
+    {
+        using Child demo = Child.Fedcore(_folder.Path, null, "demo", "--set", "rounds.count=10000");
+        await demo.WaitForAsync("of 4 clients");
+        int[] processes = ChildrenOf(demo.Id);
+        Assert.Equal(5, processes.Length);
+        using (Process itself = Process.GetProcessById(demo.Id)) itself.Kill();
+        await demo.EndAsync();
+        var patience = Stopwatch.StartNew();
+        while (processes.Any(IsRunning))
+        {
+            Assert.True(patience.Elapsed < TimeSpan.FromMinutes(1), "Processes of the demo go on without it.");
+            await Task.Delay(100, TestContext.Current.CancellationToken);
+        }
+    }
+
+    [Fact]
     public async Task A_folder_that_is_not_a_demos_is_left_as_it_is()
     {
         Directory.CreateDirectory(_folder["own"]);
@@ -35,5 +53,21 @@ public sealed class DemoTests : IDisposable
         Assert.Equal(3, await demo.EndAsync());
         Assert.Contains("Choose an empty folder", demo.Errors, StringComparison.Ordinal);
         Assert.Equal("kept", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));
+    }
+
+    private static int[] ChildrenOf(int process) =>
+        [.. Directory.EnumerateDirectories($"/proc/{process}/task").SelectMany(thread => File.ReadAllText(thread + "/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)).Select(int.Parse)];
+
+    // One that has ended may still be listed until somebody has asked for its exit code.
+    private static bool IsRunning(int process)
+    {
+        try
+        {
+            return !File.ReadAllText($"/proc/{process}/stat").Contains(") Z ", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
     }
 }

@@ -174,8 +174,15 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         return digest;
     }
 
-    private IReadOnlyList<Site> SitesOf(IEnumerable<string> names) => [.. names.Select(name => parts.Sites.Find(name)
-        ?? throw FedCoreException.Configuration("run.sites", $"There is no site '{Shown.Of(name)}'. Add it first, with: fedcore site add {Shown.Of(name)}."))];
+    private IReadOnlyList<Site> SitesOf(IEnumerable<string> names) => [.. names.Select(SiteOf)];
+
+    private Site SiteOf(string name)
+    {
+        Site site = parts.Sites.Find(name) ?? throw FedCoreException.Configuration("run.sites", $"There is no site '{Shown.Of(name)}'. Add it first, with: fedcore site add {Shown.Of(name)}.");
+        return site.TokenHash is not null
+            ? site
+            : throw FedCoreException.Configuration("run.sites", $"The site '{name}' can no longer join: its token was revoked. Leave it out, or give it a new one, with: fedcore site token {name}.");
+    }
 
     private ValueTask RecordAsync(RunFact fact, CancellationToken ct) =>
         parts.Log.AppendSoundAsync(RunFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, RunFact.Json), ct);

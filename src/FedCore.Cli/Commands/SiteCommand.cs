@@ -20,36 +20,39 @@ internal static class SiteCommand
         AdminConnection.Options adding = AdminConnection.Options.New();
         var name = new Argument<string>("NAME") { Description = "The site's name. Random streams are keyed by it: the same name gives the same bits as in a simulation." };
         var file = new Option<string?>("--out") { Description = "Write the token to this file, which must not be there yet, and which only you can read.", HelpName = "FILE" };
-        var add = new ExampleCommand("add", "Adds a site, and prints its join token, which is shown this once.", "fedcore site add cleveland --out cleveland.token") { name, file };
+        var add = new ExampleCommand("add", "Adds a site. Its join token is shown this once, or written to a file.", "fedcore site add cleveland --out cleveland.token") { name, file };
         adding.AddTo(add);
         add.SetAction(async (parsed, ct) =>
         {
-            string site = parsed.GetValue(name)!;
             using AdminConnection connection = adding.Connect(parsed);
-            if (parsed.GetValue(file) is { } path)
-            {
-                await WriteTokenAsync(path, () => AddAsync(connection, site, ct));
-                await output.WriteLineAsync(parsed.GetValue(adding.Json) ? JsonSerializer.Serialize(new { site, file = path }) : $"{path}: the join token of {site}, for that site and nobody else.");
-            }
-            else
-            {
-                string token = await AddAsync(connection, site, ct);
-                await output.WriteLineAsync(parsed.GetValue(adding.Json) ? JsonSerializer.Serialize(new { site, token }) : token);
-            }
-
+            string site = parsed.GetValue(name)!;
+            await GiveTokenAsync(() => AddAsync(connection, site, ct), site, parsed.GetValue(file), parsed.GetValue(adding.Json), output);
             return 0;
         });
 
         AdminConnection.Options replacing = AdminConnection.Options.New();
         var revoke = new Option<bool>("--revoke") { Description = "No new token: the site can no longer join." };
-        var token = new ExampleCommand("token", "Gives a site a new join token; the old one is no longer good.", "fedcore site token cleveland --revoke") { name, revoke };
+        var token = new ExampleCommand("token", "Gives a site a new join token, shown this once or written to a file; the old one is no longer good.", "fedcore site token cleveland --out cleveland.token")
+        {
+            name, file, revoke,
+        };
         replacing.AddTo(token);
+        token.Validators.Add(parsed =>
+        {
+            if (parsed.GetValue(revoke) && parsed.GetValue(file) is not null) parsed.AddError("--revoke gives no new token, so that there is none for --out. Give one of the two.");
+        });
         token.SetAction(async (parsed, ct) =>
         {
             using AdminConnection connection = replacing.Connect(parsed);
-            var request = new ReplaceTokenRequest { Name = parsed.GetValue(name), Revoke = parsed.GetValue(revoke) };
-            ReplaceTokenReply reply = await connection.CallAsync(c => c.Admin.ReplaceTokenAsync(request, cancellationToken: ct).ResponseAsync, ct);
-            await output.WriteLineAsync(parsed.GetValue(replacing.Json) ? JsonSerializer.Serialize(new { site = request.Name, token = reply.Token }) : request.Revoke ? $"{request.Name} can no longer join." : reply.Token);
+            (string site, bool isJson) = (parsed.GetValue(name)!, parsed.GetValue(replacing.Json));
+            if (!parsed.GetValue(revoke))
+            {
+                await GiveTokenAsync(() => ReplaceAsync(connection, site, revoke: false, ct), site, parsed.GetValue(file), isJson, output);
+                return 0;
+            }
+
+            await ReplaceAsync(connection, site, revoke: true, ct);
+            await output.WriteLineAsync(isJson ? JsonSerializer.Serialize(new { site, revoked = true }) : $"{site} can no longer join.");
             return 0;
         });
         return new Command("site", "The sites of an aggregator.") { list, add, token };
@@ -57,6 +60,22 @@ internal static class SiteCommand
 
     private static async Task<string> AddAsync(AdminConnection connection, string site, CancellationToken ct) =>
         (await connection.CallAsync(c => c.Admin.AddSiteAsync(new AddSiteRequest { Name = site }, cancellationToken: ct).ResponseAsync, ct)).Token;
+
+    private static async Task<string> ReplaceAsync(AdminConnection connection, string site, bool revoke, CancellationToken ct) =>
+        (await connection.CallAsync(c => c.Admin.ReplaceTokenAsync(new ReplaceTokenRequest { Name = site, Revoke = revoke }, cancellationToken: ct).ResponseAsync, ct)).Token;
+
+    private static async Task GiveTokenAsync(Func<Task<string>> token, string site, string? path, bool isJson, TextWriter output)
+    {
+        if (path is null)
+        {
+            string shown = await token();
+            await output.WriteLineAsync(isJson ? JsonSerializer.Serialize(new { site, token = shown }) : shown);
+            return;
+        }
+
+        await WriteTokenAsync(path, token);
+        await output.WriteLineAsync(isJson ? JsonSerializer.Serialize(new { site, file = path }) : $"{path}: the join token of {site}, for that site and nobody else.");
+    }
 
     // The token is shown once: before there is one it is sure that the file can be written, and that it is no other site's.
     private static async Task WriteTokenAsync(string path, Func<Task<string>> token)

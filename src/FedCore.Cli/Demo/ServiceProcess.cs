@@ -31,7 +31,14 @@ internal sealed class ServiceProcess : IAsyncDisposable
     {
         string program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "fedcore.exe" : "fedcore");
         (string file, string[] all) = File.Exists(program) ? (program, arguments) : ("dotnet", [Path.Combine(AppContext.BaseDirectory, "fedcore.dll"), .. arguments]);
-        var start = new ProcessStartInfo(file, all) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(file, all)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            Environment = { [ParentProcess.Variable] = "1" },
+        };
         return new ServiceProcess(Process.Start(start)!, log, marker);
     }
 

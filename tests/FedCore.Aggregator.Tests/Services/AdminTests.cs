@@ -71,7 +71,8 @@ public class AdminTests
         await aggregator.AddSiteAsync("gone");
         await aggregator.Admin.ReplaceTokenAsync(new ReplaceTokenRequest { Name = "gone", Revoke = true }, aggregator.AsCoordinator());
         await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "run.sites", () => aggregator.CreateRunAsync("run", Small));
-        await aggregator.AddSiteAsync("north");
+        TestSite north = await aggregator.AddSiteAsync("north");
+        await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "run.sites", () => aggregator.CreateRunAsync("run", Small, north, new TestSite(aggregator, "gone", "")));
         Assert.Equal(["north"], (await aggregator.CreateRunAsync("run", Small)).Sites);
     }
 

@@ -30,6 +30,22 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public async Task A_new_token_goes_into_a_file_too_and_none_where_none_is_given()
+    {
+        await using AggregatorServer server = await StartAsync();
+        string first = (await AskAsync(server, "site", "add", "cleveland")).Output.Trim(), file = _folder["join.token"];
+        Assert.Equal(0, (await AskAsync(server, "site", "token", "cleveland", "--out", file)).Code);
+        string second = (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).Trim();
+        Assert.Equal(first.Length, second.Length);
+        Assert.NotEqual(first, second);
+        Fedcore.Outcome both = await AskAsync(server, "site", "token", "cleveland", "--revoke", "--out", _folder["none.token"]);
+        Assert.Equal(2, both.Code);
+        Assert.Contains("Give one of the two", both.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder["none.token"]));
+        Assert.Contains("can no longer join", (await AskAsync(server, "site", "token", "cleveland", "--revoke")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_site_that_is_not_added_leaves_no_file()
     {
         await using AggregatorServer server = await StartAsync();
