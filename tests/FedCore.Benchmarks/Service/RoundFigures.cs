@@ -18,7 +18,7 @@ internal static class RoundFigures
     // What is idle has served a run of small updates: its code is compiled, and none of the memory is there that large ones take.
     public static async Task LargeAsync(Figures figures)
     {
-        const int sites = 20, warmUp = 40, rounds = 30;
+        const int sites = 20, warmUp = 100, rounds = 30;
         Measured measured = await MeasureAsync(sites, [ServiceRun.Small(200)], ServiceRun.Large(warmUp + rounds + 1), warmUp);
         object detail = measured.Detail(sites, rounds);
         figures.Report(ServiceSuite.Name, "clients_per_s_4mb", measured.PerSecond, "/s", detail);
@@ -70,7 +70,7 @@ internal static class RoundFigures
         await aggregator.CompletedAsync(run);
         await ended.CancelAsync();
         double updates = siteCount * (run.Rounds - warmUp - 1);
-        return new Measured(updates / seconds, cpu / updates, sitesCpu / updates, syncs / updates, startMb, idleMb, await peak);
+        return new Measured(updates / seconds, cpu / updates, sitesCpu / updates, syncs / updates, startMb, idleMb, await peak, MachineRates.Sha256(), MachineRates.Copy());
     }
 
     private static async Task<double> PeakAsync(ChildProcess process, CancellationToken ct)
@@ -86,8 +86,9 @@ internal static class RoundFigures
         return peak;
     }
 
-    /// <summary>Per update: the aggregator's processor time, that of the sites' processes, and the aggregator's syncs. Its memory when it had started, before the run, and at most.</summary>
-    private sealed record Measured(double PerSecond, double CpuMs, double SitesCpuMs, double Syncs, double StartMb, double IdleMb, double PeakMb)
+    /// <summary>Per update: the aggregator's processor time, that of the sites' processes, and the aggregator's syncs. Its memory when it had started, before the run, and at most. And what the machine did just then.</summary>
+    private sealed record Measured(
+        double PerSecond, double CpuMs, double SitesCpuMs, double Syncs, double StartMb, double IdleMb, double PeakMb, double Sha256GbPerSecond, double CopyGbPerSecond)
     {
         public object Detail(int sites, int rounds) => new
         {
@@ -100,6 +101,8 @@ internal static class RoundFigures
             startMb = Math.Round(StartMb, 1),
             idleMb = Math.Round(IdleMb, 1),
             peakMb = Math.Round(PeakMb, 1),
+            sha256GbPerSecond = Math.Round(Sha256GbPerSecond, 2),
+            copyGbPerSecond = Math.Round(CopyGbPerSecond, 1),
         };
     }
 }

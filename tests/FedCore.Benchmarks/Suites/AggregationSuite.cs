@@ -33,23 +33,7 @@ internal static class AggregationSuite
             rates.Add(layout.ByteLength * (double)count / seconds / 1e9);
         }
 
-        figures.Report("aggregation", figure, Figures.Median(rates.Skip(3)), "GB/s", new { copyGbPerSecond = Math.Round(CopyRate(), 1) });
+        figures.Report("aggregation", figure, Figures.Median(rates.Skip(3)), "GB/s", new { copyGbPerSecond = Math.Round(MachineRates.Copy(), 1) });
         foreach (MemoryUpdate update in updates) update.Dispose();
-    }
-
-    // The machine's limit for comparison: reading 200 MB, by copying it block by block into the cache.
-    private static double CopyRate()
-    {
-        using var source = new FlatVector(50_000_000);
-        float[] block = new float[VectorBlocks.BlockLength];
-        double best = 0;
-        for (int repetition = 0; repetition < 5; repetition++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            for (long offset = 0; offset + block.Length <= source.Length; offset += block.Length) source.Slice(offset, block.Length).CopyTo(block);
-            best = Math.Max(best, source.Length * sizeof(float) / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9);
-        }
-
-        return best;
     }
 }
