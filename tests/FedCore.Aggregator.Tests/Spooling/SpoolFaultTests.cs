@@ -42,6 +42,7 @@ public class SpoolFaultTests
         disk.OnSyncFolder = TestDisk.Fail;
         Assert.Equal("spool.sync", await CodeAsync(AppendAsync(spool, "lost", 100)));
         disk.OnSyncFolder = null;
+        await spool.DeletedAsync();
         Assert.Empty(folder.Segments());
         await AppendAsync(spool, "a", 100);
         Assert.Single(folder.Segments());
@@ -133,6 +134,7 @@ public class SpoolFaultTests
         using var folder = new SpoolFolder();
         using Spool spool = folder.Open();
         (await AppendAsync(spool, "a", 10)).Release();
+        await spool.DeletedAsync();
         Directory.Delete(folder.RunPath(), recursive: true);
         spool.Sweep();
         Assert.Equal("spool.write", await CodeAsync(AppendAsync(spool, "b", 10)));
