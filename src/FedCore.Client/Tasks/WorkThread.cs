@@ -63,6 +63,6 @@ internal sealed class WorkThread(Session session, TimeProvider clock)
     private FedCoreException GivenUp(TimeSpan silence)
     {
         _hangs = true;
-        return FedCoreException.RunFailed(Hangs, $"The trainer has not ended a batch for {silence.TotalSeconds:0} s, many times as long as any before it: it hangs. Look at what it waits for.");
+        return FedCoreException.RunFailed(Hangs, $"The trainer has not ended a batch for {silence.TotalSeconds:0} s: it hangs. Look at what it waits for.");
     }
 }
