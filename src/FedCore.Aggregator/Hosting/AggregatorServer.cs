@@ -12,6 +12,7 @@ using FedCore.Hosting.Storage;
 using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
 using FedCore.Numerics;
+using FedCore.Protocol.Connections;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -91,8 +92,9 @@ public sealed class AggregatorServer : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
         builder.Services.AddLogging().AddSingleton(loggers).AddSingleton<IHostLifetime, NoSignals>();
-        builder.WebHost.UseKestrelCore().UseSockets(endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(endpoints.Configure);
-        builder.Services.AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(Own(new BlockPool(seams.Clock)));
+        var either = new ProtocolSwitch(seams.Clock);
+        builder.WebHost.UseKestrelCore().UseSockets(endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => endpoints.Configure(kestrel, either));
+        builder.Services.AddSingleton<IConnectionListenerFactory>(either).AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(Own(new BlockPool(seams.Clock)));
 
         ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         string folder = settings.PathOf(settings.DataFolder);
@@ -135,7 +137,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app.MapGrpcService<AdminService>().WithMetadata(Access.Coordinators);
         _app.MapOperator(runs.Settled, folder, new JournalHealth(journal.ProbeAsync, seams.Clock, logger), export.Meters, coordinatorHash);
         await _app.StartAsync(ct).ConfigureAwait(false);
-        Addresses = [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
+        Addresses = [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Where(address => !ProtocolSwitch.IsInner(address))];
         foreach (string address in endpoints.Insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);
         _stop = new CancellationTokenSource();

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using FedCore.Aggregator.Settings;
+using FedCore.Protocol.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -22,23 +23,23 @@ internal sealed class Endpoints : IDisposable
     public Endpoints(AggregatorSettings settings)
     {
         _graceSeconds = Math.Max(settings.LivenessSeconds, ShortestGraceSeconds);
-        for (int i = 0; i < settings.Listen.Count; i++) Add(settings, $"listen[{i}]", settings.Listen[i], HttpProtocols.Http2);
-        if (settings.ListenWeb is { } web) Add(settings, "listenWeb", web, HttpProtocols.Http1);
+        for (int i = 0; i < settings.Listen.Count; i++) Add(settings, $"listen[{i}]", settings.Listen[i]);
         _certificate = settings.Certificate is { } given ? ServerCertificate.Load(given, settings.PathOf) : null;
     }
 
     /// <summary>The addresses that other machines reach without TLS.</summary>
     public IReadOnlyList<string> Insecure => _insecure;
 
-    /// <summary>Lets Kestrel listen.</summary>
-    public void Configure(KestrelServerOptions kestrel)
+    /// <summary>Lets Kestrel listen. All ports serve HTTP/1.1 and HTTP/2.</summary>
+    public void Configure(KestrelServerOptions kestrel, ProtocolSwitch either)
     {
+        if (_all.Exists(endpoint => !endpoint.IsTls)) either.AddInner(kestrel);
         foreach (Endpoint endpoint in _all)
         {
             kestrel.Listen(endpoint.Place, options =>
             {
-                options.Protocols = endpoint.Protocols;
                 if (endpoint.IsTls) options.UseHttps(https => (https.ServerCertificate, https.ServerCertificateChain) = (_certificate!.Leaf, _certificate.Chain));
+                else either.Serve(options);
             });
         }
 
@@ -59,7 +60,7 @@ internal sealed class Endpoints : IDisposable
 
     public void Dispose() => _certificate?.Dispose();
 
-    private void Add(AggregatorSettings settings, string key, string address, HttpProtocols plain)
+    private void Add(AggregatorSettings settings, string key, string address)
     {
         if (!Uri.TryCreate(address, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https") || uri.PathAndQuery != "/")
             throw Fault("aggregator.listen", $"aggregator.{key} is '{Shown.Of(address)}'. Give an address such as https://0.0.0.0:8443 or http://127.0.0.1:8470.");
@@ -78,7 +79,7 @@ internal sealed class Endpoints : IDisposable
             _insecure.Add(address);
         }
 
-        _all.Add(new Endpoint($"aggregator.{key} is {address}", new IPEndPoint(ip, uri.Port), isTls, isTls ? HttpProtocols.Http1AndHttp2 : plain));
+        _all.Add(new Endpoint($"aggregator.{key} is {address}", new IPEndPoint(ip, uri.Port), isTls));
     }
 
     private static IPAddress AddressOf(Uri uri, string key)
@@ -113,5 +114,5 @@ internal sealed class Endpoints : IDisposable
 
     private static FedCoreException Fault(string code, string message) => FedCoreException.Configuration(code, message);
 
-    private sealed record Endpoint(string Setting, IPEndPoint Place, bool IsTls, HttpProtocols Protocols);
+    private sealed record Endpoint(string Setting, IPEndPoint Place, bool IsTls);
 }

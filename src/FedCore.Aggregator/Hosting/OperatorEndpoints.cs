@@ -34,13 +34,18 @@ internal static class OperatorEndpoints
             .WithMetadata(new HttpMethodMetadata(Reads));
     }
 
-    /// <summary>Whether a caller may read the measurements: names of runs are nobody else's business. What a proxy on this machine passes on is not from this machine.</summary>
+    /// <summary>
+    /// Whether a caller may read the measurements: names of runs are nobody else's business. What a proxy on this machine passes on is not from this machine; nor is
+    /// what a browser here asks for on behalf of a page whose name was made to point here.
+    /// </summary>
     public static bool MayRead(HttpContext context, string coordinatorHash)
     {
         IHeaderDictionary headers = context.Request.Headers;
         if (headers.Authorization is [{ } authorization] && authorization.StartsWith(Bearer, StringComparison.Ordinal) && JoinToken.Matches(JoinToken.Hash(authorization[Bearer.Length..]), coordinatorHash)) return true;
-        return context.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address) && !headers.ContainsKey("X-Forwarded-For") && !headers.ContainsKey("Forwarded") && !headers.ContainsKey("Via");
+        return context.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address) && IsLocal(context.Request.Host.Host) && !headers.ContainsKey("X-Forwarded-For") && !headers.ContainsKey("Forwarded") && !headers.ContainsKey("Via");
     }
+
+    private static bool IsLocal(string host) => host is "" or "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
 
     private static async Task<string?> WhyNotReadyAsync(Task settled, string folder, JournalHealth journal)
     {

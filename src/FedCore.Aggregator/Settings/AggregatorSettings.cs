@@ -14,14 +14,11 @@ public sealed record AggregatorSettings
     private const string Section = "aggregator";
 
     /// <summary>
-    /// Where sites and coordinators connect: <c>https://</c> addresses with a certificate, or <c>http://</c> on loopback. An <c>https</c> address serves gRPC over
-    /// HTTP/2, gRPC-Web over HTTP/1.1, health and metrics; an <c>http</c> address serves gRPC over HTTP/2 alone.
+    /// Where sites and coordinators connect: <c>https://</c> addresses with a certificate, or <c>http://</c> on loopback. Each serves gRPC, gRPC-Web, health and
+    /// metrics, over HTTP/2 and HTTP/1.1.
     /// </summary>
     [MinLength(1)]
     public IReadOnlyList<string> Listen { get; init; } = ["http://127.0.0.1:8470"];
-
-    /// <summary>An <c>http://</c> address on loopback for what speaks HTTP/1.1: gRPC-Web, health and metrics; null for none.</summary>
-    public string? ListenWeb { get; init; }
 
     /// <summary>The certificate of the <c>https</c> addresses.</summary>
     public CertificateSettings? Certificate { get; init; }

@@ -92,7 +92,7 @@ internal sealed class AdminConnection : IDisposable
         string? hint = WrongPort.In(fault) switch
         {
             PortFault.NoTls => "what answers there speaks no TLS. Write http:// for an aggregator on this machine, or name the port for which it has a certificate",
-            PortFault.OnlyHttp1 => "what answers there speaks HTTP/1.1 alone, as the aggregator's port for gRPC-Web does. Name the port of its \"listen\", not of its \"listenWeb\"",
+            PortFault.OnlyHttp1 => "what answers there speaks HTTP/1.1 alone, as some proxies do, and coordinators' calls go over HTTP/2. Name an address of the aggregator itself",
             _ => null,
         };
         if (hint is not null) return FedCoreException.Configuration("admin.address", $"--aggregator is {_address}, but {hint}.", fault);

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Security;
 using FedCore.Client.Settings;
 using FedCore.Client.Storage;
@@ -11,7 +12,10 @@ using Grpc.Net.Client.Web;
 
 namespace FedCore.Client.Connection;
 
-/// <summary>The way to the aggregator: one HTTP/2 connection, outbound, or HTTP/1.1 where a network has nothing newer.</summary>
+/// <summary>
+/// The way to the aggregator: outbound, to one port. Calls share a connection of HTTP/2; models and updates that do not fit a message have one of HTTP/1.1 while they
+/// go. All is HTTP/1.1 where a network has nothing newer.
+/// </summary>
 internal sealed class EdgeConnection : IDisposable
 {
     // Room for a model that comes with its task; the aggregator says up to which size it does.
@@ -19,10 +23,11 @@ internal sealed class EdgeConnection : IDisposable
 
     private static readonly TimeSpan CallLimit = TimeSpan.FromSeconds(30), PartLimit = TimeSpan.FromMinutes(5);
 
-    private readonly HttpMessageHandler _handler;
-    private readonly GrpcChannel _channel;
+    private readonly GrpcWebHandler _handler;
+    private readonly GrpcChannel _http1, _http2;
     private readonly Edge.EdgeClient _edge;
     private readonly UploadsClient _uploads;
+    private readonly TransferWays _ways;
 
     public EdgeConnection(ClientSettings settings, ClientIdentity identity, TimeProvider clock)
     {
@@ -34,11 +39,13 @@ internal sealed class EdgeConnection : IDisposable
         // IdentityHandler says which activity a call is a part of: FedCore's own, not one of the framework's that nobody sees.
         sockets.ActivityHeadersPropagator = null;
         if (settings.TrustedCertificate is { } certificate) sockets.SslOptions = TrustIn(settings.PathOf(certificate));
-        _handler = new IdentityHandler(Token, identity.OnWire, sockets);
-        if (settings.Web) _handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, _handler);
-        _channel = GrpcChannel.ForAddress(settings.Aggregator, new GrpcChannelOptions { HttpHandler = _handler, HttpVersion = settings.Web ? System.Net.HttpVersion.Version11 : null, MaxReceiveMessageSize = MaxMessageBytes });
-        CallInvoker invoker = _channel.CreateCallInvoker();
-        (_edge, _uploads, Blobs) = (new Edge.EdgeClient(invoker), new UploadsClient(invoker), new BlobsClient(invoker));
+        var calls = new IdentityHandler(Token, identity.OnWire, sockets);
+        _handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, calls);
+        _http1 = Open(_handler, HttpVersion.Version11);
+        _http2 = settings.Web ? _http1 : Open(calls, HttpVersion.Version20);
+        _ways = new TransferWays(TransfersOver(_http1), TransfersOver(_http2));
+        CallInvoker invoker = _http2.CreateCallInvoker();
+        (_edge, _uploads) = (new Edge.EdgeClient(invoker), new UploadsClient(invoker));
     }
 
     public ClientSettings Settings { get; }
@@ -47,9 +54,7 @@ internal sealed class EdgeConnection : IDisposable
 
     public ClientToken Token { get; }
 
-    public BlobsClient Blobs { get; }
-
-    /// <summary>Whether requests can be streamed, which gRPC-Web cannot.</summary>
+    /// <summary>Whether requests can be streamed: a proxy of HTTP/1.1 may collect them.</summary>
     public bool CanStream => !Settings.Web;
 
     public Task<JoinReply> JoinAsync(JoinRequest request, CancellationToken ct) => CallAsync(options => _edge.JoinAsync(request, options), CallLimit, ct);
@@ -76,15 +81,28 @@ internal sealed class EdgeConnection : IDisposable
 
     public Task<UploadState> SendPartAsync(Chunk part, CancellationToken ct) => CallAsync(options => _uploads.SendPartAsync(part, options), PartLimit, ct);
 
-    /// <summary>Opens a stream of an upload's parts.</summary>
-    public AsyncClientStreamingCall<Chunk, UploadState> Send(CallOptions options) => _uploads.Send(options);
-
-    /// <summary>Makes a call, and of its faults this client's.</summary>
+    /// <summary>Moves what is long.</summary>
     /// <param name="stall">Gives the call up where nothing moves.</param>
     /// <param name="call">The call.</param>
     /// <exception cref="CallFault">It failed.</exception>
     /// <exception cref="OperationCanceledException">The caller has cancelled it.</exception>
-    public static async Task TranslateAsync(StallTimer stall, Func<CallOptions, Task> call)
+    public async Task TransferAsync(StallTimer stall, Func<Transfers, CallOptions, Task> call)
+    {
+        Transfers way = _ways.Next;
+        try
+        {
+            await TranslateAsync(stall, options => call(way, options)).ConfigureAwait(false);
+            _ways.Worked(way);
+        }
+        catch (CallFault fault) when (fault.Code.Length == 0)
+        {
+            _ways.Failed(way);
+            throw;
+        }
+    }
+
+    // Makes a call, and of its faults this client's.
+    private static async Task TranslateAsync(StallTimer stall, Func<CallOptions, Task> call)
     {
         try
         {
@@ -103,8 +121,18 @@ internal sealed class EdgeConnection : IDisposable
 
     public void Dispose()
     {
-        _channel.Dispose();
+        _http1.Dispose();
+        _http2.Dispose();
         _handler.Dispose();
+    }
+
+    private GrpcChannel Open(HttpMessageHandler handler, Version http) =>
+        GrpcChannel.ForAddress(Settings.Aggregator, new GrpcChannelOptions { HttpHandler = handler, HttpVersion = http, MaxReceiveMessageSize = MaxMessageBytes });
+
+    private static Transfers TransfersOver(GrpcChannel channel)
+    {
+        CallInvoker invoker = channel.CreateCallInvoker();
+        return new Transfers(new UploadsClient(invoker), new BlobsClient(invoker));
     }
 
     private async Task<T> CallAsync<T>(Func<CallOptions, AsyncUnaryCall<T>> start, TimeSpan limit, CancellationToken ct, Action<Metadata>? ended = null)

@@ -89,9 +89,7 @@ internal sealed class Session(EdgeConnection connection, JoinRequest machine, Fu
         string? hint = fault.Port switch
         {
             PortFault.NoTls => "what answers there speaks no TLS. Name the port for which the aggregator has a certificate; http:// is for this machine, and for networks where client.allowInsecure is set",
-            PortFault.OnlyHttp1 => "what answers there speaks HTTP/1.1 alone, as the aggregator's port for gRPC-Web and some proxies do. Set client.web to true, or name the port of the aggregator's \"listen\"",
-            PortFault.BadRequest when connection.Settings.Web =>
-                "what answers there takes no requests of HTTP/1.1, which client.web asks for. Set client.web to false, or name the port of the aggregator's \"listenWeb\"",
+            PortFault.OnlyHttp1 => "what answers there speaks HTTP/1.1 alone, as some proxies do. Set client.web to true",
             _ => null,
         };
         if (hint is not null) return FedCoreException.Configuration("client.aggregator", $"client.aggregator is {aggregator}, but {hint}.", fault);

@@ -51,9 +51,9 @@ internal sealed class BlobDownloads(BlobCache cache, EdgeConnection connection, 
         await using FileStream file = cache.Append(blob);
         if (file.Length == blob.Length) return;
         using var stall = new StallTimer(connection.Clock, ct);
-        await EdgeConnection.TranslateAsync(stall, async options =>
+        await connection.TransferAsync(stall, async (way, options) =>
         {
-            using var call = connection.Blobs.Download(new DownloadRequest { Digest = blob.Digest, Offset = file.Length }, options);
+            using var call = way.Blobs.Download(new DownloadRequest { Digest = blob.Digest, Offset = file.Length }, options);
             while (await call.ResponseStream.MoveNext(stall.Token).ConfigureAwait(false))
             {
                 Chunk chunk = call.ResponseStream.Current;

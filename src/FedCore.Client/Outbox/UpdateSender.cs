@@ -59,9 +59,9 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session)
         UploadState state = new();
         using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var stall = new StallTimer(connection.Clock, cancelled.Token);
-        await EdgeConnection.TranslateAsync(stall, async options =>
+        await connection.TransferAsync(stall, async (way, options) =>
         {
-            using AsyncClientStreamingCall<Chunk, UploadState> call = connection.Send(options);
+            using AsyncClientStreamingCall<Chunk, UploadState> call = way.Uploads.Send(options);
             try
             {
                 // Of an update that is there to its end it is known only by the answer what became of it.

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Security.Authentication;
 using Grpc.Core;
 
@@ -15,12 +14,9 @@ internal enum PortFault
 
     /// <summary>It was called with HTTP/2, and speaks HTTP/1.1 alone.</summary>
     OnlyHttp1,
-
-    /// <summary>It does not take the request for one: of HTTP/1.1 at a port for HTTP/2 alone, for example.</summary>
-    BadRequest,
 }
 
-/// <summary>Finds out that a call went to a port of another kind, as an address with the wrong scheme or the other of two ports.</summary>
+/// <summary>Finds out that a call went to a port of another kind, as with an address of the wrong scheme.</summary>
 internal static class WrongPort
 {
     private const int Http11Required = 0xd;
@@ -36,7 +32,6 @@ internal static class WrongPort
                 // Only by its text this fault differs from that of a certificate.
                 case AuthenticationException when cause.Message.Contains("frame", StringComparison.Ordinal): return PortFault.NoTls;
                 case HttpProtocolException { ErrorCode: Http11Required }: return PortFault.OnlyHttp1;
-                case HttpRequestException { StatusCode: HttpStatusCode.BadRequest }: return PortFault.BadRequest;
             }
         }
 

@@ -50,6 +50,19 @@ public sealed class OperatorEndpointsTests : IDisposable
         Assert.Equal(mayRead, OperatorEndpoints.MayRead(context, JoinToken.Hash(Token)));
     }
 
+    [Theory]
+    [InlineData("localhost:8470", true)]
+    [InlineData("127.0.0.1", true)]
+    [InlineData("[::1]:8470", true)]
+    [InlineData("page.example:8470", false)]
+    [InlineData("192.0.2.7", false)]
+    public void Measurements_are_not_for_pages_whose_name_points_to_this_machine(string host, bool mayRead)
+    {
+        var context = new DefaultHttpContext();
+        (context.Connection.RemoteIpAddress, context.Request.Host) = (IPAddress.Loopback, new HostString(host));
+        Assert.Equal(mayRead, OperatorEndpoints.MayRead(context, JoinToken.Hash(Token)));
+    }
+
     [Fact]
     public async Task Measurements_are_refused_to_who_comes_through_a_proxy()
     {
@@ -134,7 +147,7 @@ public sealed class OperatorEndpointsTests : IDisposable
     }
 
     private static Task<AggregatorServer> StartAsync(string folder, AggregatorSeams? seams = null) => AggregatorServer.StartAsync(
-        new AggregatorSettings { DataFolder = folder, Listen = ["http://127.0.0.1:0"], ListenWeb = "http://127.0.0.1:0" }, Registry.CreateDefault(), null, seams ?? new AggregatorSeams(), TestContext.Current.CancellationToken);
+        new AggregatorSettings { DataFolder = folder, Listen = ["http://127.0.0.1:0"] }, Registry.CreateDefault(), null, seams ?? new AggregatorSeams(), TestContext.Current.CancellationToken);
 
     private async Task<(HttpStatusCode Status, string Text)> GetAsync(AggregatorServer server, string path, CancellationToken? ct = null)
     {

@@ -22,7 +22,7 @@ public sealed class ReadinessTests(Journal.PostgresServer postgres) : IClassFixt
     [Fact]
     public async Task An_aggregator_is_not_ready_while_its_journals_database_is_away()
     {
-        var settings = new AggregatorSettings { DataFolder = _folder["data"], Postgres = postgres.Connection, Listen = ["http://127.0.0.1:0"], ListenWeb = "http://127.0.0.1:0" };
+        var settings = new AggregatorSettings { DataFolder = _folder["data"], Postgres = postgres.Connection, Listen = ["http://127.0.0.1:0"] };
         await using AggregatorServer server = await AggregatorServer.StartAsync(settings, Registry.CreateDefault(), null, new AggregatorSeams { Clock = _clock }, TestContext.Current.CancellationToken);
         Assert.Equal((HttpStatusCode.OK, "ok"), await ReadyAsync(server));
         await postgres.StopAsync();

@@ -25,9 +25,6 @@ public sealed class StartTests : IDisposable
     [InlineData("https://127.0.0.1:0", "aggregator.certificate")]
     public async Task Where_it_cannot_listen_nothing_is_written(string address, string code) => await RefusesAsync(new AggregatorSettings { Listen = [address] }, code);
 
-    [Fact]
-    public async Task Where_it_cannot_listen_for_the_web_nothing_is_written() => await RefusesAsync(new AggregatorSettings { ListenWeb = "http://0.0.0.0:0" }, "aggregator.listen");
-
     [Theory]
     [InlineData("nonsense")]
     [InlineData("Database=fedcore")]
@@ -39,9 +36,9 @@ public sealed class StartTests : IDisposable
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
-        FedCoreException fault = await FaultOfAsync(new AggregatorSettings { Listen = ["http://127.0.0.1:0"], ListenWeb = $"http://{taken.LocalEndpoint}" });
+        FedCoreException fault = await FaultOfAsync(new AggregatorSettings { Listen = ["http://127.0.0.1:0", $"http://{taken.LocalEndpoint}"] });
         Assert.Equal((FaultKind.Unreachable, "aggregator.listen"), (fault.Kind, fault.Code));
-        Assert.StartsWith($"aggregator.listenWeb is http://{taken.LocalEndpoint}, where another program listens.", fault.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"aggregator.listen[1] is http://{taken.LocalEndpoint}, where another program listens.", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]

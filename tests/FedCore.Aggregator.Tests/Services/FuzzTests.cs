@@ -21,7 +21,7 @@ public class FuzzTests
         await aggregator.AddSiteAsync("south");
         await aggregator.CreateRunAsync("run", new SmallRun(), north);
         string task = (await north.TaskAsync()).TaskId;
-        using var raw = new RawCalls(isWeb ? aggregator.WebAddress : aggregator.Address, isWeb);
+        using var raw = new RawCalls(aggregator.Address, isWeb);
         var random = new Random(2026);
         var bodies = new RandomBodies(random, ["run", "south", task]);
         string site = "Bearer " + north.Token, coordinator = "Bearer " + aggregator.CoordinatorToken;

@@ -36,8 +36,8 @@ internal sealed class TestAggregator : IAsyncDisposable
 
     public Uri Address => new(_server!.Addresses[0]);
 
-    /// <summary>Where gRPC-Web is served over HTTP/1.1.</summary>
-    public Uri WebAddress => new(_server!.Addresses[1]);
+    /// <summary>Another one, where its settings name several.</summary>
+    public Uri LastAddress => new(_server!.Addresses[^1]);
 
     public string CoordinatorToken => File.ReadAllText(_folder["coordinator.token"]).Trim();
 
@@ -68,7 +68,7 @@ internal sealed class TestAggregator : IAsyncDisposable
     /// <param name="names">The names of strategies and other parts of runs.</param>
     public static async Task<TestAggregator> StartAsync(Func<AggregatorSettings, AggregatorSettings>? change = null, Registry? names = null)
     {
-        var settings = new AggregatorSettings { Listen = ["http://127.0.0.1:0"], ListenWeb = "http://127.0.0.1:0", Threads = 1, PollSeconds = 55, LivenessSeconds = 60 };
+        var settings = new AggregatorSettings { Listen = ["http://127.0.0.1:0"], Threads = 1, PollSeconds = 55, LivenessSeconds = 60 };
         var aggregator = new TestAggregator(change?.Invoke(settings) ?? settings, names ?? Registry.CreateDefault());
         await aggregator.StartAsync();
         return aggregator;

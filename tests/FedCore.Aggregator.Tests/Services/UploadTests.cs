@@ -62,7 +62,7 @@ public class UploadTests
         TestSite south = await aggregator.AddSiteAsync("south");
         await aggregator.CreateRunAsync("run", Large, south);
         using var handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, new SocketsHttpHandler());
-        using GrpcChannel channel = GrpcChannel.ForAddress(aggregator.WebAddress, new GrpcChannelOptions { HttpHandler = handler, HttpVersion = HttpVersion.Version11 });
+        using GrpcChannel channel = GrpcChannel.ForAddress(aggregator.Address, new GrpcChannelOptions { HttpHandler = handler, HttpVersion = HttpVersion.Version11 });
         TestSite web = south.Over(channel.CreateCallInvoker());
         Assert.Equal("south", (await web.JoinAsync()).Site);
         TaskOffer task = await web.TaskAsync();

@@ -64,8 +64,8 @@ public sealed class WebDisconnectTests : IDisposable
     private static async Task BeginAsync(TestAggregator aggregator, TestSite site, string fields, Func<Stream, Task> goOn, bool isReset = false)
     {
         using var client = new TcpClient();
-        await client.ConnectAsync(aggregator.WebAddress.Host, aggregator.WebAddress.Port, TestContext.Current.CancellationToken);
-        await using Stream stream = aggregator.WebAddress.Scheme == "https" ? new SslStream(client.GetStream(), false, (_, certificate, _, _) => certificate?.Subject == "CN=localhost") : client.GetStream();
+        await client.ConnectAsync(aggregator.LastAddress.Host, aggregator.LastAddress.Port, TestContext.Current.CancellationToken);
+        await using Stream stream = aggregator.LastAddress.Scheme == "https" ? new SslStream(client.GetStream(), false, (_, certificate, _, _) => certificate?.Subject == "CN=localhost") : client.GetStream();
         if (stream is SslStream tls) await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost" }, TestContext.Current.CancellationToken);
         string head = $"POST /fedcore.v1.Edge/Join HTTP/1.1\r\nhost: north\r\ncontent-type: application/grpc-web+proto\r\nexpect: 100-continue\r\n{fields}"
             + $"authorization: Bearer {site.Token}\r\n{ProtocolVersion.ClientField}: {site.OnWire}\r\n{ProtocolVersion.Field}: {ProtocolVersion.Current}\r\n\r\n";
@@ -82,7 +82,7 @@ public sealed class WebDisconnectTests : IDisposable
         using X509Certificate2 certificate = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256)
             .CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
         string path = _folder.File("server.pem", certificate.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem());
-        return settings with { Listen = [.. settings.Listen, "https://127.0.0.1:0"], ListenWeb = null, Certificate = new CertificateSettings { Path = path } };
+        return settings with { Listen = [.. settings.Listen, "https://127.0.0.1:0"], Certificate = new CertificateSettings { Path = path } };
     }
 
     private static async Task<string> LineAsync(Stream stream)

@@ -19,7 +19,7 @@ public sealed class AggregatorSettingsTests : IDisposable
             {
               "Logging": { "anything": 1 },
               "aggregator": {
-                "listen": ["https://0.0.0.0:8443", "http://127.0.0.1:1"], "listenWeb": "http://127.0.0.1:2",
+                "listen": ["https://0.0.0.0:8443", "http://127.0.0.1:1"],
                 "certificate": { "path": "a.pem", "keyPath": "a.key", "password": "p" }, "allowInsecure": true, "dataFolder": "kept", "postgres": "Host=h",
                 "threads": 3, "pollSeconds": 4, "livenessSeconds": 5, "inlineBytes": 6, "keepModels": 7, "otlp": "http://localhost:4318",
               },
@@ -27,8 +27,8 @@ public sealed class AggregatorSettingsTests : IDisposable
             """);
         Assert.Equal(["https://0.0.0.0:8443", "http://127.0.0.1:1"], settings.Listen);
         Assert.Equal(
-            ("http://127.0.0.1:2", true, "Host=h", 3, 4, 5, 6, 7, "http://localhost:4318"),
-            (settings.ListenWeb, settings.AllowInsecure, settings.Postgres, settings.Threads, settings.PollSeconds, settings.LivenessSeconds, settings.InlineBytes, settings.KeepModels, settings.Otlp));
+            (true, "Host=h", 3, 4, 5, 6, 7, "http://localhost:4318"),
+            (settings.AllowInsecure, settings.Postgres, settings.Threads, settings.PollSeconds, settings.LivenessSeconds, settings.InlineBytes, settings.KeepModels, settings.Otlp));
         Assert.Equal(new CertificateSettings { Path = "a.pem", KeyPath = "a.key", Password = "p" }, settings.Certificate);
     }
 

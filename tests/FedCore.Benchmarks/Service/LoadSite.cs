@@ -3,6 +3,7 @@ using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Grpc.Net.Client.Web;
 
 namespace FedCore.Benchmarks.Service;
 
@@ -46,7 +47,9 @@ internal sealed class LoadSite(SiteLoad load, string token, int number, IReadOnl
             connecting.Release();
         }
 
-        var transfers = new SiteTransfers(invoker, joined, _options);
+        using var web = new GrpcWebHandler(GrpcWebMode.GrpcWeb, sockets);
+        using GrpcChannel http1 = SiteTransfers.Open(load.Address, web);
+        var transfers = new SiteTransfers(invoker, http1, joined, _options);
         AsyncUnaryCall<NextTaskReply> next = edge.NextTaskAsync(new NextTaskRequest(), _options);
         news.Waits();
         while (true)

@@ -3,10 +3,11 @@ using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Grpc.Net.Client.Web;
 
 namespace FedCore.Benchmarks.Service;
 
-/// <summary>Bytes that go over a site's connection for a model and for an update, over the bytes of their numbers.</summary>
+/// <summary>Bytes that go over a site's connections for a model and for an update, over the bytes of their numbers.</summary>
 internal static class WireFigures
 {
     public static async Task RunAsync(Figures figures)
@@ -20,7 +21,9 @@ internal static class WireFigures
         CallInvoker invoker = channel.CreateCallInvoker();
         var edge = new Edge.EdgeClient(invoker);
         CallOptions options = LoadSite.OptionsOf(aggregator.Tokens[0]);
-        var transfers = new SiteTransfers(invoker, await edge.JoinAsync(new JoinRequest { Software = "benchmark" }, options), options);
+        using var web = new GrpcWebHandler(GrpcWebMode.GrpcWeb, sockets);
+        using GrpcChannel http1 = SiteTransfers.Open(aggregator.Address, web);
+        var transfers = new SiteTransfers(invoker, http1, await edge.JoinAsync(new JoinRequest { Software = "benchmark" }, options), options);
         await aggregator.CreateAsync(run);
         TaskOffer task = (await edge.NextTaskAsync(new NextTaskRequest(), options)).Task;
 

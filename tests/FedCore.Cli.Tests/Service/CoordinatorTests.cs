@@ -4,6 +4,9 @@ using FedCore.Aggregator.Hosting;
 using FedCore.Aggregator.Settings;
 using FedCore.Naming;
 using FedCore.Tests;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace FedCore.Cli.Tests.Service;
 
@@ -90,9 +93,10 @@ public sealed class CoordinatorTests : IDisposable
         Fedcore.Outcome tls = await AskAsync(server.Addresses[0].Replace("http:", "https:", StringComparison.Ordinal), "run", "list");
         Assert.Equal(3, tls.Code);
         Assert.Contains("speaks no TLS", tls.Error, StringComparison.Ordinal);
-        Fedcore.Outcome web = await AskAsync(server.Addresses[1], "run", "list");
-        Assert.Equal(3, web.Code);
-        Assert.Contains("listenWeb", web.Error, StringComparison.Ordinal);
+        await using WebApplication old = await StartHttp1Async();
+        Fedcore.Outcome http1 = await AskAsync(old.Urls.Single(), "run", "list");
+        Assert.Equal(3, http1.Code);
+        Assert.Contains("speaks HTTP/1.1 alone", http1.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -113,6 +117,15 @@ public sealed class CoordinatorTests : IDisposable
         Assert.Contains("cancelled", outcome.Output, StringComparison.Ordinal);
     }
 
+    private static async Task<WebApplication> StartHttp1Async()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1));
+        WebApplication app = builder.Build();
+        await app.StartAsync(TestContext.Current.CancellationToken);
+        return app;
+    }
+
     private async Task<string> TokenOfAsync(AggregatorServer server, string file)
     {
         Fedcore.Outcome outcome = await AskAsync(server, "site", "add", "cleveland", "--out", file);
@@ -122,7 +135,7 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     private Task<AggregatorServer> StartAsync(int port = 0) => AggregatorServer.StartAsync(
-        new AggregatorSettings { DataFolder = _folder["data"], Listen = [$"http://127.0.0.1:{port}"], ListenWeb = "http://127.0.0.1:0" }, Registry.CreateDefault(), ct: TestContext.Current.CancellationToken);
+        new AggregatorSettings { DataFolder = _folder["data"], Listen = [$"http://127.0.0.1:{port}"] }, Registry.CreateDefault(), ct: TestContext.Current.CancellationToken);
 
     private Task<Fedcore.Outcome> AskAsync(AggregatorServer server, params string[] args) => AskAsync(server.Addresses[0], args);
 

@@ -42,7 +42,7 @@ public sealed class PlugInRun : IAsyncLifetime
         var serving = new FirstLine();
         string[] common = ["otlp=" + Collector.Address, $"plugIns=[{{\"path\":\"{PlugIn.Replace('\\', '/')}\"}}]"];
         Task<int> aggregator = AggregatorHost.RunAsync(
-            null, [.. common, "dataFolder=" + folder["aggregator"], "listen=[\"http://127.0.0.1:0\"]", "listenWeb=http://127.0.0.1:0"], serving, TextWriter.Null, stopAggregator.Token);
+            null, [.. common, "dataFolder=" + folder["aggregator"], "listen=[\"http://127.0.0.1:0\"]"], serving, TextWriter.Null, stopAggregator.Token);
         await Task.WhenAny(aggregator, serving.Written);
         if (aggregator.IsCompleted) await aggregator;
         string[] addresses = [.. (await serving.Written).Split(' ').Where(word => word.StartsWith("http", StringComparison.Ordinal)).Select(word => word.TrimEnd(',', '.'))];
@@ -60,7 +60,7 @@ public sealed class PlugInRun : IAsyncLifetime
         Outcome = await Fedcore.RunAsync(["run", "create", folder.File("run.json", RunFile), "--watch", "--json", "--plug-in", PlugIn, .. admin]);
         using (var http = new HttpClient())
         {
-            using HttpResponseMessage response = await http.GetAsync(new Uri($"{addresses[1]}/metrics"));
+            using HttpResponseMessage response = await http.GetAsync(new Uri($"{addresses[0]}/metrics"));
             (Metrics, MetricsType) = (await response.EnsureSuccessStatusCode().Content.ReadAsStringAsync(), response.Content.Headers.ContentType!);
         }
 

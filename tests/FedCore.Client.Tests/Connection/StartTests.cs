@@ -92,10 +92,8 @@ public sealed class StartTests : IDisposable
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         FedCoreException tls = await FaultAsync(Settings(aggregator.Address.Replace("http:", "https:", StringComparison.Ordinal)) with { DataFolder = _folder["a"] });
         Examples.AssertFault(tls, FaultKind.Configuration, "client.aggregator", "speaks no TLS", "client.allowInsecure");
-        FedCoreException old = await FaultAsync(Settings(aggregator.WebAddress) with { DataFolder = _folder["b"] });
+        FedCoreException old = await FaultAsync(Settings(aggregator.Http1Address) with { DataFolder = _folder["b"] });
         Examples.AssertFault(old, FaultKind.Configuration, "client.aggregator", "HTTP/1.1 alone", "client.web to true");
-        FedCoreException web = await FaultAsync(Settings(aggregator.Address) with { DataFolder = _folder["c"], Web = true });
-        Examples.AssertFault(web, FaultKind.Configuration, "client.aggregator", "no requests of HTTP/1.1", "client.web to false");
         Assert.Empty(aggregator.Calls);
     }
 

@@ -1,11 +1,13 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography;
+using FedCore.Protocol.Connections;
 using FedCore.Protocol.V1;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
@@ -30,11 +32,14 @@ internal sealed class FakeAggregator : IAsyncDisposable
     /// <summary>What clients are told when they join.</summary>
     public JoinReply Terms { get; } = new() { PollSeconds = 5, LivenessSeconds = 3, InlineBytes = 64 << 10, ChunkBytes = 1 << 20 };
 
-    /// <summary>The address for gRPC over HTTP/2.</summary>
+    /// <summary>The address for HTTP/1.1 and HTTP/2.</summary>
     public string Address { get; private set; } = "";
 
-    /// <summary>The address for gRPC-Web over HTTP/1.1.</summary>
-    public string WebAddress { get; private set; } = "";
+    /// <summary>An address for HTTP/1.1 alone, as behind some proxies.</summary>
+    public string Http1Address { get; private set; } = "";
+
+    /// <summary>An address for HTTP/2 alone, as behind others.</summary>
+    public string Http2Address { get; private set; } = "";
 
     /// <summary>All calls, in order: the method's name, and the message where it is one.</summary>
     public ConcurrentQueue<(string Method, IMessage? Message)> Calls { get; } = new();
@@ -80,12 +85,15 @@ internal sealed class FakeAggregator : IAsyncDisposable
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.ClearProviders();
+        var either = new ProtocolSwitch(TimeProvider.System);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options =>
         {
-            options.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http2);
+            either.AddInner(options);
+            options.Listen(IPAddress.Loopback, port, either.Serve);
             options.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1);
+            options.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http2);
         });
-        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<IConnectionListenerFactory>(either).AddRoutingCore();
         builder.Services.AddGrpc();
         builder.Services.AddSingleton(provider => provider.GetRequiredService<Holder>().Value!);
         builder.Services.AddSingleton<Holder>().AddSingleton<FakeEdge>().AddSingleton<FakeUploads>().AddSingleton<FakeBlobs>();
@@ -97,8 +105,8 @@ internal sealed class FakeAggregator : IAsyncDisposable
         app.MapGrpcService<FakeUploads>();
         app.MapGrpcService<FakeBlobs>();
         await app.StartAsync(TestContext.Current.CancellationToken);
-        string[] urls = [.. app.Urls];
-        (fake.Address, fake.WebAddress) = (urls[0], urls[1]);
+        string[] urls = [.. app.Urls.Where(url => !ProtocolSwitch.IsInner(url))];
+        (fake.Address, fake.Http1Address, fake.Http2Address) = (urls[0], urls[1], urls[2]);
         return fake;
     }
 

@@ -1,8 +1,10 @@
+using System.Collections.Concurrent;
 using FedCore.Client.Settings;
 using FedCore.Client.Tests.Fakes;
 using FedCore.Protocol.V1;
 using FedCore.Tests;
 using Grpc.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace FedCore.Client.Tests.Outbox;
 
@@ -67,12 +69,38 @@ public sealed class UploadTests : IDisposable
             if (upload.Received > 500_000 && broken++ == 0) context.GetHttpContext().Abort();
             return Task.CompletedTask;
         };
-        ClientSettings settings = RunningClient.Settings(aggregator, _folder.Path) with { Aggregator = aggregator.WebAddress, Web = true };
+        ClientSettings settings = RunningClient.Settings(aggregator, _folder.Path) with { Aggregator = aggregator.Http1Address, Web = true };
         await using RunningClient client = await RunningClient.StartAsync(settings);
         TaskOffer task = run.Train(1);
         byte[] update = await aggregator.AcceptedAsync(task.TaskId);
         run.Plan.WireCodec.Check(update, 1);
         Assert.Equal(((update.Length + 99_999) / 100_000, 1, 0), (aggregator.Count("SendPart"), aggregator.Count("FindUpload"), aggregator.Count("Send")));
+    }
+
+    [Fact]
+    public async Task Models_and_updates_go_over_http1_beside_the_calls()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        ConcurrentDictionary<string, string> versions = VersionsOf(aggregator);
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path));
+        run.Plan.WireCodec.Check(await aggregator.AcceptedAsync(run.Train(1).TaskId), 1);
+        Assert.Equal(("HTTP/2", "HTTP/1.1", "HTTP/1.1"), (versions["NextTask"], versions["Download"], versions["Send"]));
+    }
+
+    [Fact]
+    public async Task Where_http1_does_not_come_through_models_and_updates_go_over_http2()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        ConcurrentDictionary<string, string> versions = VersionsOf(aggregator);
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path) with { Aggregator = aggregator.Http2Address });
+        run.Plan.WireCodec.Check(await aggregator.AcceptedAsync(run.Train(1).TaskId), 1);
+        run.Plan.WireCodec.Check(await aggregator.AcceptedAsync(run.Train(2).TaskId), 1);
+        Assert.Equal(("HTTP/2", "HTTP/2"), (versions["Download"], versions["Send"]));
+
+        // It was tried once, not with each of them.
+        Assert.Single(client.Log.All, line => line.Id == 103);
     }
 
     [Fact]
@@ -211,5 +239,17 @@ public sealed class UploadTests : IDisposable
         await aggregator.WaitForCallsAsync("SendPart", 3);
         await aggregator.WaitAsync(() => client.Log.Has(302));
         Assert.Contains("The update is none", client.Log.Text(302), StringComparison.Ordinal);
+    }
+
+    private static ConcurrentDictionary<string, string> VersionsOf(FakeAggregator aggregator)
+    {
+        var versions = new ConcurrentDictionary<string, string>();
+        aggregator.OnCall = (method, context) =>
+        {
+            // Of gRPC-Web the call itself is told that it is HTTP/2.
+            versions[method] = context.GetHttpContext().Features.Get<IHttp2StreamIdFeature>() is null ? "HTTP/1.1" : "HTTP/2";
+            return Task.CompletedTask;
+        };
+        return versions;
     }
 }

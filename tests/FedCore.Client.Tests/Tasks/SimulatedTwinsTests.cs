@@ -54,7 +54,7 @@ public sealed class SimulatedTwinsTests : IDisposable
             {
                 clients.Add(await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder[$"client-{i}"], data: Source(data, Files[i]), site: sites[i]) with
                 {
-                    Aggregator = web ? aggregator.WebAddress : aggregator.Address,
+                    Aggregator = web ? aggregator.Http1Address : aggregator.Address,
                     Web = web,
                     TestFraction = TestFraction,
                 }));

@@ -44,7 +44,7 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
             Content = message is not null
                 ? new SingleRequest<TRequest>(method.RequestMarshaller, message, channel.MaxSend)
-                : Requests = new StreamedRequest<TRequest>(method.RequestMarshaller, channel.MaxSend, WriteFaultAsync, Cancel, _over.Token),
+                : Requests = new StreamedRequest<TRequest>(method.RequestMarshaller, channel.MaxSend, channel.HttpVersion.Major == 1, WriteFaultAsync, Cancel, _over.Token),
         };
         request.Content.Headers.ContentType = ContentType;
         request.Headers.TryAddWithoutValidation("te", "trailers");

@@ -12,7 +12,6 @@ internal sealed class GrpcChannelOptions
     public Version? HttpVersion { get; set; }
 
     public int? MaxReceiveMessageSize { get; set; } = 4 << 20;
-
     public int? MaxSendMessageSize { get; set; }
 }
 
@@ -35,7 +34,6 @@ internal sealed class GrpcChannel : ChannelBase, IDisposable
     internal Version HttpVersion { get; }
 
     internal int MaxReceive { get; }
-
     internal int MaxSend { get; }
 
     internal HttpMessageInvoker Http { get; }

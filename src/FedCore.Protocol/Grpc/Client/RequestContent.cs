@@ -22,9 +22,10 @@ internal sealed class SingleRequest<TRequest>(Marshaller<TRequest> marshaller, T
 
 /// <summary>
 /// The body of a request whose messages come one by one, until the call is over. What a fault in writing means says translate; cancel ends the call, since a
-/// message that was written in part cannot be followed by another.
+/// message that was written in part cannot be followed by another. Where answersLast, the answer is read behind the body, which then ends with the fault.
 /// </summary>
-internal sealed class StreamedRequest<TRequest>(Marshaller<TRequest> marshaller, int maxLength, Func<Exception, Task<RpcException>> translate, Action cancel, CancellationToken over)
+internal sealed class StreamedRequest<TRequest>(
+    Marshaller<TRequest> marshaller, int maxLength, bool answersLast, Func<Exception, Task<RpcException>> translate, Action cancel, CancellationToken over)
     : HttpContent, IClientStreamWriter<TRequest>
     where TRequest : class
 {
@@ -50,6 +51,7 @@ internal sealed class StreamedRequest<TRequest>(Marshaller<TRequest> marshaller,
         }
         catch (Exception fault) when (fault is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
         {
+            if (answersLast) _complete.TrySetException(fault);
             throw await translate(fault).ConfigureAwait(false);
         }
         finally
