@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using FedCore.Aggregator.Services;
 using FedCore.Aggregator.Settings;
 using FedCore.Protocol.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -12,6 +13,9 @@ namespace FedCore.Aggregator.Hosting;
 internal sealed class Endpoints : IDisposable
 {
     private const int LeastBytesPerSecond = 100, ShortestGraceSeconds = 2;
+
+    // Two chunks of an update: one that is being written down, and one that comes meanwhile.
+    private const int RequestBufferBytes = 2 * EdgeService.ChunkBytes;
 
     private readonly List<Endpoint> _all = [];
     private readonly List<string> _insecure = [];
@@ -46,6 +50,7 @@ internal sealed class Endpoints : IDisposable
         // A slow line is no attack, and what is dead is found by pings; but who stops within a message is not waited for.
         kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(LeastBytesPerSecond, TimeSpan.FromSeconds(_graceSeconds));
         kestrel.Limits.MinResponseDataRate = null;
+        kestrel.Limits.MaxRequestBufferSize = RequestBufferBytes;
         kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
         kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(30);
         kestrel.AddServerHeader = false;

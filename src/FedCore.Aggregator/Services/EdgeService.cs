@@ -15,7 +15,10 @@ namespace FedCore.Aggregator.Services;
 /// <summary>What sites say: <c>fedcore.v1.Edge</c>.</summary>
 internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory runs, UploadDesk uploads) : Edge.EdgeBase
 {
-    private const int MaxListed = 1000, MaxSoftware = 100, ChunkBytes = 1 << 18;
+    private const int MaxListed = 1000, MaxSoftware = 100;
+
+    /// <summary>How many bytes of an update a site sends at once.</summary>
+    public const int ChunkBytes = 1 << 18;
 
     /// <summary>The longest message: a chunk, or the definition of a run, with what goes around it.</summary>
     public const int MaxMessageBytes = (1 << 20) + (64 << 10);

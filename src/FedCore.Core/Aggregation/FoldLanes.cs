@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics.Tensors;
 using FedCore.Numerics;
 using FedCore.Updates;
@@ -6,12 +7,23 @@ namespace FedCore.Aggregation;
 
 /// <summary>
 /// The order of a sum. The cohort is cut into at most 64 runs of neighbours, the lanes; a lane is summed in cohort order by whoever takes it, and lanes
-/// are added to the total in order. So every floating-point addition has its fixed place, whatever the number of threads, and only the lanes that are
-/// being worked on or wait for one before them take memory.
+/// are added to the total in order. So every floating-point addition has its fixed place, whatever the number of threads. A lane of one update goes straight
+/// to the total, block by block behind the lane before it; only lanes of several, and those that would have to wait, take memory.
 /// </summary>
 internal sealed class FoldLanes : IDisposable
 {
     private const int MaxLanes = 64;
+
+    // So much of the total is still in the second-level cache when the next lane comes: 64 KiB.
+    private const int BlockLength = 16 << 10;
+
+    // A vector that is shorter is summed before a wait would end: 512 KiB.
+    private const int LeastToWait = 8 * BlockLength;
+
+    // How often a lane waits for a moment before it goes without the total, and how long the moment is: a few blocks.
+    private const int MaxWaits = 4;
+
+    private static readonly TimeSpan Moment = TimeSpan.FromMicroseconds(100);
 
     private readonly Lock _lock = new();
     private readonly UpdateLayout _layout;
@@ -20,10 +32,14 @@ internal sealed class FoldLanes : IDisposable
     private readonly int _window;
     private readonly Dictionary<int, Lane> _done = [];
     private readonly double[] _scalars;
+
+    // Of each lane, up to which element it is in the total, with all before it.
+    private readonly long[] _added;
     private FlatVector? _total;
     private TaskCompletionSource? _moved;
     private int _next, _merged, _contributors;
-    private bool _merging, _aborted, _hasTotal;
+    private bool _merging, _hasTotal;
+    private volatile bool _aborted;
 
     public FoldLanes(UpdateLayout layout, AggregationResources resources, int updates)
     {
@@ -34,6 +50,7 @@ internal sealed class FoldLanes : IDisposable
         _window = (int)Math.Max(bytes < resources.LargeSumBytes ? 2 * resources.Threads + 1 : resources.Threads, Math.Min(MaxLanes, affordable));
         _scalars = new double[layout.ScalarCount];
         Count = Math.Min(updates, MaxLanes);
+        _added = new long[Count];
     }
 
     /// <summary>Number of lanes.</summary>
@@ -67,52 +84,41 @@ internal sealed class FoldLanes : IDisposable
         ReadOnlySpan<double> scalars = reader.Scalars;
         for (int i = 0; i < scalars.Length; i++) lane.Scalars[i] += scalars[i];
         lane.Contributors += reader.Contributors;
-        if (_layout.VectorLength == 0) return;
-
-        // A lane of one update whose turn it is already needs no vector of its own.
-        lane.IsMerging = lane.End - lane.Begin == 1 && TryEnterTotal(lane.Index);
-        FlatVector target = lane.IsMerging ? _total! : lane.Vector ??= _pool.Rent(_layout.VectorLength);
-        bool isFirst = lane.IsMerging ? !_hasTotal : !lane.HasVector;
+        bool isFirst = !lane.HasVector;
         for (long offset = 0; offset < _layout.VectorLength;)
         {
             ReadOnlySpan<float> chunk = reader.Read(offset);
             if (chunk.IsEmpty) throw new InvalidOperationException($"An update reader ended at element {offset} of {_layout.VectorLength}.");
-            Span<float> sum = target.Slice(offset, chunk.Length);
-            if (isFirst) chunk.CopyTo(sum);
-            else TensorPrimitives.Add(sum, chunk, sum);
-            offset += chunk.Length;
+            for (; !chunk.IsEmpty; chunk = chunk[Math.Min(BlockLength, chunk.Length)..])
+            {
+                ReadOnlySpan<float> block = chunk[..Math.Min(BlockLength, chunk.Length)];
+                if (MayAdd(lane, offset, block.Length)) AddToTotal(lane, offset, block);
+                else Sum(block, (lane.Vector ??= _pool.Rent(_layout.VectorLength)).Slice(offset, block.Length), isFirst);
+                offset += block.Length;
+            }
         }
 
-        if (lane.IsMerging) _hasTotal = true;
-        else lane.HasVector = true;
+        lane.HasVector = lane.Vector is not null;
     }
 
-    /// <summary>Ends a lane: it is added to the total as soon as those before it are.</summary>
+    /// <summary>Ends a lane: it is added to the total, unless it is there, as soon as those before it are.</summary>
     public void Complete(Lane lane)
     {
-        Lane? ready = lane;
-        if (!lane.IsMerging)
+        Lane? ready;
+        lock (_lock)
         {
-            lock (_lock)
-            {
-                _done.Add(lane.Index, lane);
-                ready = NextToMerge();
-            }
+            _done.Add(lane.Index, lane);
+            ready = NextToMerge();
         }
 
         while (ready is not null)
         {
-            FlatVector? vector = ready.Vector;
-            if (vector is not null)
-            {
-                if (_hasTotal) VectorBlocks.Add(_total!, vector);
-                else (_total, vector, _hasTotal) = (vector, _total, true);
-                ready.Vector = null;
-                if (vector is not null) _pool.Return(vector);
-            }
-
+            if (ready.Vector is not null) AddVector(ready, _layout.VectorLength);
             for (int i = 0; i < _scalars.Length; i++) _scalars[i] += ready.Scalars[i];
             _contributors += ready.Contributors;
+
+            // Whoever follows it may go on, also where it has added nothing.
+            Volatile.Write(ref _added[ready.Index], long.MaxValue);
             lock (_lock)
             {
                 _merged++;
@@ -157,17 +163,55 @@ internal sealed class FoldLanes : IDisposable
 
     private int First(int lane) => (int)((long)lane * _updates / Count);
 
-    // A direct fold holds the total for itself until the lane is completed by the same worker.
-    private bool TryEnterTotal(int lane)
+    // Whether a block may be added to the total. A lane that has begun to waits for the one before it; another one goes without it.
+    private bool MayAdd(Lane lane, long offset, int count)
     {
-        lock (_lock)
+        if (lane.End - lane.Begin > 1) return false;
+        if (lane.Index > 0 && !WaitFor(lane, ref _added[lane.Index - 1], offset, count)) return false;
+        if (lane.IsInTotal) return true;
+        lane.IsInTotal = true;
+        if (lane.Vector is not null) AddVector(lane, offset);
+        return true;
+    }
+
+    private bool WaitFor(Lane lane, ref long added, long offset, int count)
+    {
+        long before = Volatile.Read(ref added), end = offset + count;
+        if (before >= end) return true;
+        if (!lane.IsInTotal && (_layout.VectorLength < LeastToWait || before < offset - BlockLength || lane.Waits++ >= MaxWaits)) return false;
+        long start = Stopwatch.GetTimestamp();
+        for (var spin = default(SpinWait); Volatile.Read(ref added) < end; spin.SpinOnce(lane.IsInTotal ? 20 : -1))
         {
-            if (_merged != lane || _merging) return false;
-            _merging = true;
+            if (_aborted) throw new OperationCanceledException("The sum was given up.");
+            if (!lane.IsInTotal && Stopwatch.GetElapsedTime(start) > Moment) return false;
         }
 
-        _total ??= _pool.Rent(_layout.VectorLength);
         return true;
+    }
+
+    // What a lane has kept for itself so far.
+    private void AddVector(Lane lane, long length)
+    {
+        FlatVector vector = lane.Vector!;
+        for (long offset = 0; offset < length; offset += BlockLength)
+            AddToTotal(lane, offset, vector.Slice(offset, (int)Math.Min(BlockLength, length - offset)));
+        lane.Vector = null;
+        _pool.Return(vector);
+    }
+
+    // Nobody else is at this block: those before have passed it, and those behind wait.
+    private void AddToTotal(Lane lane, long offset, ReadOnlySpan<float> block)
+    {
+        if (offset == 0) lane.IsFirst = !_hasTotal;
+        if (lane.IsFirst && offset == 0) (_total, _hasTotal) = (_pool.Rent(_layout.VectorLength), true);
+        Sum(block, _total!.Slice(offset, block.Length), lane.IsFirst);
+        Volatile.Write(ref _added[lane.Index], offset + block.Length);
+    }
+
+    private static void Sum(ReadOnlySpan<float> block, Span<float> sum, bool isFirst)
+    {
+        if (isFirst) block.CopyTo(sum);
+        else TensorPrimitives.Add(sum, block, sum);
     }
 
     // Under the lock.
@@ -201,8 +245,14 @@ internal sealed class FoldLanes : IDisposable
 
         public bool HasVector { get; set; }
 
-        /// <summary>Whether its update went straight to the total, which the lane holds until it is completed.</summary>
-        public bool IsMerging { get; set; }
+        /// <summary>Whether its update goes straight to the total.</summary>
+        public bool IsInTotal { get; set; }
+
+        /// <summary>Whether nothing was in the total before it.</summary>
+        public bool IsFirst { get; set; }
+
+        /// <summary>How often it has waited for the lane before it.</summary>
+        public int Waits { get; set; }
 
         public int Contributors { get; set; }
     }

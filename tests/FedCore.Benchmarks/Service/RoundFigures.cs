@@ -18,7 +18,7 @@ internal static class RoundFigures
     // What is idle has served a run of small updates: its code is compiled, and none of the memory is there that large ones take.
     public static async Task LargeAsync(Figures figures)
     {
-        const int sites = 20, warmUp = 100, rounds = 30;
+        const int sites = 20, warmUp = 300, rounds = 30;
         Measured measured = await MeasureAsync(sites, [ServiceRun.Small(200)], ServiceRun.Large(warmUp + rounds + 1), warmUp);
         object detail = measured.Detail(sites, rounds);
         figures.Report(ServiceSuite.Name, "clients_per_s_4mb", measured.PerSecond, "/s", detail);

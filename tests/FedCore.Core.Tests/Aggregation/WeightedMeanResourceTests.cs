@@ -8,6 +8,10 @@ namespace FedCore.Core.Tests.Aggregation;
 public class WeightedMeanResourceTests
 {
     private const int Length = 500;
+
+    // Of some blocks, so that one update may follow another.
+    private const int Long = 1 << 18;
+
     private static readonly TimeSpan Hang = TimeSpan.FromSeconds(30);
 
     [Theory]
@@ -45,7 +49,69 @@ public class WeightedMeanResourceTests
         FakeUpdate[] updates = FakeUpdate.Many(64, Length, i => i == 0 ? _ => last.Task : i == lanes - 1 ? _ => Begin() : null);
         UpdateSum sum = (await new WeightedMean().AggregateAsync(FakeUpdate.Layout(Length), updates, resources, TestContext.Current.CancellationToken)).Sum;
         pool.Return(sum.Vector);
-        Assert.InRange(CountFree(pool), lanes - 1, lanes + 1);
+        Assert.InRange(CountFree(pool, Length), lanes - 1, lanes + 1);
+    }
+
+    [Fact]
+    public async Task An_update_that_follows_another_through_the_total_takes_no_memory()
+    {
+        using var pool = new FlatVectorPool();
+        using var isHalfAdded = new ManualResetEventSlim();
+        FakeUpdate[] updates = FakeUpdate.Many(2, Long, i => i == 0 ? null : ct => Task.Run(() => isHalfAdded.Wait(Hang, ct), ct), reading: i => offset =>
+        {
+            if (i == 0 && offset > Long / 2) isHalfAdded.Set();
+        });
+        FlatVector sum = await SumAsync(updates, pool);
+        Assert.Equal(0, CountFree(pool, Long));
+        Assert.Equal(updates[0].Values.Zip(updates[1].Values, (a, b) => a + b), sum.AsSpan().ToArray());
+    }
+
+    [Fact]
+    public async Task What_an_update_has_kept_for_itself_goes_to_the_total_as_soon_as_it_may()
+    {
+        using var pool = new FlatVectorPool();
+        using ManualResetEventSlim secondIsHalfRead = new(), firstIsAdded = new(), isCounted = new();
+        int free = -1;
+        Task OpenAsync(int index, CancellationToken ct) => Task.Run(
+            () =>
+            {
+                if (index == 0) secondIsHalfRead.Wait(Hang, ct);
+                if (index < 2) return;
+
+                // The third update is opened by who is through with the first.
+                firstIsAdded.Set();
+                isCounted.Wait(Hang, ct);
+            }, ct);
+        FakeUpdate[] updates = FakeUpdate.Many(3, Long, i => ct => OpenAsync(i, ct), reading: i => offset =>
+        {
+            if (i != 1 || offset < Long / 2) return;
+            secondIsHalfRead.Set();
+            firstIsAdded.Wait(Hang);
+            if (free >= 0 || offset < Long * 3 / 4) return;
+            free = CountFree(pool, Long);
+            isCounted.Set();
+        });
+        FlatVector sum = await SumAsync(updates, pool);
+        Assert.Equal(1, free);
+        Assert.Equal(updates[0].Values.Zip(updates[1].Values, (a, b) => a + b).Zip(updates[2].Values, (a, b) => a + b), sum.AsSpan().ToArray());
+    }
+
+    [Theory]
+    [InlineData(2, 0)]
+    [InlineData(2, 1)]
+    [InlineData(3, 2)]
+    [InlineData(5, 3)]
+    public async Task The_bits_of_long_vectors_do_not_depend_on_who_has_to_wait(int threads, int seed)
+    {
+        RandomStream random = Statistics.Stream("waits", seed);
+        int[] slow = [.. Enumerable.Range(0, 20).Select(_ => random.NextInt32(3) == 0 ? random.NextInt32(Long) : Long)];
+        FakeUpdate[] updates = FakeUpdate.Many(
+            20, Long, i => i % 7 == 3 ? _ => throw Refusal() : null, reading: i => offset =>
+            {
+                if (offset >= slow[i] && offset < slow[i] + 10_000) Thread.Sleep(1);
+            });
+        using FlatVectorPool pool = new(), alone = new();
+        Assert.Equal((await SumAsync(updates, alone, threads: 1)).AsSpan().ToArray(), (await SumAsync(updates, pool, threads)).AsSpan().ToArray());
     }
 
     [Theory]
@@ -125,17 +191,23 @@ public class WeightedMeanResourceTests
         return await new WeightedMean().AggregateAsync(FakeUpdate.Layout(Length), updates, resources, ct ?? TestContext.Current.CancellationToken);
     }
 
+    private static async Task<FlatVector> SumAsync(FakeUpdate[] updates, FlatVectorPool pool, int threads = 2)
+    {
+        using var resources = new AggregationResources(threads, pool) { PartialSumBytes = 0 };
+        return (await new WeightedMean().AggregateAsync(FakeUpdate.Layout(Long), updates, resources, TestContext.Current.CancellationToken)).Sum.Vector;
+    }
+
     private static UpdateRefusedException Refusal() => new("test.refused", "refused");
 
     // A pool that holds nothing more makes a new vector, which still is all zeros in its first element.
-    private static int CountFree(FlatVectorPool pool)
+    private static int CountFree(FlatVectorPool pool, int length)
     {
         var mark = new HashSet<FlatVector>(ReferenceEqualityComparer.Instance);
         int before = -1;
         while (mark.Count != before)
         {
             before = mark.Count;
-            FlatVector vector = pool.Rent(Length);
+            FlatVector vector = pool.Rent(length);
             if (vector.AsSpan().ToArray().Any(value => value != 0)) mark.Add(vector);
         }
 
