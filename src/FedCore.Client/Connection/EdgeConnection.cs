@@ -27,7 +27,6 @@ internal sealed class EdgeConnection : IDisposable
     private readonly GrpcChannel _http1, _http2;
     private readonly Edge.EdgeClient _edge;
     private readonly UploadsClient _uploads;
-    private readonly TransferWays _ways;
 
     public EdgeConnection(ClientSettings settings, ClientIdentity identity, TimeProvider clock)
     {
@@ -43,7 +42,8 @@ internal sealed class EdgeConnection : IDisposable
         _handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, calls);
         _http1 = Open(_handler, HttpVersion.Version11);
         _http2 = settings.Web ? _http1 : Open(calls, HttpVersion.Version20);
-        _ways = new TransferWays(TransfersOver(_http1), TransfersOver(_http2));
+        (Transfers http1, Transfers http2) = (TransfersOver(_http1), TransfersOver(_http2));
+        (Downloads, Uploads) = (new TransferWays(http1, http2), new TransferWays(http1, http2));
         CallInvoker invoker = _http2.CreateCallInvoker();
         (_edge, _uploads) = (new Edge.EdgeClient(invoker), new UploadsClient(invoker));
     }
@@ -53,6 +53,12 @@ internal sealed class EdgeConnection : IDisposable
     public TimeProvider Clock { get; }
 
     public ClientToken Token { get; }
+
+    /// <summary>How models come.</summary>
+    public TransferWays Downloads { get; }
+
+    /// <summary>How updates go that do not fit a message.</summary>
+    public TransferWays Uploads { get; }
 
     /// <summary>Whether requests can be streamed: a proxy of HTTP/1.1 may collect them.</summary>
     public bool CanStream => !Settings.Web;
@@ -82,21 +88,22 @@ internal sealed class EdgeConnection : IDisposable
     public Task<UploadState> SendPartAsync(Chunk part, CancellationToken ct) => CallAsync(options => _uploads.SendPartAsync(part, options), PartLimit, ct);
 
     /// <summary>Moves what is long.</summary>
+    /// <param name="ways">How it may go.</param>
     /// <param name="stall">Gives the call up where nothing moves.</param>
     /// <param name="call">The call.</param>
     /// <exception cref="CallFault">It failed.</exception>
     /// <exception cref="OperationCanceledException">The caller has cancelled it.</exception>
-    public async Task TransferAsync(StallTimer stall, Func<Transfers, CallOptions, Task> call)
+    public static async Task TransferAsync(TransferWays ways, StallTimer stall, Func<Transfers, CallOptions, Task> call)
     {
-        Transfers way = _ways.Next;
+        Transfers way = ways.Next;
         try
         {
             await TranslateAsync(stall, options => call(way, options)).ConfigureAwait(false);
-            _ways.Worked(way);
+            ways.Worked(way);
         }
         catch (CallFault fault) when (fault.Code.Length == 0)
         {
-            _ways.Failed(way);
+            ways.Failed(way);
             throw;
         }
     }

@@ -51,7 +51,7 @@ internal sealed class BlobDownloads(BlobCache cache, EdgeConnection connection, 
         await using FileStream file = cache.Append(blob);
         if (file.Length == blob.Length) return;
         using var stall = new StallTimer(connection.Clock, ct);
-        await connection.TransferAsync(stall, async (way, options) =>
+        await EdgeConnection.TransferAsync(connection.Downloads, stall, async (way, options) =>
         {
             using var call = way.Blobs.Download(new DownloadRequest { Digest = blob.Digest, Offset = file.Length }, options);
             while (await call.ResponseStream.MoveNext(stall.Token).ConfigureAwait(false))

@@ -59,7 +59,7 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session)
         UploadState state = new();
         using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var stall = new StallTimer(connection.Clock, cancelled.Token);
-        await connection.TransferAsync(stall, async (way, options) =>
+        await EdgeConnection.TransferAsync(connection.Uploads, stall, async (way, options) =>
         {
             using AsyncClientStreamingCall<Chunk, UploadState> call = way.Uploads.Send(options);
             try
