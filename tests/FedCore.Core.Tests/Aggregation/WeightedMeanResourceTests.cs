@@ -108,6 +108,7 @@ public class WeightedMeanResourceTests
         FakeUpdate[] updates = FakeUpdate.Many(
             20, Long, i => i % 7 == 3 ? _ => throw Refusal() : null, reading: i => offset =>
             {
+                // A slow disk: a reader blocks its thread, long beyond what others wait for it.
                 if (offset >= slow[i] && offset < slow[i] + 10_000) Thread.Sleep(1);
             });
         using FlatVectorPool pool = new(), alone = new();
