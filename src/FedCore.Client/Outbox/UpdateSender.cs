@@ -61,7 +61,7 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session)
         using var stall = new StallTimer(connection.Clock, cancelled.Token);
         await EdgeConnection.TransferAsync(connection.Uploads, stall, async (way, options) =>
         {
-            using AsyncClientStreamingCall<Chunk, UploadState> call = way.Uploads.Send(options);
+            using AsyncClientStreamingCall<Chunk, UploadState> call = way.Uploads.Send(options, Chunk.LengthOfStream(head, offset, session.ChunkBytes));
             try
             {
                 // Of an update that is there to its end it is known only by the answer what became of it.

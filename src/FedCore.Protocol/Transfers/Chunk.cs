@@ -12,6 +12,11 @@ namespace FedCore.Protocol.Transfers;
 /// </summary>
 internal sealed class Chunk
 {
+    private const uint UploadHeadField = 1, UploadOffsetField = 2, UploadDataField = 3;
+
+    // What gRPC puts before each message: a flag and its length (PROTOCOL-HTTP2.md, Length-Prefixed-Message).
+    private const int PrefixLength = 5;
+
     /// <summary>The update that the data belongs to; null in a message that follows another, and in a <c>DataChunk</c>.</summary>
     public UploadHead? Head { get; init; }
 
@@ -22,10 +27,23 @@ internal sealed class Chunk
     public ReadOnlySequence<byte> Data { get; init; }
 
     /// <summary>Reads and writes <c>UploadRequest</c>.</summary>
-    public static Marshaller<Chunk> Upload { get; } = MarshallerOf(head: 1, offset: 2, data: 3);
+    public static Marshaller<Chunk> Upload { get; } = MarshallerOf(UploadHeadField, UploadOffsetField, UploadDataField);
 
     /// <summary>Reads and writes <c>DataChunk</c>.</summary>
     public static Marshaller<Chunk> Blob { get; } = MarshallerOf(head: 0, offset: 0, data: 1);
+
+    /// <summary>How many bytes a stream of <c>UploadRequest</c> has on the wire that brings an update in chunks of one length, of which the last may be shorter.</summary>
+    /// <param name="head">The update.</param>
+    /// <param name="offset">Where in the update the stream begins.</param>
+    /// <param name="chunkBytes">The length of the chunks' data.</param>
+    public static long LengthOfStream(UploadHead head, long offset, int chunkBytes)
+    {
+        long left = head.Length - offset, first = Math.Min(left, chunkBytes);
+        (long whole, long last) = Math.DivRem(left - first, chunkBytes);
+        return OnWire(head, offset, first) + (whole * OnWire(null, 0, chunkBytes)) + (last == 0 ? 0 : OnWire(null, 0, last));
+
+        static long OnWire(UploadHead? head, long offset, long dataLength) => PrefixLength + LengthOf(head, offset, dataLength, UploadHeadField, UploadOffsetField, UploadDataField);
+    }
 
     private static Marshaller<Chunk> MarshallerOf(uint head, uint offset, uint data) =>
         Marshallers.Create<Chunk>((chunk, context) => Write(chunk, context, head, offset, data), context => Read(context, head, offset, data));
@@ -33,15 +51,11 @@ internal sealed class Chunk
     // The data is the last field. What has its default is not written, as in generated messages.
     private static void Write(Chunk chunk, SerializationContext context, uint head, uint offset, uint data)
     {
-        int headLength = chunk.Head?.CalculateSize() ?? 0;
-        int length = checked((int)((chunk.Head is null ? 0 : headLength + WireFormat.LengthOf(head, headLength))
-            + (chunk.Offset == 0 ? 0 : WireFormat.LengthOf(offset, chunk.Offset))
-            + (chunk.Data.IsEmpty ? 0 : chunk.Data.Length + WireFormat.LengthOf(data, chunk.Data.Length))));
-        context.SetPayloadLength(length);
+        context.SetPayloadLength(checked((int)LengthOf(chunk.Head, chunk.Offset, chunk.Data.Length, head, offset, data)));
         IBufferWriter<byte> buffer = context.GetBufferWriter();
         if (chunk.Head is not null)
         {
-            WireFormat.Write(buffer, head, WireFormat.Bytes, headLength);
+            WireFormat.Write(buffer, head, WireFormat.Bytes, chunk.Head.CalculateSize());
             chunk.Head.WriteTo(buffer);
         }
 
@@ -54,6 +68,14 @@ internal sealed class Chunk
         }
 
         context.Complete();
+    }
+
+    private static long LengthOf(UploadHead? update, long start, long dataLength, uint head, uint offset, uint data)
+    {
+        int headLength = update?.CalculateSize() ?? 0;
+        return (update is null ? 0 : headLength + WireFormat.LengthOf(head, headLength))
+            + (start == 0 ? 0 : WireFormat.LengthOf(offset, start))
+            + (dataLength == 0 ? 0 : dataLength + WireFormat.LengthOf(data, dataLength));
     }
 
     private static Chunk Read(DeserializationContext context, uint head, uint offset, uint data)

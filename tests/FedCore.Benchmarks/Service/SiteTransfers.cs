@@ -46,7 +46,7 @@ internal sealed class SiteTransfers(CallInvoker calls, GrpcChannel http1, JoinRe
 
     private async Task<UploadState> StreamAsync(UploadHead head, ReadOnlySequence<byte> update)
     {
-        using var call = _long.Send(options);
+        using var call = _long.Send(options, Chunk.LengthOfStream(head, 0, joined.ChunkBytes));
         for (long offset = 0; offset < update.Length;)
         {
             ReadOnlySequence<byte> part = update.Slice(offset, Math.Min(joined.ChunkBytes, update.Length - offset));

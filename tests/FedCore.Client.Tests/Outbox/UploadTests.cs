@@ -4,6 +4,7 @@ using FedCore.Client.Tests.Fakes;
 using FedCore.Protocol.V1;
 using FedCore.Tests;
 using Grpc.Core;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace FedCore.Client.Tests.Outbox;
@@ -86,6 +87,27 @@ public sealed class UploadTests : IDisposable
         await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path));
         run.Plan.WireCodec.Check(await aggregator.AcceptedAsync(run.Train(1).TaskId), 1);
         Assert.Equal(("HTTP/2", "HTTP/1.1", "HTTP/1.1"), (versions["NextTask"], versions["Download"], versions["Send"]));
+    }
+
+    [Fact]
+    public async Task A_stream_announces_its_length_also_when_it_goes_on_in_the_middle()
+    {
+        const int ChunkBytes = 100_000;
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        aggregator.Terms.ChunkBytes = ChunkBytes;
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        List<(long From, long? Announced)> streams = [];
+        aggregator.OnChunk = (upload, context) =>
+        {
+            HttpContext http = context.GetHttpContext();
+            if (http.Items.TryAdd("is known", true)) streams.Add((upload.Received - ChunkBytes, http.Request.ContentLength));
+            if (streams.Count == 1 && upload.Received > 500_000) http.Abort();
+            return Task.CompletedTask;
+        };
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path));
+        byte[] update = await aggregator.AcceptedAsync(run.Train(1).TaskId);
+        Assert.Equal(2, streams.Count);
+        Assert.All(streams, stream => Assert.InRange(stream.Announced!.Value, update.Length - stream.From + 1, (update.Length - stream.From) * 1.002));
     }
 
     [Fact]

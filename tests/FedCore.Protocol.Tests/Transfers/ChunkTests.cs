@@ -50,6 +50,28 @@ public class ChunkTests
     }).Check(Properties.Cases(500));
 
     [Fact]
+    public void A_streams_length_is_that_of_its_messages_with_their_prefixes() => Prop.ForAll(
+        (from head in Heads
+         from length in Gen.Choose(0, 100_000)
+         from offset in Gen.Choose(0, length)
+         from chunkBytes in Gen.Choose(1, 10_000)
+         select (Head: Head(head.TaskId, head.Digest.ToByteArray(), length, head.HasSteps ? head.Steps : null, head.AgeSeconds), offset, chunkBytes)).ToArbitrary(), stream =>
+    {
+        (UploadHead head, int start, int chunkBytes) = stream;
+        long expected = 0;
+        int offset = start;
+        do
+        {
+            byte[] data = new byte[Math.Min(chunkBytes, (int)head.Length - offset)];
+            var request = offset == start ? new UploadRequest { Head = head, Offset = offset, Data = ByteString.CopyFrom(data) } : new UploadRequest { Data = ByteString.CopyFrom(data) };
+            expected += 5 + request.CalculateSize();
+            offset += data.Length;
+        }
+        while (offset < head.Length);
+        Assert.Equal(expected, Chunk.LengthOfStream(head, start, chunkBytes));
+    }).Check(Properties.Cases(500));
+
+    [Fact]
     public void A_blob_chunk_is_written_as_the_generated_message_is() => Prop.ForAll(SomeBytes.ToArbitrary(), data =>
         Assert.Equal(new DataChunk { Data = ByteString.CopyFrom(data) }.ToByteArray(), Written(Chunk.Blob, new Chunk { Data = Sequence.Of(data) }))).Check(Properties.Cases(200));
 

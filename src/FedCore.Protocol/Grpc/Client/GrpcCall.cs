@@ -48,7 +48,8 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
         };
         request.Content.Headers.ContentType = ContentType;
         request.Headers.TryAddWithoutValidation("te", "trailers");
-        foreach (Metadata.Entry entry in options.Headers ?? Metadata.Empty) request.Headers.TryAddWithoutValidation(entry.Key, entry.OnWire);
+        foreach (Metadata.Entry entry in options.Headers ?? Metadata.Empty)
+            if (!request.Headers.TryAddWithoutValidation(entry.Key, entry.OnWire)) request.Content.Headers.TryAddWithoutValidation(entry.Key, entry.OnWire);
         if (options.Deadline is { } deadline && deadline != DateTime.MaxValue) StartDeadline(deadline, request.Headers);
         _link = options.CancellationToken.UnsafeRegister(static call => ((GrpcCall<TRequest, TResponse>)call!).Cancel(), this);
         _response = SendAsync(request);
@@ -172,8 +173,7 @@ internal sealed class GrpcCall<TRequest, TResponse>(GrpcChannel channel, Method<
     // What a fault in writing means: the server may have ended the call while it was being written to, and then its status says more.
     private async Task<RpcException> WriteFaultAsync(Exception fault)
     {
-        if (_single is not null) await Task.WhenAny(_single).ConfigureAwait(false);
-        else await _response.ConfigureAwait(false);
+        await Task.WhenAny(_single as Task ?? _response).ConfigureAwait(false);
         return _end is null ? new RpcException(StatusOf(fault)) : Failure();
     }
 
