@@ -25,12 +25,13 @@ internal sealed partial class Spool : IDisposable
     private readonly GroupCommitter<AppendRequest> _appends;
     private readonly GroupCommitter<SealRequest> _seals;
     private readonly GroupCommitter<Action> _deletions;
+    private readonly OpenUploads _leftOpen;
     private readonly ITimer _sweeps;
     private long _bytes;
 
     private Spool(SpoolOptions options, Disk disk, TimeProvider clock, InstanceLock taken)
     {
-        (_options, _disk, _clock, _lock) = (options, disk, clock, taken);
+        (_options, _disk, _clock, _lock, _leftOpen) = (options, disk, clock, taken, new OpenUploads(options.MostLeftOpen));
         _appends = new GroupCommitter<AppendRequest>("FedCore spool", options.Spacing, clock, requests => SegmentBatch.Commit(requests, disk));
         _seals = new GroupCommitter<SealRequest>("FedCore uploads", TimeSpan.Zero, clock, requests => SealRequest.Commit(requests, disk));
         _deletions = new GroupCommitter<Action>("FedCore deletions", TimeSpan.Zero, clock, Delete);
@@ -253,7 +254,7 @@ internal sealed partial class Spool : IDisposable
     private (SpoolRun Run, StagedUploads Uploads) Add(string name)
     {
         var run = new SpoolRun(name, _options, _deletions, bytes => Interlocked.Add(ref _bytes, bytes));
-        return _runs[name] = (run, new StagedUploads(run, _seals));
+        return _runs[name] = (run, new StagedUploads(run, _seals, _leftOpen));
     }
 
     [GeneratedRegex(@"\A[A-Za-z0-9_-](?:[A-Za-z0-9_.-]{0,126}[A-Za-z0-9_-])?\z", RegexOptions.CultureInvariant)]

@@ -16,6 +16,10 @@ internal sealed record SpoolOptions(string Folder)
     /// <value>3 days.</value>
     public TimeSpan UploadLimit { get; init; } = TimeSpan.FromDays(3);
 
+    /// <summary>How many unfinished uploads stay open that nobody holds just now: as many as sites send at a time in pieces.</summary>
+    /// <value>256: together some 25 MB.</value>
+    public int MostLeftOpen { get; init; } = 256;
+
     /// <summary>Hears of what is found damaged.</summary>
     public Action<SpoolDamage>? Report { get; init; }
 }

@@ -50,6 +50,9 @@ internal sealed class StagedFile : IDisposable
     /// <summary>Why the content is refused, or could not be looked at; null where nothing is wrong with it.</summary>
     public FedCoreException? Fault { get; private set; }
 
+    /// <summary>Whether something went wrong in the middle of what was last done: what is on the disk is certain then, and nothing else.</summary>
+    public bool HasFailed { get; private set; }
+
     /// <summary>Creates a file and finds room for all that is to come.</summary>
     /// <exception cref="FedCoreException">There is no room (<c>spool.full</c>).</exception>
     public static StagedFile Create(string path, byte[] head)
@@ -119,6 +122,7 @@ internal sealed class StagedFile : IDisposable
         {
         }
 
+        HasFailed = true;
         long length = Start + Offset;
         try
         {
@@ -136,6 +140,7 @@ internal sealed class StagedFile : IDisposable
         Offset += bytes.Length;
         _writes.Wrote(Start + Offset);
         Take(bytes);
+        HasFailed = false;
     }
 
     /// <summary>Hashes and checks a part of what was there before.</summary>
@@ -143,6 +148,7 @@ internal sealed class StagedFile : IDisposable
     public bool CatchUp()
     {
         if (_hashed == Offset) return false;
+        HasFailed = true;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(Chunk);
         try
         {
@@ -155,6 +161,7 @@ internal sealed class StagedFile : IDisposable
             ArrayPool<byte>.Shared.Return(buffer);
         }
 
+        HasFailed = false;
         return _hashed < Offset;
     }
 

@@ -118,8 +118,17 @@ internal sealed class StagedUpload : IDisposable
         _owner.Forget(this);
     }
 
-    /// <summary>Leaves the upload as it is, to be staged again later.</summary>
+    /// <summary>Leaves the upload as it is, to be staged again later; the file may stay open.</summary>
     public void Dispose()
+    {
+        bool isOpen;
+        lock (_gate) isOpen = _file is { HasFailed: false } && !_isCompleting;
+        if (isOpen) _owner.KeepOpen(this);
+        else Close();
+    }
+
+    /// <summary>Leaves the upload as it is, and closes its file.</summary>
+    public void Close()
     {
         if (!TryTake(out StagedFile? file) || file is null) return;
         file.Dispose();

@@ -6,7 +6,8 @@ namespace FedCore.Aggregator.Spooling;
 /// <summary>The unfinished uploads of one run.</summary>
 /// <param name="run">The run.</param>
 /// <param name="sealer">Makes uploads durable that are complete.</param>
-internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> sealer)
+/// <param name="left">Those that nobody holds just now.</param>
+internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> sealer, OpenUploads left)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, StagedUpload> _open = [];
@@ -50,13 +51,8 @@ internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> se
     /// <param name="label">What the caller wrote on it.</param>
     public void Drop(ReadOnlySpan<byte> label)
     {
-        string key = KeyOf(label);
         lock (_gate)
-        {
-            if (!TryFind(key, out StagedFile? file) || file is null) return;
-            Drop(file);
-            _open.Remove(key);
-        }
+            if (TryFind(KeyOf(label), out StagedFile? file) && file is not null) Drop(file);
     }
 
     /// <summary>Drops uploads that nobody has added to for long.</summary>
@@ -98,6 +94,9 @@ internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> se
         SpoolRun.Delete(file.Path);
     }
 
+    /// <summary>Keeps an upload open that its holder has left, for a while.</summary>
+    public void KeepOpen(StagedUpload upload) => left.Add(upload);
+
     /// <summary>Lets go of an upload that its holder is done with.</summary>
     public void Forget(StagedUpload upload)
     {
@@ -110,7 +109,7 @@ internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> se
     {
         StagedUpload[] open;
         lock (_gate) open = [.. _open.Values];
-        foreach (StagedUpload upload in open) upload.Dispose();
+        foreach (StagedUpload upload in open) upload.Close();
     }
 
     /// <summary>Takes an upload's file from its holder, or opens it.</summary>
@@ -123,7 +122,10 @@ internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> se
         if (_open.TryGetValue(key, out StagedUpload? upload))
         {
             if (!upload.TryTake(out file)) return false;
-            if (file is not null) return true;
+            left.Remove(upload);
+            _open.Remove(key);
+            if (file is { HasFailed: false }) return true;
+            file?.Dispose();
         }
 
         string path = PathOf(key);

@@ -48,8 +48,8 @@ internal sealed class SpoolFolder : IDisposable
     public static async Task<SpooledUpdate> AppendAsync(Spool spool, string label, byte[] payload, string run = "run") =>
         await spool.AppendAsync(run, Encoding.UTF8.GetBytes(label), new ReadOnlySequence<byte>(payload), SHA256.HashData(payload), Ct);
 
-    public static async Task<StagedUpload> StageAsync(Spool spool, string label, byte[] payload, string run = "run") =>
-        await spool.StageAsync(run, Encoding.UTF8.GetBytes(label), payload.Length, SHA256.HashData(payload), null, Ct);
+    public static async Task<StagedUpload> StageAsync(Spool spool, string label, byte[] payload, string run = "run", Func<IEncodedUpdate, UpdateCheck>? check = null) =>
+        await spool.StageAsync(run, Encoding.UTF8.GetBytes(label), payload.Length, SHA256.HashData(payload), check, Ct);
 
     public static string LabelOf(SpooledUpdate update) => Encoding.UTF8.GetString(update.Label.Span);
 

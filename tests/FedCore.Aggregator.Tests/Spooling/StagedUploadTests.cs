@@ -2,6 +2,8 @@ using System.Buffers;
 using System.Security.Cryptography;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Storage;
+using FedCore.Aggregator.Tests.Services;
+using FedCore.Compression;
 using FedCore.Tests;
 using FedCore.Updates;
 using static FedCore.Aggregator.Tests.Spooling.SpoolFolder;
@@ -99,6 +101,78 @@ public class StagedUploadTests
             AssertWhole(await upload.CompleteAsync());
             return;
         }
+    }
+
+    // A check begins where a file is opened, and what is there is then read again: at every piece that would make an update of n pieces cost n² / 2.
+    [Fact]
+    public async Task An_upload_whose_pieces_are_calls_of_their_own_is_read_once()
+    {
+        using var folder = new SpoolFolder();
+        using Spool spool = folder.Open();
+        var run = new SmallRun(inputs: 50_000);
+        byte[] update = run.Update();
+        int opened = 0;
+        for (int offset = 0; offset < update.Length; offset += 30_000)
+        {
+            using StagedUpload upload = await StageAsync(spool, "large", update, check: Check);
+            Assert.Equal(offset, upload.Offset);
+            upload.Write(new ReadOnlySequence<byte>(update, offset, Math.Min(30_000, update.Length - offset)));
+            if (upload.Offset == update.Length) Assert.Equal(update, ReadAll(await upload.CompleteAsync()));
+        }
+
+        Assert.Equal(1, opened);
+        Assert.Single(folder.Segments());
+
+        UpdateCheck Check(IEncodedUpdate content)
+        {
+            opened++;
+            return run.Plan.WireCodec.BeginCheck(content, 1);
+        }
+    }
+
+    [Fact]
+    public async Task Of_uploads_that_nobody_holds_some_stay_open_and_the_others_go_on_all_the_same()
+    {
+        using var folder = new SpoolFolder();
+        using Spool spool = folder.Open(options => options with { MostLeftOpen = 2 });
+        var run = new SmallRun(inputs: 50_000);
+        byte[] update = run.Update();
+        int[] opened = new int[3];
+        for (int i = 0; i < 3; i++)
+            using (StagedUpload upload = await StageAsync(spool, "large", update, $"run{i}", CheckOf(i))) upload.Write(new ReadOnlySequence<byte>(update, 0, 300_000));
+        for (int i = 0; i < 3; i++)
+        {
+            using StagedUpload upload = await StageAsync(spool, "large", update, $"run{i}", CheckOf(i));
+            Assert.Equal(300_000, upload.Offset);
+            upload.Write(new ReadOnlySequence<byte>(update, 300_000, update.Length - 300_000));
+            Assert.Equal(update, ReadAll(await upload.CompleteAsync()));
+        }
+
+        Assert.Equal([2, 1, 1], opened);
+
+        Func<IEncodedUpdate, UpdateCheck> CheckOf(int i) => content =>
+        {
+            opened[i]++;
+            return run.Plan.WireCodec.BeginCheck(content, 1);
+        };
+    }
+
+    [Fact]
+    public async Task An_upload_that_was_left_open_can_be_dropped_and_swept()
+    {
+        var clock = new HandClock();
+        using var folder = new SpoolFolder { Clock = clock };
+        using Spool spool = folder.Open(options => options with { UploadLimit = TimeSpan.FromHours(10) });
+        foreach (string label in (string[])["dropped", "swept"])
+            using (StagedUpload upload = await StageAsync(spool, label, Large)) upload.Write(new ReadOnlySequence<byte>(Large, 0, 10));
+        spool.Drop("run", "dropped"u8);
+        Assert.Equal([PartOf(folder, "swept")], Parts(folder));
+        File.SetLastWriteTimeUtc(PartOf(folder, "swept"), clock.GetUtcNow().UtcDateTime - TimeSpan.FromHours(11));
+        spool.Sweep();
+        Assert.Empty(Parts(folder));
+        Assert.Equal(0, spool.BytesOnDisk);
+        foreach (string label in (string[])["dropped", "swept"])
+            using (StagedUpload again = await StageAsync(spool, label, Large)) Assert.Equal(0, again.Offset);
     }
 
     [Fact]
