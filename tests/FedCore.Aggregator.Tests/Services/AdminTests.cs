@@ -16,9 +16,9 @@ public class AdminTests
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
         await aggregator.AddSiteAsync("north");
-        foreach (string name in (string[])["", "A", "1", "-a", "a_b", "a.b", "a/b", "../a", "a\0", "a\n", "é", new string('a', 64), new string('a', 100_000)])
+        foreach (string name in (string[])["", "A", "1", "-a", "a_b", "a.b", "a/b", "../a", "a\0", "a\n", "é", "con", "lpt1", new string('a', 64), new string('a', 100_000)])
             await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "run.name", () => aggregator.CreateRunAsync(name, Small));
-        Assert.Equal(new string('a', 63), (await aggregator.CreateRunAsync(new string('a', 63), Small)).RunId);
+        foreach (string name in (string[])[new string('a', 63), "cons", "com10"]) Assert.Equal(name, (await aggregator.CreateRunAsync(name, Small)).RunId);
     }
 
     [Fact]
@@ -175,7 +175,7 @@ public class AdminTests
     public async Task Sites_have_names_that_can_be_had_once()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        foreach (string name in (string[])["", ".", "-a", "a b", "a/b", "a\n", "é", new string('a', 101)])
+        foreach (string name in (string[])["", ".", "-a", "a b", "a/b", "a\n", "é", "con", "lpt1", new string('a', 101)])
             await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "site.name", () => aggregator.AddSiteAsync(name));
         TestSite north = await aggregator.AddSiteAsync("north");
         await Refusal.ThrowsAsync(StatusCode.AlreadyExists, "site.exists", () => aggregator.AddSiteAsync("north"));
