@@ -40,7 +40,7 @@ internal sealed class SiteClient : IDisposable
         var cache = new BlobCache(folder.Blobs, settings.CacheMb * 1_000_000L, clock);
         var downloads = new BlobDownloads(cache, connection, newBackoff, log);
         _rooms = new RunRooms(settings, registry, folder, downloads, Session, clock, log);
-        _pump = new OutboxPump(Outbox, new UpdateSender(connection, Session), newBackoff, log);
+        _pump = new OutboxPump(Outbox, new UpdateSender(connection, Session, log), newBackoff, log);
         _reporter = new TaskReporter(connection, Session, Outbox, log);
         var runner = new TaskRunner(_rooms, cache, downloads, Outbox, _reporter, new Declines(connection, log), clock, log);
         _loop = new TaskLoop(connection, Session, Outbox, cache, _rooms, new KeptRuns(Outbox, _rooms, clock, log), runner, newBackoff, log);
@@ -67,7 +67,7 @@ internal sealed class SiteClient : IDisposable
             log.Starting(Software["fedcore/".Length..], folder.Identity.Start, folder.Identity.Id, folder.Path);
             if (settings.IsInsecure) log.Insecure(settings.Aggregator);
             await settings.Data.CheckAsync(settings.DataFolders, ct).ConfigureAwait(false);
-            connection = new EdgeConnection(settings, folder.Identity, clock);
+            connection = new EdgeConnection(settings, folder.Identity, clock, log);
             client = new SiteClient(settings, registry, folder, connection, clock, log);
             await client.Session.StartAsync(ct).ConfigureAwait(false);
             return client;

@@ -19,7 +19,7 @@ internal sealed class AdminConnection : IDisposable
     private AdminConnection(string address, string token, string? certificate)
     {
         _address = address;
-        SocketsHttpHandler sockets = OutboundConnections.Create();
+        SocketsHttpHandler sockets = OutboundConnections.Create(address);
         (sockets.KeepAlivePingDelay, sockets.KeepAlivePingTimeout) = (TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(15));
         if (certificate is not null) sockets.SslOptions = PrivateAuthority.TrustIn(certificate, (what, cause) => FedCoreException.Configuration(
             "admin.certificate", $"--certificate is {Shown.Of(certificate, 400)}, which {Shown.Of(what, 400)}. Name a PEM file with the certificate of the authority that has signed the aggregator's.", cause));

@@ -9,12 +9,13 @@ using FedCore.Protocol.V1;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Grpc.Net.Client.Web;
+using Microsoft.Extensions.Logging;
 
 namespace FedCore.Client.Connection;
 
 /// <summary>
 /// The way to the aggregator: outbound, to one port. Calls share a connection of HTTP/2; models and updates that do not fit a message have one of HTTP/1.1 while they
-/// go. All is HTTP/1.1 where a network has nothing newer.
+/// go, and a while longer. All is HTTP/1.1 where a network has nothing newer.
 /// </summary>
 internal sealed class EdgeConnection : IDisposable
 {
@@ -28,10 +29,10 @@ internal sealed class EdgeConnection : IDisposable
     private readonly Edge.EdgeClient _edge;
     private readonly UploadsClient _uploads;
 
-    public EdgeConnection(ClientSettings settings, ClientIdentity identity, TimeProvider clock)
+    public EdgeConnection(ClientSettings settings, ClientIdentity identity, TimeProvider clock, ILogger log)
     {
         (Settings, Clock, Token) = (settings, clock, new ClientToken(settings.Token, settings.TokenFile is { } file ? settings.PathOf(file) : null));
-        SocketsHttpHandler sockets = OutboundConnections.Create();
+        SocketsHttpHandler sockets = OutboundConnections.Create(settings.Aggregator);
         (sockets.EnableMultipleHttp2Connections, sockets.KeepAlivePingPolicy) = (true, HttpKeepAlivePingPolicy.WithActiveRequests);
         (sockets.KeepAlivePingDelay, sockets.KeepAlivePingTimeout) = (TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(10));
 
@@ -43,7 +44,7 @@ internal sealed class EdgeConnection : IDisposable
         _http1 = Open(_handler, HttpVersion.Version11);
         _http2 = settings.Web ? _http1 : Open(calls, HttpVersion.Version20);
         (Transfers http1, Transfers http2) = (TransfersOver(_http1), TransfersOver(_http2));
-        (Downloads, Uploads) = (new TransferWays(http1, http2), new TransferWays(http1, http2));
+        (Downloads, Uploads) = (new TransferWays("Models", http1, http2, log), new TransferWays("Updates", http1, http2, log));
         CallInvoker invoker = _http2.CreateCallInvoker();
         (_edge, _uploads) = (new Edge.EdgeClient(invoker), new UploadsClient(invoker));
     }
@@ -63,7 +64,13 @@ internal sealed class EdgeConnection : IDisposable
     /// <summary>Whether requests can be streamed: a proxy of HTTP/1.1 may collect them.</summary>
     public bool CanStream => !Settings.Web;
 
-    public Task<JoinReply> JoinAsync(JoinRequest request, CancellationToken ct) => CallAsync(options => _edge.JoinAsync(request, options), CallLimit, ct);
+    public async Task<JoinReply> JoinAsync(JoinRequest request, CancellationToken ct)
+    {
+        JoinReply reply = await CallAsync(options => _edge.JoinAsync(request, options), CallLimit, ct).ConfigureAwait(false);
+        Downloads.TryAgain();
+        Uploads.TryAgain();
+        return reply;
+    }
 
     /// <param name="request">The request.</param>
     /// <param name="wait">How long the aggregator waits at most until it answers.</param>
@@ -91,9 +98,10 @@ internal sealed class EdgeConnection : IDisposable
     /// <param name="ways">How it may go.</param>
     /// <param name="stall">Gives the call up where nothing moves.</param>
     /// <param name="call">The call.</param>
+    /// <param name="cameThrough">Whether something of what failed came through nonetheless. Where this says why it failed, in a fault of its own, that is the fault.</param>
     /// <exception cref="CallFault">It failed.</exception>
     /// <exception cref="OperationCanceledException">The caller has cancelled it.</exception>
-    public static async Task TransferAsync(TransferWays ways, StallTimer stall, Func<Transfers, CallOptions, Task> call)
+    public static async Task TransferAsync(TransferWays ways, StallTimer stall, Func<Transfers, CallOptions, Task> call, Func<ValueTask<bool>> cameThrough)
     {
         Transfers way = ways.Next;
         try
@@ -101,9 +109,10 @@ internal sealed class EdgeConnection : IDisposable
             await TranslateAsync(stall, options => call(way, options)).ConfigureAwait(false);
             ways.Worked(way);
         }
-        catch (CallFault fault) when (fault.Code.Length == 0)
+        catch (CallFault fault)
         {
-            ways.Failed(way);
+            if (fault.Code.Length > 0 || await cameThrough().ConfigureAwait(false)) ways.Worked(way);
+            else ways.Failed(way);
             throw;
         }
     }

@@ -1,4 +1,6 @@
+using FedCore.Client.Telemetry;
 using FedCore.Protocol.Transfers;
+using Microsoft.Extensions.Logging;
 
 namespace FedCore.Client.Connection;
 
@@ -14,9 +16,11 @@ internal sealed class Transfers(UploadsClient uploads, BlobsClient blobs)
 /// How long things go, in one of the two directions: over HTTP/1.1, which costs both ends less than HTTP/2 with its frames of 16 KiB, each of which is copied twice
 /// more; or over HTTP/2, where HTTP/1.1 does not come through. Safe for many threads.
 /// </summary>
+/// <param name="what">What goes.</param>
 /// <param name="http1">Over HTTP/1.1.</param>
 /// <param name="http2">Over HTTP/2, or the same again where there is no choice.</param>
-internal sealed class TransferWays(Transfers http1, Transfers http2)
+/// <param name="log">Is told when they go the other way.</param>
+internal sealed class TransferWays(string what, Transfers http1, Transfers http2, ILogger log)
 {
     // Of a way that has worked, more than a line that was cut now and then.
     private const int MostFailures = 3;
@@ -34,7 +38,7 @@ internal sealed class TransferWays(Transfers http1, Transfers http2)
         }
     }
 
-    /// <summary>Takes note that something went.</summary>
+    /// <summary>Takes note that something came through.</summary>
     public void Worked(Transfers way)
     {
         if (way != http1) return;
@@ -42,16 +46,25 @@ internal sealed class TransferWays(Transfers http1, Transfers http2)
     }
 
     /// <summary>
-    /// Takes note that something did not go, and that the aggregator had no part in that. A way that has worked before is kept for a while: it is more likely the line
+    /// Takes note that nothing came through, and that the aggregator had no part in that. A way that has worked before is kept for a while: it is more likely the line
     /// that fails. Where HTTP/2 fails as well, it may have been the line all the time.
     /// </summary>
     public void Failed(Transfers way)
     {
         lock (_lock)
         {
-            if (way != (_isHttp2 ? http2 : http1)) return;
+            if (http1 == http2 || way != (_isHttp2 ? http2 : http1)) return;
+            bool wasHttp2 = _isHttp2;
             if (_isHttp2) (_isHttp2, _failures) = (false, 0);
             else _isHttp2 = ++_failures >= (_hasWorked ? MostFailures : 1);
+            if (_isHttp2 != wasHttp2) log.OtherWay(what, _isHttp2 ? "HTTP/2" : "HTTP/1.1");
         }
+    }
+
+    /// <summary>Gives HTTP/1.1 another chance: the network may be another, or have failed for a moment.</summary>
+    public void TryAgain()
+    {
+        lock (_lock)
+            if (_isHttp2) (_isHttp2, _failures) = (false, _hasWorked ? MostFailures - 1 : 0);
     }
 }

@@ -23,12 +23,14 @@ internal sealed class BlobDownloads(BlobCache cache, EdgeConnection connection, 
         for (int wrong = 0; ;)
         {
             if (cache.Find(blob) is { } here) return here;
+            Transfers way = connection.Downloads.Next;
             try
             {
                 await ReceiveAsync(blob, backoff, ct).ConfigureAwait(false);
             }
-            catch (CallFault fault) when (fault.IsTransient)
+            catch (CallFault fault) when (fault.IsTransient || connection.Downloads.Next != way)
             {
+                // What a proxy says of HTTP/1.1 is not yet said of HTTP/2.
                 TimeSpan delay = backoff.Next();
                 log.Retrying($"The download of {what}", fault.Message, delay.TotalSeconds);
                 await backoff.WaitAsync(delay, ct).ConfigureAwait(false);
@@ -49,11 +51,12 @@ internal sealed class BlobDownloads(BlobCache cache, EdgeConnection connection, 
     private async Task ReceiveAsync(Blob blob, Backoff backoff, CancellationToken ct)
     {
         await using FileStream file = cache.Append(blob);
-        if (file.Length == blob.Length) return;
+        long before = file.Length;
+        if (before == blob.Length) return;
         using var stall = new StallTimer(connection.Clock, ct);
         await EdgeConnection.TransferAsync(connection.Downloads, stall, async (way, options) =>
         {
-            using var call = way.Blobs.Download(new DownloadRequest { Digest = blob.Digest, Offset = file.Length }, options);
+            using var call = way.Blobs.Download(new DownloadRequest { Digest = blob.Digest, Offset = before }, options);
             while (await call.ResponseStream.MoveNext(stall.Token).ConfigureAwait(false))
             {
                 Chunk chunk = call.ResponseStream.Current;
@@ -63,7 +66,7 @@ internal sealed class BlobDownloads(BlobCache cache, EdgeConnection connection, 
                 stall.Restart();
                 backoff.Reset();
             }
-        }).ConfigureAwait(false);
+        }, () => new(file.Length > before)).ConfigureAwait(false);
         await file.FlushAsync(ct).ConfigureAwait(false);
         if (file.Length < blob.Length) throw new CallFault($"The stream ended at byte {file.Length} of {blob.Length}.");
     }

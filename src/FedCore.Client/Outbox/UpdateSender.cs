@@ -6,12 +6,13 @@ using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 
 namespace FedCore.Client.Outbox;
 
 /// <summary>Sends one update: in one call where it is short, otherwise from where the aggregator wants it, as a stream or, where there are none, in pieces.</summary>
-internal sealed class UpdateSender(EdgeConnection connection, Session session)
+internal sealed class UpdateSender(EdgeConnection connection, Session session, ILogger log)
 {
     /// <summary>Sends the update; when the call returns, the aggregator has it for good.</summary>
     /// <exception cref="CallFault">It could not be sent.</exception>
@@ -59,7 +60,20 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session)
         UploadState state = new();
         using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var stall = new StallTimer(connection.Clock, cancelled.Token);
-        await EdgeConnection.TransferAsync(connection.Uploads, stall, async (way, options) =>
+        try
+        {
+            await EdgeConnection.TransferAsync(connection.Uploads, stall, SendAsync, CameThroughAsync).ConfigureAwait(false);
+        }
+        catch (CallFault fault) when (IsFurther())
+        {
+            log.UpdateGoesOn(entry.Record.Run, entry.Record.Round, state.Offset, head.Length, fault.Message);
+        }
+
+        return state;
+
+        bool IsFurther() => state.IsAccepted || state.Offset > offset;
+
+        async Task SendAsync(Transfers way, CallOptions options)
         {
             using AsyncClientStreamingCall<Chunk, UploadState> call = way.Uploads.Send(options, Chunk.LengthOfStream(head, offset, session.ChunkBytes));
             try
@@ -74,8 +88,14 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session)
             }
 
             state = await call.ResponseAsync.ConfigureAwait(false);
-        }).ConfigureAwait(false);
-        return state;
+        }
+
+        // Over HTTP/1.1 an answer to what was not sent to its end is lost: the aggregator says once more what it has, or why it wants no more of it.
+        async ValueTask<bool> CameThroughAsync()
+        {
+            state = await connection.FindUploadAsync(head, ct).ConfigureAwait(false);
+            return IsFurther();
+        }
     }
 
     private async Task WriteAsync(IClientStreamWriter<Chunk> stream, SafeFileHandle file, UploadHead head, long offset, StallTimer stall)

@@ -7,7 +7,17 @@ internal static class OutboundConnections
     // 32 KiB that were read.
     private const int WindowBytes = 1 << 20;
 
-    /// <summary>Makes connections that carry calls and nothing else: no cookies, and nobody is sent elsewhere.</summary>
-    public static SocketsHttpHandler Create() =>
-        new() { UseCookies = false, AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(10), InitialHttp2StreamWindowSize = WindowBytes };
+    /// <summary>
+    /// Makes connections that carry calls and nothing else: no cookies, and nobody is sent elsewhere. The way to this machine leads through no proxy, whatever the
+    /// environment says of others.
+    /// </summary>
+    /// <param name="address">The aggregator's address.</param>
+    public static SocketsHttpHandler Create(string address) => new()
+    {
+        UseCookies = false,
+        UseProxy = !new Uri(address).IsLoopback,
+        AllowAutoRedirect = false,
+        ConnectTimeout = TimeSpan.FromSeconds(10),
+        InitialHttp2StreamWindowSize = WindowBytes,
+    };
 }

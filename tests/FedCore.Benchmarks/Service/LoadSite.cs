@@ -26,7 +26,7 @@ internal sealed class LoadSite(SiteLoad load, string token, int number, IReadOnl
 
     public async Task RunAsync(SemaphoreSlim connecting)
     {
-        using SocketsHttpHandler sockets = OutboundConnections.Create();
+        using SocketsHttpHandler sockets = OutboundConnections.Create(load.Address);
         if (load.Certificate is { } certificate) sockets.SslOptions = PrivateAuthority.TrustIn(certificate, (what, cause) => FedCoreException.Configuration("benchmark.certificate", what, cause));
         await RunAsync(sockets, connecting);
     }

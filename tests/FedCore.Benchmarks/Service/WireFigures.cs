@@ -15,7 +15,7 @@ internal static class WireFigures
         ServiceRun run = ServiceRun.Large(rounds: 1);
         using AggregatorProcess aggregator = await AggregatorProcess.StartAsync(sites: 1);
         var wire = new CountedWire();
-        using SocketsHttpHandler sockets = OutboundConnections.Create();
+        using SocketsHttpHandler sockets = OutboundConnections.Create(aggregator.Address);
         sockets.ConnectCallback = wire.ConnectAsync;
         using GrpcChannel channel = GrpcChannel.ForAddress(aggregator.Address, new GrpcChannelOptions { HttpHandler = sockets });
         CallInvoker invoker = channel.CreateCallInvoker();

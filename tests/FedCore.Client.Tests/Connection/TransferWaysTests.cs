@@ -1,4 +1,5 @@
 using FedCore.Client.Connection;
+using FedCore.Client.Tests.Fakes;
 
 namespace FedCore.Client.Tests.Connection;
 
@@ -62,5 +63,32 @@ public class TransferWaysTests
         Assert.Same(_http2, ways.Next);
     }
 
-    private TransferWays New() => new(_http1, _http2);
+    [Fact]
+    public void Http1_has_another_chance_when_the_client_joins_again_and_one_only()
+    {
+        TransferWays ways = New();
+        ways.Worked(_http1);
+        for (int i = 0; i < 3; i++) ways.Failed(_http1);
+        Assert.Same(_http2, ways.Next);
+        ways.TryAgain();
+        Assert.Same(_http1, ways.Next);
+        ways.Failed(_http1);
+        Assert.Same(_http2, ways.Next);
+        ways.TryAgain();
+        ways.Worked(_http1);
+        ways.Failed(_http1);
+        Assert.Same(_http1, ways.Next);
+    }
+
+    [Fact]
+    public void Where_there_is_one_way_nothing_is_said_of_another()
+    {
+        var log = new LogLines();
+        var ways = new TransferWays("Models", _http1, _http1, log);
+        ways.Failed(_http1);
+        Assert.Same(_http1, ways.Next);
+        Assert.Empty(log.All);
+    }
+
+    private TransferWays New() => new("Models", _http1, _http2, new LogLines());
 }

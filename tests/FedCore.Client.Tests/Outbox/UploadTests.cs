@@ -34,6 +34,7 @@ public sealed class UploadTests : IDisposable
             context.GetHttpContext().Abort();
             return Task.CompletedTask;
         };
+        ConcurrentDictionary<string, string> versions = VersionsOf(aggregator);
         var trainer = new GatedTrainer();
         await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path, trainer));
         TaskOffer task = run.Train(1);
@@ -41,7 +42,10 @@ public sealed class UploadTests : IDisposable
         run.Plan.WireCodec.Check(update, 1);
         Assert.InRange(at, 1, update.Length - 1);
         Assert.Equal((1, 1, 2), (trainer.Trained, aggregator.Count("FindUpload"), aggregator.Count("Send")));
-        Assert.Single(client.Log.All, line => line.Id == 103 && line.Text.Contains("round 1 of run", StringComparison.Ordinal));
+        Assert.Contains($"round 1: sending the answer broke off", Assert.Single(client.Log.All, line => line.Id == 308).Text, StringComparison.Ordinal);
+
+        // HTTP/1.1 has brought a part of it, so that it is the line that failed.
+        Assert.Equal("HTTP/1.1", versions["Send"]);
     }
 
     [Fact]
@@ -110,6 +114,32 @@ public sealed class UploadTests : IDisposable
         Assert.All(streams, stream => Assert.InRange(stream.Announced!.Value, update.Length - stream.From + 1, (update.Length - stream.From) * 1.002));
     }
 
+    // Over HTTP/1.1 an answer that comes before the end of what is sent is lost.
+    [Fact]
+    public async Task Of_an_update_that_breaks_off_since_nobody_wants_it_the_aggregator_is_asked_why()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        ConcurrentDictionary<string, string> versions = VersionsOf(aggregator);
+        bool isUnwanted = true;
+        Func<string, ServerCallContext, Task> count = aggregator.OnCall;
+        aggregator.OnCall = (method, context) =>
+            method == "FindUpload" && isUnwanted ? throw FakeAggregator.Fault(StatusCode.FailedPrecondition, "task.unwanted", "Nobody waits for it.") : count(method, context);
+        aggregator.OnChunk = (_, context) =>
+        {
+            if (isUnwanted) context.GetHttpContext().Abort();
+            return Task.CompletedTask;
+        };
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path));
+        run.Train(1);
+        await aggregator.WaitAsync(() => client.Log.Has(301));
+        Assert.Equal((1, 1), (aggregator.Count("Send"), aggregator.Count("FindUpload")));
+        isUnwanted = false;
+        run.Plan.WireCodec.Check(await aggregator.AcceptedAsync(run.Train(2).TaskId), 2);
+        Assert.Equal("HTTP/1.1", versions["Send"]);
+        Assert.False(client.Log.Has(103));
+    }
+
     [Fact]
     public async Task Where_http1_does_not_come_through_models_and_updates_go_over_http2()
     {
@@ -122,7 +152,7 @@ public sealed class UploadTests : IDisposable
         Assert.Equal(("HTTP/2", "HTTP/2"), (versions["Download"], versions["Send"]));
 
         // It was tried once in each direction, not with each of them.
-        Assert.Equal(2, client.Log.Count(103));
+        Assert.Equal((2, 2), (client.Log.Count(103), client.Log.Count(109)));
     }
 
     [Fact]
