@@ -1,7 +1,10 @@
+using System.Net;
 using System.Runtime.CompilerServices;
 using FedCore.Protocol.Tests.Probing;
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Grpc.Net.Client.Web;
 
 namespace FedCore.Protocol.Tests.Calls;
 
@@ -12,11 +15,11 @@ public class EndingCollection;
 [Collection(nameof(EndingTests))]
 public class EndingTests
 {
-    public static TheoryData<string> Endings { get; } = ["answered", "failed", "cancelled", "deadline", "disposed", "refused", "write", "unread"];
+    public static TheoryData<string, bool> Endings { get; } = Both("answered", "failed", "cancelled", "deadline", "disposed", "refused", "write", "stopped", "unread");
 
     [Theory]
     [MemberData(nameof(Endings))]
-    public async Task Nothing_stays_on_a_token_that_outlives_its_calls_and_no_exception_goes_unobserved(string ending)
+    public async Task Nothing_stays_on_a_token_that_outlives_its_calls_and_no_exception_goes_unobserved(string ending, bool isWeb)
     {
 #if GRPC_DOTNET
         Assert.SkipWhen(ending is "refused" or "write", "The packages leave the answer's exception to the caller who has the write's.");
@@ -27,7 +30,12 @@ public class EndingTests
         try
         {
             await using ProbeServer server = await ProbeServer.StartAsync();
-            using GrpcChannel channel = ending == "refused" ? GrpcChannel.ForAddress("http://127.0.0.1:1") : server.Channel();
+
+            // Of an answer over HTTP/1.1 that is called off the handler reads on for a while, in the hope to save the connection.
+            using var http = new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.FromMilliseconds(1) };
+            var options = isWeb ? new GrpcChannelOptions { HttpHandler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, http), HttpVersion = HttpVersion.Version11 } : new GrpcChannelOptions();
+            string address = ending == "refused" ? "http://127.0.0.1:1" : $"{(isWeb ? server.WebAddress : server.Address)}";
+            using GrpcChannel channel = GrpcChannel.ForAddress(address, options);
             using var longLived = new CancellationTokenSource();
             var calls = new List<WeakReference>();
             for (int i = 0; i < 10; i++) calls.Add(await EndAsync(ending, $"{i}", server, channel, longLived.Token));
@@ -142,12 +150,44 @@ public class EndingTests
                     while (true) await write.RequestStream.WriteAsync(new Ask());
                 });
                 return new WeakReference(headers);
+            case "stopped":
+                using (var cancel = CancellationTokenSource.CreateLinkedTokenSource(longLived))
+                {
+                    AsyncClientStreamingCall<Ask, Answer> stopped = client.ClientStream(Within.Options(headers, cancel.Token));
+                    await stopped.RequestStream.WriteAsync(Ask.For("wait", name), longLived);
+                    Task writing = WriteOnAsync(stopped.RequestStream);
+                    await server.Service.SignalAsync(name + " begun");
+                    await cancel.CancelAsync();
+                    await Assert.ThrowsAsync<RpcException>(() => writing);
+                    return new WeakReference(headers);
+                }
+
             default:
                 AsyncServerStreamingCall<Answer> unread = client.ServerStream(Ask.For("fail", count: 1), options);
                 await unread.ResponseHeadersAsync;
                 unread.Dispose();
                 return new WeakReference(headers);
         }
+    }
+
+    // Until the server, which does not read, has enough.
+    private static async Task WriteOnAsync(IClientStreamWriter<Ask> stream)
+    {
+        var ask = new Ask { Payload = ByteString.CopyFrom(new byte[1 << 20]) };
+        while (true) await stream.WriteAsync(ask);
+    }
+
+    // A writer over HTTP/1.1 whose call has failed learns of it when the server has waited for the rest, in some seconds.
+    private static TheoryData<string, bool> Both(params string[] endings)
+    {
+        var data = new TheoryData<string, bool>();
+        foreach (string ending in endings)
+        {
+            data.Add(ending, false);
+            if (ending != "write") data.Add(ending, true);
+        }
+
+        return data;
     }
 
     private static void Collect()

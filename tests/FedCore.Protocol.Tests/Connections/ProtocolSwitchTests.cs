@@ -41,6 +41,7 @@ public class ProtocolSwitchTests
     [InlineData("GET")]
     [InlineData("POST")]
     [InlineData("PROPFIND")]
+    [InlineData("PRI")]
     public async Task A_request_of_http1_may_come_byte_by_byte(string method)
     {
         await using WebApplication app = await StartAsync();
@@ -73,6 +74,7 @@ public class ProtocolSwitchTests
     [Theory]
     [InlineData("")]
     [InlineData("PR")]
+    [InlineData("PRI * HTTP/2.0")]
     public async Task Who_says_nothing_for_half_a_minute_is_hung_up_on(string bytes)
     {
         var clock = new HandClock();

@@ -51,7 +51,7 @@ internal sealed class StreamedRequest<TRequest>(
         }
         catch (Exception fault) when (fault is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
         {
-            if (answersLast) _complete.TrySetException(fault);
+            if (answersLast && _complete.TrySetException(fault)) _ = _complete.Task.Exception;
             throw await translate(fault).ConfigureAwait(false);
         }
         finally
