@@ -47,7 +47,7 @@ internal sealed class Endpoints : IDisposable
             });
         }
 
-        // A slow line is no attack, and what is dead is found by pings; but who stops within a message is not waited for.
+        // A slow line is no attack, and what is dead is found by pings over HTTP/2, and by its silence over HTTP/1.1; but who stops within a message is not waited for.
         kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(LeastBytesPerSecond, TimeSpan.FromSeconds(_graceSeconds));
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.MaxRequestBufferSize = RequestBufferBytes;

@@ -18,7 +18,7 @@ internal sealed class ProtocolSwitch(TimeProvider clock) : IConnectionListenerFa
     private ConnectionDelegate? _http1;
 
     // How a client of HTTP/2 begins (RFC 9113, section 3.4), and none of HTTP/1.1 does.
-    private static ReadOnlySpan<byte> Preface => "PRI "u8;
+    private static ReadOnlySpan<byte> Preface => "PRI * HTTP/2.0\r\n"u8;
 
     /// <summary>Whether an address that Kestrel says it serves is the endpoint's that nobody reaches.</summary>
     public static bool IsInner(string address) => address.EndsWith(Inner.Name, StringComparison.Ordinal);

@@ -175,7 +175,7 @@ public class AdminTests
     public async Task Sites_have_names_that_can_be_had_once()
     {
         await using TestAggregator aggregator = await TestAggregator.StartAsync();
-        foreach (string name in (string[])["", ".", "-a", "a b", "a/b", "a\n", "é", "con", "lpt1", new string('a', 101)])
+        foreach (string name in (string[])["", ".", "-a", "a b", "a/b", "a\n", "é", new string('a', 101)])
             await Refusal.ThrowsAsync(StatusCode.InvalidArgument, "site.name", () => aggregator.AddSiteAsync(name));
         TestSite north = await aggregator.AddSiteAsync("north");
         await Refusal.ThrowsAsync(StatusCode.AlreadyExists, "site.exists", () => aggregator.AddSiteAsync("north"));

@@ -97,16 +97,18 @@ public class WeightedMeanResourceTests
     }
 
     [Theory]
-    [InlineData(2, 0)]
-    [InlineData(2, 1)]
-    [InlineData(3, 2)]
-    [InlineData(5, 3)]
-    public async Task The_bits_of_long_vectors_do_not_depend_on_who_has_to_wait(int threads, int seed)
+    [InlineData(2, 20, 0)]
+    [InlineData(2, 20, 1)]
+    [InlineData(3, 20, 2)]
+    [InlineData(5, 20, 3)]
+    [InlineData(3, 75, 4)]
+    public async Task The_bits_of_long_vectors_do_not_depend_on_who_has_to_wait(int threads, int count, int seed)
     {
+        // Of more than 64 updates some lanes have two.
         RandomStream random = Statistics.Stream("waits", seed);
-        int[] slow = [.. Enumerable.Range(0, 20).Select(_ => random.NextInt32(3) == 0 ? random.NextInt32(Long) : Long)];
+        int[] slow = [.. Enumerable.Range(0, count).Select(_ => random.NextInt32(3) == 0 ? random.NextInt32(Long) : Long)];
         FakeUpdate[] updates = FakeUpdate.Many(
-            20, Long, i => i % 7 == 3 ? _ => throw Refusal() : null, reading: i => offset =>
+            count, Long, i => i % 7 == 3 ? _ => throw Refusal() : null, reading: i => offset =>
             {
                 // A slow disk: a reader blocks its thread, long beyond what others wait for it.
                 if (offset >= slow[i] && offset < slow[i] + 10_000) Thread.Sleep(1);
@@ -159,6 +161,25 @@ public class WeightedMeanResourceTests
         Assert.True(pool.IsComplete());
     }
 
+    [Fact]
+    public async Task A_fault_in_an_update_that_another_one_follows_surfaces_and_everything_comes_back()
+    {
+        using var pool = new WatchedPool(Long, 4);
+        using ManualResetEventSlim isHalfRead = new(), isFollowed = new();
+        FakeUpdate[] updates = FakeUpdate.Many(2, Long, i => i == 0 ? null : ct => Task.Run(() => isHalfRead.Wait(Hang, ct), ct), reading: i => offset =>
+        {
+            if (i == 1 && offset > 0) isFollowed.Set();
+            if (i == 1 || offset < Long / 2) return;
+            isHalfRead.Set();
+            isFollowed.Wait(Hang);
+            throw new TimeZoneNotFoundException();
+        });
+        await Assert.ThrowsAsync<TimeZoneNotFoundException>(() => RunAsync(updates, 2, pool, length: Long).WaitAsync(Hang, TestContext.Current.CancellationToken));
+        Assert.True(isFollowed.IsSet);
+        Assert.True(pool.IsComplete());
+        Assert.All(updates, update => Assert.Equal(0, update.Open));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
@@ -186,10 +207,10 @@ public class WeightedMeanResourceTests
             FakeUpdate.Layout(Length + 1), FakeUpdate.Many(1, Length), resources, TestContext.Current.CancellationToken).AsTask());
     }
 
-    private static async Task<AggregationResult> RunAsync(IReadOnlyList<IUpdateSource> updates, int threads, WatchedPool pool, CancellationToken? ct = null)
+    private static async Task<AggregationResult> RunAsync(IReadOnlyList<IUpdateSource> updates, int threads, WatchedPool pool, CancellationToken? ct = null, int length = Length)
     {
         using var resources = new AggregationResources(threads, pool.Vectors);
-        return await new WeightedMean().AggregateAsync(FakeUpdate.Layout(Length), updates, resources, ct ?? TestContext.Current.CancellationToken);
+        return await new WeightedMean().AggregateAsync(FakeUpdate.Layout(length), updates, resources, ct ?? TestContext.Current.CancellationToken);
     }
 
     private static async Task<FlatVector> SumAsync(FakeUpdate[] updates, FlatVectorPool pool, int threads = 2)
@@ -218,12 +239,13 @@ public class WeightedMeanResourceTests
     /// <summary>A pool that holds known vectors, more than are ever rented at once: if one is missing in the end, another stands in its place.</summary>
     private sealed class WatchedPool : IDisposable
     {
-        private const int Count = 100;
         private readonly HashSet<FlatVector> _known = new(ReferenceEqualityComparer.Instance);
+        private readonly int _length;
 
-        public WatchedPool()
+        public WatchedPool(int length = Length, int count = 100)
         {
-            for (int i = 0; i < Count; i++) _known.Add(new FlatVector(Length));
+            _length = length;
+            for (int i = 0; i < count; i++) _known.Add(new FlatVector(length));
             foreach (FlatVector vector in _known) Vectors.Return(vector);
         }
 
@@ -231,7 +253,7 @@ public class WeightedMeanResourceTests
 
         public bool IsComplete()
         {
-            FlatVector[] rented = [.. Enumerable.Range(0, Count).Select(_ => Vectors.Rent(Length))];
+            FlatVector[] rented = [.. Enumerable.Range(0, _known.Count).Select(_ => Vectors.Rent(_length))];
             return _known.SetEquals(rented);
         }
 

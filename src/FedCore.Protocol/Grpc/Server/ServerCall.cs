@@ -104,7 +104,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
         }
         catch (Exception fault) when (fault is IOException || (fault is OperationCanceledException && !_ct.IsCancellationRequested && !cancellationToken.IsCancellationRequested))
         {
-            // Over HTTP/1.1 Kestrel would read on where it could not, and call that a defect; what it refuses itself it answers itself.
+            // Over HTTP/1.1 Kestrel would read on where it could not, and call that a defect; what it refuses itself ends the connection.
             if (fault is not BadHttpRequestException) http.Abort();
             throw new RpcException(new Status(StatusCode.Cancelled, "The client broke the call off.", fault));
         }

@@ -12,8 +12,8 @@ internal enum GrpcWebMode
 }
 
 /// <summary>
-/// Sends calls as gRPC-Web, which also goes over HTTP/1.1 for networks whose proxies speak nothing newer: unary and server-streaming calls (PROTOCOL-WEB.md).
-/// The trailers come as a last frame of the body.
+/// Sends calls as gRPC-Web (PROTOCOL-WEB.md), which also goes over HTTP/1.1: calls that are answered behind the last of their messages. The trailers come as a last
+/// frame of the body.
 /// </summary>
 internal sealed class GrpcWebHandler(GrpcWebMode mode, HttpMessageHandler innerHandler) : DelegatingHandler(innerHandler)
 {
