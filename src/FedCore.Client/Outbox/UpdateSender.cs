@@ -14,6 +14,9 @@ namespace FedCore.Client.Outbox;
 /// <summary>Sends one update: in one call where it is short, otherwise from where the aggregator wants it, as a stream or, where there are none, in pieces.</summary>
 internal sealed class UpdateSender(EdgeConnection connection, Session session, ILogger log)
 {
+    // How long what was sent may be on its way still when the connection is gone here.
+    private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(250);
+
     /// <summary>Sends the update; when the call returns, the aggregator has it for good.</summary>
     /// <exception cref="CallFault">It could not be sent.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled, or nobody waits for the update any more.</exception>
@@ -66,6 +69,7 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session, I
         }
         catch (CallFault fault) when (IsFurther())
         {
+            entry.Backoff.Reset();
             log.UpdateGoesOn(entry.Record.Run, entry.Record.Round, state.Offset, head.Length, fault.Message);
         }
 
@@ -93,6 +97,7 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session, I
         // Over HTTP/1.1 an answer to what was not sent to its end is lost: the aggregator says once more what it has, or why it wants no more of it.
         async ValueTask<bool> CameThroughAsync()
         {
+            await entry.Backoff.WaitAsync(OnItsWay + entry.Backoff.Next(), ct).ConfigureAwait(false);
             state = await connection.FindUploadAsync(head, ct).ConfigureAwait(false);
             return IsFurther();
         }
