@@ -124,7 +124,7 @@ public sealed class AggregatorServer : IAsyncDisposable
 
         var uploads = new UploadDesk(parts, runs);
         builder.Services.AddGrpc(options => options.MaxReceiveMessageSize = EdgeService.MaxMessageBytes);
-        builder.Services.AddSingleton(new EdgeService(parts, runs, uploads)).AddSingleton(new UploadsService(parts, uploads)).AddSingleton(new BlobsService(parts)).AddSingleton(new AdminService(parts, runs));
+        builder.Services.AddSingleton(new EdgeService(parts, runs, uploads)).AddSingleton(new UploadsService(parts, uploads)).AddSingleton(new BlobsService(parts, runs)).AddSingleton(new AdminService(parts, runs));
         _app = builder.Build();
         string coordinatorHash = CoordinatorToken.HashIn(folder, disk, logger);
         var authentication = new Authentication(sites, coordinatorHash, logger);

@@ -2,6 +2,7 @@ using System.Buffers;
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Models;
 using FedCore.Aggregator.Runs;
+using FedCore.Aggregator.Sites;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using Grpc.Core;
@@ -11,7 +12,7 @@ using Blob = FedCore.Protocol.V1.Blob;
 namespace FedCore.Aggregator.Services;
 
 /// <summary>The store as clients and coordinators see it: <c>fedcore.v1.Blobs</c>.</summary>
-internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
+internal sealed class BlobsService(AggregatorParts parts, RunDirectory runs) : BlobsBase
 {
     private const int DigestBytes = 32;
 
@@ -23,8 +24,9 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
         string digest = StoredBlob.DigestOf(request.Digest.Span);
 
         // A site reads what its tasks name. To others it is as if there were nothing.
-        RemoteTask[] tasks = Caller.Of(context).Site is { } site ? [.. site.Tasks.Where(task => Names(task, digest))] : [];
-        if ((Caller.Of(context).Site is not null && tasks.Length == 0) || !parts.Blobs.Contains(digest))
+        Site? site = Caller.Of(context).Site;
+        RemoteTask[] tasks = site is null ? [] : await FindTasksAsync(site, digest, context.CancellationToken).ConfigureAwait(false);
+        if ((site is not null && tasks.Length == 0) || !parts.Blobs.Contains(digest))
             throw RpcFault.Of(StatusCode.NotFound, "blob.unknown", $"There is no {digest}, or no task of the site that needs it.", "digest");
         using Models.Blob blob = Open(digest);
         if (request.Offset < 0 || request.Offset > blob.Length) throw RpcFault.Invalid("offset", $"is {request.Offset}; the blob has {blob.Length} bytes.");
@@ -60,6 +62,20 @@ internal sealed class BlobsService(AggregatorParts parts) : BlobsBase
         {
             throw RpcFault.From(fault);
         }
+    }
+
+    private async ValueTask<RemoteTask[]> FindTasksAsync(Site site, string digest, CancellationToken ct)
+    {
+        RemoteTask[] tasks = Find();
+        if (tasks.Length > 0) return tasks;
+
+        // Until the runs of an earlier process are taken up, nobody can say what is needed; nor while a run is held up.
+        await runs.Settled.WaitAsync(ct).ConfigureAwait(false);
+        tasks = Find();
+        if (tasks.Length == 0 && parts.Board.All.Any(task => task.IsHeld && task.Site == site && Names(task, digest))) throw RpcFault.HeldUp("Ask for this again later.");
+        return tasks;
+
+        RemoteTask[] Find() => [.. site.Tasks.Where(task => Names(task, digest))];
     }
 
     private Models.Blob Open(string digest)

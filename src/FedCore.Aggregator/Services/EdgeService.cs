@@ -69,23 +69,23 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         return reply;
     }
 
-    public override Task<ProgressReply> ReportProgress(ProgressRequest request, ServerCallContext context)
+    public override async Task<ProgressReply> ReportProgress(ProgressRequest request, ServerCallContext context)
     {
-        RemoteTask? task = Find(request.TaskId, context);
+        RemoteTask? task = await FindAsync(request.TaskId, context).ConfigureAwait(false);
         task?.Hear(parts.Clock.GetTimestamp());
-        return Task.FromResult(new ProgressReply { IsUnwanted = task is not ({ IsOpen: true } or { IsHeld: true }) });
+        return new ProgressReply { IsUnwanted = task is not ({ IsOpen: true } or { IsHeld: true }) };
     }
 
-    public override Task<DeclineReply> DeclineTask(DeclineRequest request, ServerCallContext context)
+    public override async Task<DeclineReply> DeclineTask(DeclineRequest request, ServerCallContext context)
     {
         if (!ReasonPattern().IsMatch(request.Reason)) throw RpcFault.Invalid("reason", "must be lower-case letters, digits, dots and hyphens, at most 64.");
-        if (Find(request.TaskId, context) is { } task)
+        if (await FindAsync(request.TaskId, context).ConfigureAwait(false) is { } task)
         {
             Log.TaskDeclined(parts.Logger, task.Site.Name, task.Id, task.Fleet.Run, request.Reason);
             task.Fleet.Fail(task, ClientOutcome.Declined, request.Reason);
         }
 
-        return Task.FromResult(new DeclineReply());
+        return new DeclineReply();
     }
 
     public override Task<UploadState> FindUpload(UploadHead request, ServerCallContext context) => uploads.FindAsync(Caller.SiteOf(context), request, context.CancellationToken);
@@ -108,10 +108,14 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
             throw RpcFault.Invalid("kept_runs.definition_digest", $"has {run.DefinitionDigest.Length} bytes; a SHA-256 has {SHA256.HashSizeInBytes}.");
     }
 
-    private RemoteTask? Find(string id, ServerCallContext context)
+    private async ValueTask<RemoteTask?> FindAsync(string id, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
         RequireTaskId(id, "task_id");
+        if (parts.Board.Find(id, site) is { } task) return task;
+
+        // Until the runs of an earlier process are taken up, nobody can say what is wanted.
+        await runs.Settled.WaitAsync(context.CancellationToken).ConfigureAwait(false);
         return parts.Board.Find(id, site);
     }
 

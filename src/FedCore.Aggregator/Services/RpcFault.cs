@@ -25,6 +25,10 @@ internal static class RpcFault
     /// <param name="code">The reason code.</param>
     public static RpcException Invalid(string field, string what, string code = "request.invalid") => Of(StatusCode.InvalidArgument, code, $"{field} {what}", field);
 
+    /// <summary>A run that waits until a fault of the aggregator's has passed.</summary>
+    /// <param name="remedy">What the caller may do.</param>
+    public static RpcException HeldUp(string remedy) => Of(StatusCode.Unavailable, "run.held-up", $"The run is held up by a fault of the aggregator's. {remedy}");
+
     /// <summary>A fault of the domain as a call's.</summary>
     /// <param name="fault">The fault.</param>
     /// <param name="field">The request's field that it is about.</param>

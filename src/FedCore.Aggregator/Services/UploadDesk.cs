@@ -163,7 +163,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
     private static RpcException Unwanted() =>
         RpcFault.Of(StatusCode.FailedPrecondition, "task.unwanted", "Nobody waits for this task: its round has ended, or it was never the site's. Drop the update.", "head.task_id");
 
-    private static RpcException HeldUp() => RpcFault.Of(StatusCode.Unavailable, "run.held-up", "The run is held up by a fault of the aggregator's. Send the update again later.");
+    private static RpcException HeldUp() => RpcFault.HeldUp("Send the update again later.");
 
     private static bool IsAsAnnounced(ReadOnlySequence<byte> data, UploadHead head)
     {

@@ -14,10 +14,14 @@ internal sealed class FaultyLog(IEventLog inner) : IEventLog
     /// <summary>Whether a stream cannot be read.</summary>
     public Func<string, bool> Hides { get; set; } = _ => false;
 
+    /// <summary>What the reading of a stream waits for.</summary>
+    public Func<string, Task> Waits { get; set; } = _ => Task.CompletedTask;
+
     public long Commits => inner.Commits;
 
     public async IAsyncEnumerable<LoggedEvent> ReadAsync(string stream, long after, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
+        await Waits(stream);
         if (Hides(stream)) throw FedCoreException.RunFailed("journal.read", $"The stream {stream} cannot be read.");
         await foreach (LoggedEvent logged in inner.ReadAsync(stream, after, ct)) yield return logged;
         if (after == 0) _broken.TryRemove(stream, out _);

@@ -74,6 +74,8 @@ public class IsolationTests
         Assert.True((await north.StreamAsync(SmallRun.HeadOf(answered.TaskId, update), update)).IsAccepted);
         await aggregator.RunAsync("run", run => run.Phase == RunPhase.Waiting);
         await Refusal.ThrowsAsync(StatusCode.Unavailable, "run.held-up", () => south.FindAsync(head));
+        await Refusal.ThrowsAsync(StatusCode.Unavailable, "run.held-up", () => south.DownloadAsync(task.Model.Digest));
+        await Refusal.ThrowsAsync(StatusCode.NotFound, "blob.unknown", () => south.DownloadAsync(head.Digest));
         Assert.False((await south.Edge.ReportProgressAsync(new ProgressRequest { TaskId = task.TaskId }, south.Options())).IsUnwanted);
         Assert.Equal(new NextTaskReply(), await south.Poll(task.TaskId));
         aggregator.Journal.Loses = (_, _) => false;
@@ -84,6 +86,27 @@ public class IsolationTests
         Assert.Equal(RunPhase.Completed, (await aggregator.EndOfAsync("run")).Phase);
         Assert.Contains("\"contributors\":2", Assert.Single(await aggregator.ReceiptsAsync("run")), StringComparison.Ordinal);
         Assert.Empty(aggregator.HalfUploadsOf("run"));
+    }
+
+    // A site that is in the middle of a task when the aggregator is restarted may be back before the runs are.
+    [Fact]
+    public async Task Until_a_run_is_taken_up_again_its_tasks_are_neither_unwanted_nor_without_what_they_need()
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        TestSite north = await aggregator.AddSiteAsync("north");
+        var small = new SmallRun();
+        await aggregator.CreateRunAsync("run", small);
+        TaskOffer task = await north.TaskAsync();
+        var isRead = new TaskCompletionSource();
+        await aggregator.RestartAsync(journal => journal.Waits = stream => stream == "run/run" ? isRead.Task : Task.CompletedTask);
+        Task<byte[]> model = north.DownloadAsync(task.Model.Digest), definition = north.DownloadAsync(task.Definition.Digest);
+        AsyncUnaryCall<ProgressReply> progress = north.Edge.ReportProgressAsync(new ProgressRequest { TaskId = task.TaskId }, north.Options());
+        Assert.False((await north.JoinAsync()).Site.Length == 0);
+        isRead.SetResult();
+        Assert.Equal(small.Plan.CanonicalBytes.ToArray(), await definition);
+        Assert.NotEmpty(await model);
+        Assert.False((await progress).IsUnwanted);
+        Assert.True((await north.AnswerAsync(task, small.Update())).IsAccepted);
     }
 
     internal sealed class Failing : FedAvg
