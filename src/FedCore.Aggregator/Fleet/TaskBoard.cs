@@ -10,8 +10,8 @@ internal sealed class TaskBoard
     /// <summary>How many tasks there are.</summary>
     public int Count => _tasks.Count;
 
-    /// <summary>All tasks.</summary>
-    public IEnumerable<RemoteTask> All => _tasks.Values;
+    /// <summary>All tasks; without a copy, so that whoever asks often costs little.</summary>
+    public IEnumerable<RemoteTask> All => _tasks.Select(task => task.Value);
 
     /// <summary>Finds the task of a site.</summary>
     /// <param name="id">The task's name.</param>

@@ -86,7 +86,9 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     public async Task<RunHost> CreateAsync(CreateRunRequest request, CancellationToken ct)
     {
         if (!IsName(request.RunId))
-            throw FedCoreException.Configuration("run.name", $"run_id is '{Shown.Of(request.RunId)}'. Use lower-case letters, digits and hyphens, at most 63, begin with a letter, and leave out what Windows calls its devices, such as con or aux.");
+            throw FedCoreException.Configuration("run.name", $"run_id is '{Shown.Of(request.RunId)}'. Use lower-case letters, digits and hyphens, at most 63, and begin with a letter.");
+        if (DeviceName().IsMatch(request.RunId))
+            throw FedCoreException.Configuration("run.name", $"run_id is '{request.RunId}', as Windows calls a device, and a run has folders of its name. Choose another name.");
         RunPlan plan = RunDocument.PlanOf(request.Definition.Span, parts.Registry);
         if (plan.Definition.SecureAggregation is not null)
             throw FedCoreException.Configuration("run.secure-aggregation", "The run asks for secure aggregation, but this aggregator sums in the clear. Leave secureAggregation out.");
@@ -187,7 +189,10 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
     private ValueTask RecordAsync(RunFact fact, CancellationToken ct) =>
         parts.Log.AppendSoundAsync(RunFact.Stream, fact.GetType().Name, JsonSerializer.Serialize(fact, RunFact.Json), ct);
 
-    // A run has folders of its name, which on Windows cannot be called as a device is.
-    [GeneratedRegex(@"^(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\z)[a-z][a-z0-9-]{0,62}\z")]
+    [GeneratedRegex(@"^[a-z][a-z0-9-]{0,62}\z")]
     private static partial Regex RunName();
+
+    // A run of an earlier version may have such a name.
+    [GeneratedRegex(@"^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\z")]
+    private static partial Regex DeviceName();
 }

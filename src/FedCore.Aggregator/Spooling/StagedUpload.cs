@@ -47,6 +47,15 @@ internal sealed class StagedUpload : IDisposable
     /// <summary>Bytes of the whole payload.</summary>
     public long Length { get; }
 
+    /// <summary>Whether it can be left as it is.</summary>
+    public bool IsAtRest
+    {
+        get
+        {
+            lock (_gate) return _file is { HasFailed: false } && !_isCompleting;
+        }
+    }
+
     /// <summary>Bytes that are there: where the sender goes on.</summary>
     /// <exception cref="FedCoreException">It is no longer the caller's (<see cref="Superseded"/>).</exception>
     public long Offset
@@ -121,9 +130,7 @@ internal sealed class StagedUpload : IDisposable
     /// <summary>Leaves the upload as it is, to be staged again later; the file may stay open.</summary>
     public void Dispose()
     {
-        bool isOpen;
-        lock (_gate) isOpen = _file is { HasFailed: false } && !_isCompleting;
-        if (isOpen) _owner.KeepOpen(this);
+        if (IsAtRest) _owner.KeepOpen(this);
         else Close();
     }
 

@@ -95,7 +95,13 @@ internal sealed class StagedUploads(SpoolRun run, GroupCommitter<SealRequest> se
     }
 
     /// <summary>Keeps an upload open that its holder has left, for a while.</summary>
-    public void KeepOpen(StagedUpload upload) => left.Add(upload);
+    public void KeepOpen(StagedUpload upload)
+    {
+        left.Add(upload);
+
+        // Somebody may have taken it over meanwhile.
+        if (!upload.IsAtRest) left.Remove(upload);
+    }
 
     /// <summary>Lets go of an upload that its holder is done with.</summary>
     public void Forget(StagedUpload upload)

@@ -43,8 +43,8 @@ internal sealed class EdgeConnection : IDisposable
         _handler = new GrpcWebHandler(GrpcWebMode.GrpcWeb, calls);
         _http1 = Open(_handler, HttpVersion.Version11);
         _http2 = settings.Web ? _http1 : Open(calls, HttpVersion.Version20);
-        (Transfers http1, Transfers http2) = (TransfersOver(_http1), TransfersOver(_http2));
-        (Downloads, Uploads) = (new TransferWays("Models", http1, http2, log), new TransferWays("Updates", http1, http2, log));
+        Transfers http1 = TransfersOver(_http1), http2 = settings.Web ? http1 : TransfersOver(_http2);
+        (Downloads, Uploads) = (new TransferWays("Models", http1, http2, clock, log), new TransferWays("Updates", http1, http2, clock, log));
         CallInvoker invoker = _http2.CreateCallInvoker();
         (_edge, _uploads) = (new Edge.EdgeClient(invoker), new UploadsClient(invoker));
     }
@@ -64,13 +64,7 @@ internal sealed class EdgeConnection : IDisposable
     /// <summary>Whether requests can be streamed: a proxy of HTTP/1.1 may collect them.</summary>
     public bool CanStream => !Settings.Web;
 
-    public async Task<JoinReply> JoinAsync(JoinRequest request, CancellationToken ct)
-    {
-        JoinReply reply = await CallAsync(options => _edge.JoinAsync(request, options), CallLimit, ct).ConfigureAwait(false);
-        Downloads.TryAgain();
-        Uploads.TryAgain();
-        return reply;
-    }
+    public Task<JoinReply> JoinAsync(JoinRequest request, CancellationToken ct) => CallAsync(options => _edge.JoinAsync(request, options), CallLimit, ct);
 
     /// <param name="request">The request.</param>
     /// <param name="wait">How long the aggregator waits at most until it answers.</param>
@@ -111,7 +105,8 @@ internal sealed class EdgeConnection : IDisposable
         }
         catch (CallFault fault)
         {
-            if (fault.Code.Length > 0 || await cameThrough().ConfigureAwait(false)) ways.Worked(way);
+            // What came through speaks for its way, also where the line was cut; but that all stops is what some proxies do to one of them.
+            if (fault.Code.Length > 0 || (await cameThrough().ConfigureAwait(false) && stall.Reason is null)) ways.Worked(way);
             else ways.Failed(way);
             throw;
         }

@@ -19,22 +19,27 @@ internal sealed class Transfers(UploadsClient uploads, BlobsClient blobs)
 /// <param name="what">What goes.</param>
 /// <param name="http1">Over HTTP/1.1.</param>
 /// <param name="http2">Over HTTP/2, or the same again where there is no choice.</param>
+/// <param name="clock">Tells when HTTP/1.1 is tried again.</param>
 /// <param name="log">Is told when they go the other way.</param>
-internal sealed class TransferWays(string what, Transfers http1, Transfers http2, ILogger log)
+internal sealed class TransferWays(string what, Transfers http1, Transfers http2, TimeProvider clock, ILogger log)
 {
     // Of a way that has worked, more than a line that was cut now and then.
     private const int MostFailures = 3;
 
+    /// <summary>How long HTTP/2 is taken before HTTP/1.1 has another chance: the network may be another by then.</summary>
+    public static readonly TimeSpan Again = TimeSpan.FromHours(1);
+
     private readonly Lock _lock = new();
     private bool _isHttp2, _hasWorked;
     private int _failures;
+    private long _since;
 
     /// <summary>The way to try.</summary>
     public Transfers Next
     {
         get
         {
-            lock (_lock) return _isHttp2 ? http2 : http1;
+            lock (_lock) return _isHttp2 && clock.GetElapsedTime(_since) < Again ? http2 : http1;
         }
     }
 
@@ -42,29 +47,32 @@ internal sealed class TransferWays(string what, Transfers http1, Transfers http2
     public void Worked(Transfers way)
     {
         if (way != http1) return;
-        lock (_lock) (_hasWorked, _failures) = (true, 0);
+        lock (_lock)
+        {
+            if (_isHttp2) Turn();
+            (_hasWorked, _failures) = (true, 0);
+        }
     }
 
     /// <summary>
-    /// Takes note that nothing came through, and that the aggregator had no part in that. A way that has worked before is kept for a while: it is more likely the line
-    /// that fails. Where HTTP/2 fails as well, it may have been the line all the time.
+    /// Takes note that nothing came through, or not to its end, and that the aggregator had no part in that. A way that has worked before is kept for a while: it is more
+    /// likely the line that fails. Where HTTP/2 fails as well, it may have been the line all the time.
     /// </summary>
     public void Failed(Transfers way)
     {
         lock (_lock)
         {
-            if (http1 == http2 || way != (_isHttp2 ? http2 : http1)) return;
-            bool wasHttp2 = _isHttp2;
-            if (_isHttp2) (_isHttp2, _failures) = (false, 0);
-            else _isHttp2 = ++_failures >= (_hasWorked ? MostFailures : 1);
-            if (_isHttp2 != wasHttp2) log.OtherWay(what, _isHttp2 ? "HTTP/2" : "HTTP/1.1");
+            if (http1 == http2 || way != Next) return;
+            if (way == http2) Turn();
+            else if (_isHttp2) _since = clock.GetTimestamp();
+            else if (++_failures >= (_hasWorked ? MostFailures : 1)) Turn();
         }
     }
 
-    /// <summary>Gives HTTP/1.1 another chance: the network may be another, or have failed for a moment.</summary>
-    public void TryAgain()
+    // Under the lock.
+    private void Turn()
     {
-        lock (_lock)
-            if (_isHttp2) (_isHttp2, _failures) = (false, _hasWorked ? MostFailures - 1 : 0);
+        (_isHttp2, _failures, _since) = (!_isHttp2, 0, clock.GetTimestamp());
+        log.OtherWay(what, _isHttp2 ? "HTTP/2" : "HTTP/1.1");
     }
 }

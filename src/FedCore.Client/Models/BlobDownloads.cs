@@ -20,6 +20,7 @@ internal sealed class BlobDownloads(BlobCache cache, EdgeConnection connection, 
     public async Task<string> GetAsync(Blob blob, string what, CancellationToken ct)
     {
         Backoff backoff = newBackoff();
+        bool wentOtherWay = false;
         for (int wrong = 0; ;)
         {
             if (cache.Find(blob) is { } here) return here;
@@ -28,9 +29,10 @@ internal sealed class BlobDownloads(BlobCache cache, EdgeConnection connection, 
             {
                 await ReceiveAsync(blob, backoff, ct).ConfigureAwait(false);
             }
-            catch (CallFault fault) when (fault.IsTransient || connection.Downloads.Next != way)
+            catch (CallFault fault) when (fault.IsTransient || (connection.Downloads.Next != way && !wentOtherWay))
             {
-                // What a proxy says of HTTP/1.1 is not yet said of HTTP/2.
+                // What a proxy says of one way is not yet said of the other.
+                wentOtherWay |= !fault.IsTransient;
                 TimeSpan delay = backoff.Next();
                 log.Retrying($"The download of {what}", fault.Message, delay.TotalSeconds);
                 await backoff.WaitAsync(delay, ct).ConfigureAwait(false);

@@ -40,6 +40,9 @@ internal sealed class OutboxEntry
     /// <summary>Whether the aggregator may have some of it already: an earlier process, or an earlier call, may have sent it.</summary>
     public bool MayBeThere { get; set; }
 
+    /// <summary>Whether some of it came through since it last failed.</summary>
+    public bool HasMoved { get; set; }
+
     /// <summary>How often the aggregator has refused it.</summary>
     public int Refusals { get; set; }
 

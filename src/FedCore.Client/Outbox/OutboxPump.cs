@@ -35,6 +35,13 @@ internal sealed class OutboxPump(UpdateOutbox outbox, UpdateSender sender, Func<
                 continue;
             }
 
+            if (entry.HasMoved)
+            {
+                entry.HasMoved = false;
+                backoff.Reset();
+                entry.Backoff.Reset();
+            }
+
             TimeSpan delay = (fault.IsOfConnection ? backoff : entry.Backoff).Next();
             log.Retrying($"Sending the answer to round {entry.Record.Round} of {entry.Record.Run}", fault.Why, delay.TotalSeconds);
             if (fault.IsOfConnection) await backoff.WaitAsync(delay, ct, changed).ConfigureAwait(false);

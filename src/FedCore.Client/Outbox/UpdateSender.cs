@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics;
+using System.Security.Cryptography;
 using FedCore.Client.Connection;
 using FedCore.Client.Telemetry;
 using FedCore.Protocol.Transfers;
@@ -14,8 +15,8 @@ namespace FedCore.Client.Outbox;
 /// <summary>Sends one update: in one call where it is short, otherwise from where the aggregator wants it, as a stream or, where there are none, in pieces.</summary>
 internal sealed class UpdateSender(EdgeConnection connection, Session session, ILogger log)
 {
-    // How long what was sent may be on its way still when the connection is gone here.
-    private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(250);
+    // How long what was sent may be on its way still when the connection is gone here, in milliseconds: at random, so that sites that lost it at once do not ask at once.
+    private const int LeastOnItsWay = 250, MostOnItsWay = 750;
 
     /// <summary>Sends the update; when the call returns, the aggregator has it for good.</summary>
     /// <exception cref="CallFault">It could not be sent.</exception>
@@ -38,6 +39,7 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session, I
             state = connection.CanStream
                 ? await StreamAsync(file, entry, head, offset, ct).ConfigureAwait(false)
                 : await SendPartAsync(file, head, offset, (int)Math.Min(session.ChunkBytes, head.Length - offset), ct).ConfigureAwait(false);
+            entry.HasMoved |= state.Offset > offset;
             if (!state.IsAccepted && state.Offset <= offset) throw new CallFault($"the aggregator keeps nothing of the update behind byte {state.Offset} of {head.Length}");
         }
     }
@@ -63,13 +65,15 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session, I
         UploadState state = new();
         using var cancelled = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var stall = new StallTimer(connection.Clock, cancelled.Token);
+
+        // As long as the stream lasts, which has announced how long it is.
+        int chunkBytes = session.ChunkBytes;
         try
         {
             await EdgeConnection.TransferAsync(connection.Uploads, stall, SendAsync, CameThroughAsync).ConfigureAwait(false);
         }
         catch (CallFault fault) when (IsFurther())
         {
-            entry.Backoff.Reset();
             log.UpdateGoesOn(entry.Record.Run, entry.Record.Round, state.Offset, head.Length, fault.Message);
         }
 
@@ -79,12 +83,12 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session, I
 
         async Task SendAsync(Transfers way, CallOptions options)
         {
-            using AsyncClientStreamingCall<Chunk, UploadState> call = way.Uploads.Send(options, Chunk.LengthOfStream(head, offset, session.ChunkBytes));
+            using AsyncClientStreamingCall<Chunk, UploadState> call = way.Uploads.Send(options, Chunk.LengthOfStream(head, offset, chunkBytes));
             try
             {
                 // Of an update that is there to its end it is known only by the answer what became of it.
                 using CancellationTokenRegistration unwanted = entry.Unwanted.Register(cancelled.Cancel);
-                await WriteAsync(call.RequestStream, file, head, offset, stall).ConfigureAwait(false);
+                await WriteAsync(call.RequestStream, file, head, offset, chunkBytes, stall).ConfigureAwait(false);
             }
             catch (Exception fault) when (fault is RpcException or InvalidOperationException && !stall.Token.IsCancellationRequested)
             {
@@ -97,21 +101,22 @@ internal sealed class UpdateSender(EdgeConnection connection, Session session, I
         // Over HTTP/1.1 an answer to what was not sent to its end is lost: the aggregator says once more what it has, or why it wants no more of it.
         async ValueTask<bool> CameThroughAsync()
         {
-            await entry.Backoff.WaitAsync(OnItsWay + entry.Backoff.Next(), ct).ConfigureAwait(false);
-            state = await connection.FindUploadAsync(head, ct).ConfigureAwait(false);
+            using var wanted = CancellationTokenSource.CreateLinkedTokenSource(ct, entry.Unwanted);
+            await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(LeastOnItsWay, MostOnItsWay)), connection.Clock, wanted.Token).ConfigureAwait(false);
+            state = await connection.FindUploadAsync(head, wanted.Token).ConfigureAwait(false);
             return IsFurther();
         }
     }
 
-    private async Task WriteAsync(IClientStreamWriter<Chunk> stream, SafeFileHandle file, UploadHead head, long offset, StallTimer stall)
+    private static async Task WriteAsync(IClientStreamWriter<Chunk> stream, SafeFileHandle file, UploadHead head, long offset, int chunkBytes, StallTimer stall)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(session.ChunkBytes);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(chunkBytes);
         try
         {
             bool isFirst = true;
             do
             {
-                int count = (int)Math.Min(session.ChunkBytes, head.Length - offset);
+                int count = (int)Math.Min(chunkBytes, head.Length - offset);
                 Read(file, buffer.AsSpan(0, count), offset);
                 var data = new ReadOnlySequence<byte>(buffer, 0, count);
                 await stream.WriteAsync(isFirst ? new Chunk { Head = head, Offset = offset, Data = data } : new Chunk { Data = data }).ConfigureAwait(false);

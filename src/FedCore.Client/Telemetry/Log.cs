@@ -32,7 +32,7 @@ internal static partial class Log
     [LoggerMessage(108, LogLevel.Information, "Loaded the plug-in {Assembly} {Version} from {Path} (SHA-256 {Digest})")]
     public static partial void PlugInLoaded(this ILogger log, string assembly, Version version, string path, string digest);
 
-    [LoggerMessage(109, LogLevel.Information, "{What} go over {Protocol} from now on, since nothing came through the other way")]
+    [LoggerMessage(109, LogLevel.Information, "{What} go over {Protocol} from now on")]
     public static partial void OtherWay(this ILogger log, string what, string protocol);
 
     [LoggerMessage(200, LogLevel.Information, "{Run}, round {Round}: training on {Examples} examples, {Steps} steps")]
@@ -110,6 +110,6 @@ internal static partial class Log
     [LoggerMessage(307, LogLevel.Information, "{Updates} updates of an earlier start wait to be sent, {Unsettled} were sent and are not settled")]
     public static partial void OutboxFound(this ILogger log, int updates, int unsettled);
 
-    [LoggerMessage(308, LogLevel.Information, "{Run}, round {Round}: sending the answer broke off ({Reason}) and goes on at byte {Offset} of {Bytes}")]
+    [LoggerMessage(308, LogLevel.Warning, "{Run}, round {Round}: sending the answer broke off ({Reason}) and goes on at byte {Offset} of {Bytes}")]
     public static partial void UpdateGoesOn(this ILogger log, string run, int round, long offset, long bytes, string reason);
 }

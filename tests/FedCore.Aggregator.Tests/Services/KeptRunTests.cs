@@ -44,7 +44,7 @@ public class KeptRunTests
         TestSite north = await aggregator.AddSiteAsync("north"), south = await aggregator.AddSiteAsync("south");
         await aggregator.CreateRunAsync("souths", Small, south);
         await aggregator.CreateRunAsync("norths", Small, north);
-        KeptRun[] kept = [Kept("souths"), Kept("none"), Kept("norths", Other)];
+        KeptRun[] kept = [Kept("souths"), Kept("none"), Kept("com1"), Kept("norths", Other)];
         Assert.Equal(kept, await north.EndedAsync([.. kept, Kept("norths")]));
     }
 

@@ -48,6 +48,23 @@ public sealed class WebDisconnectTests : IDisposable
     }
 
     [Theory]
+    [InlineData("content-length: 1000000\r\n", false)]
+    [InlineData("content-length: 1000000\r\n", true)]
+    [InlineData(Chunked, false)]
+    [InlineData(Chunked, true)]
+    public async Task Who_disconnects_within_a_stream_is_nothing_to_warn_of(string field, bool isReset)
+    {
+        await using TestAggregator aggregator = await TestAggregator.StartAsync();
+        TestSite north = await aggregator.AddSiteAsync("north");
+        byte[] part = [0, 0, 1, 0, 0, .. new byte[30_000]];
+        if (field == Chunked) part = [.. Encoding.ASCII.GetBytes($"{part.Length:x}\r\n"), .. part];
+        for (int i = 0; i < 20; i++) await BeginAsync(aggregator, north, field, async stream => await stream.WriteAsync(part, TestContext.Current.CancellationToken), isReset, "Uploads/Send");
+        await aggregator.RestartAsync();
+        Assert.Empty(aggregator.Log.Errors);
+        Assert.Empty(aggregator.Log.FrameworkWarnings);
+    }
+
+    [Theory]
     [InlineData(Counted)]
     [InlineData(Chunked)]
     public async Task Who_has_not_sent_a_message_at_its_deadline_is_answered(string field)
@@ -61,13 +78,13 @@ public sealed class WebDisconnectTests : IDisposable
     }
 
     // Begins a call, waits until the aggregator wants its message, and hangs up in the end.
-    private static async Task BeginAsync(TestAggregator aggregator, TestSite site, string fields, Func<Stream, Task> goOn, bool isReset = false)
+    private static async Task BeginAsync(TestAggregator aggregator, TestSite site, string fields, Func<Stream, Task> goOn, bool isReset = false, string call = "Edge/Join")
     {
         using var client = new TcpClient();
         await client.ConnectAsync(aggregator.LastAddress.Host, aggregator.LastAddress.Port, TestContext.Current.CancellationToken);
         await using Stream stream = aggregator.LastAddress.Scheme == "https" ? new SslStream(client.GetStream(), false, (_, certificate, _, _) => certificate?.Subject == "CN=localhost") : client.GetStream();
         if (stream is SslStream tls) await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost" }, TestContext.Current.CancellationToken);
-        string head = $"POST /fedcore.v1.Edge/Join HTTP/1.1\r\nhost: north\r\ncontent-type: application/grpc-web+proto\r\nexpect: 100-continue\r\n{fields}"
+        string head = $"POST /fedcore.v1.{call} HTTP/1.1\r\nhost: north\r\ncontent-type: application/grpc-web+proto\r\nexpect: 100-continue\r\n{fields}"
             + $"authorization: Bearer {site.Token}\r\n{ProtocolVersion.ClientField}: {site.OnWire}\r\n{ProtocolVersion.Field}: {ProtocolVersion.Current}\r\n\r\n";
         await stream.WriteAsync(Encoding.ASCII.GetBytes(head), TestContext.Current.CancellationToken);
         Assert.Equal("HTTP/1.1 100 Continue", await LineAsync(stream));

@@ -158,6 +158,51 @@ public class StagedUploadTests
     }
 
     [Fact]
+    public async Task An_upload_that_is_left_open_again_and_again_closes_no_other()
+    {
+        using var folder = new SpoolFolder();
+        using Spool spool = folder.Open(options => options with { MostLeftOpen = 2 });
+        var run = new SmallRun(inputs: 50_000);
+        byte[] update = run.Update();
+        int opened = 0;
+        (await StageAsync(spool, "large", update, "first", Check)).Dispose();
+        for (int i = 0; i < 5; i++) (await StageAsync(spool, "large", update, "second")).Dispose();
+        (await StageAsync(spool, "large", update, "first", Check)).Dispose();
+        Assert.Equal(1, opened);
+
+        UpdateCheck Check(IEncodedUpdate content)
+        {
+            opened++;
+            return run.Plan.WireCodec.BeginCheck(content, 1);
+        }
+    }
+
+    // The check has read on, and failed where nobody knows.
+    [Fact]
+    public async Task An_upload_that_failed_in_the_middle_of_a_piece_goes_on_from_what_is_on_the_disk()
+    {
+        using var folder = new SpoolFolder();
+        using Spool spool = folder.Open();
+        var run = new SmallRun(inputs: 50_000);
+        byte[] update = run.Update();
+        bool fails = false;
+        using (StagedUpload upload = await StageAsync(spool, "large", update, check: Check))
+        {
+            upload.Write(new ReadOnlySequence<byte>(update, 0, 100_000));
+            fails = true;
+            Assert.Throws<IOException>(() => upload.Write(new ReadOnlySequence<byte>(update, 100_000, 100_000)));
+        }
+
+        fails = false;
+        using StagedUpload again = await StageAsync(spool, "large", update, check: Check);
+        Assert.Equal(200_000, again.Offset);
+        again.Write(new ReadOnlySequence<byte>(update, 200_000, update.Length - 200_000));
+        Assert.Equal(update, ReadAll(await again.CompleteAsync()));
+
+        UpdateCheck Check(IEncodedUpdate content) => run.Plan.WireCodec.BeginCheck(new Unsure(content, () => fails), 1);
+    }
+
+    [Fact]
     public async Task An_upload_that_was_left_open_can_be_dropped_and_swept()
     {
         var clock = new HandClock();
@@ -435,6 +480,19 @@ public class StagedUploadTests
         resumed.Write(new ReadOnlySequence<byte>(Large, 600_000, Large.Length - 600_000));
         Assert.Equal(StagedUpload.WrongDigest, (await Assert.ThrowsAsync<UpdateRefusedException>(async () => await resumed.CompleteAsync())).Code);
         Assert.Empty(Parts(folder));
+    }
+
+    /// <summary>Bytes that cannot always be read.</summary>
+    private sealed class Unsure(IEncodedUpdate content, Func<bool> fails) : IEncodedUpdate
+    {
+        private bool _hasFailed;
+
+        public long Length => content.Length;
+
+        // Whoever failed once has lost his place.
+        public ReadOnlySpan<byte> Read(long offset, int count) => (_hasFailed |= fails()) ? throw new IOException("The disk has gone.") : content.Read(offset, count);
+
+        public void Dispose() => content.Dispose();
     }
 
     private static string[] Parts(SpoolFolder folder) => Directory.GetFiles(folder.RunPath(), "*.part");

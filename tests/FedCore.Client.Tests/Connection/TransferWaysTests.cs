@@ -1,5 +1,6 @@
 using FedCore.Client.Connection;
 using FedCore.Client.Tests.Fakes;
+using FedCore.Tests;
 
 namespace FedCore.Client.Tests.Connection;
 
@@ -64,31 +65,40 @@ public class TransferWaysTests
     }
 
     [Fact]
-    public void Http1_has_another_chance_when_the_client_joins_again_and_one_only()
+    public void Http1_has_one_more_chance_every_hour()
     {
-        TransferWays ways = New();
+        var clock = new HandClock();
+        var log = new LogLines();
+        var ways = new TransferWays("Models", _http1, _http2, clock, log);
         ways.Worked(_http1);
         for (int i = 0; i < 3; i++) ways.Failed(_http1);
-        Assert.Same(_http2, ways.Next);
-        ways.TryAgain();
-        Assert.Same(_http1, ways.Next);
-        ways.Failed(_http1);
-        Assert.Same(_http2, ways.Next);
-        ways.TryAgain();
+        for (int hour = 0; hour < 3; hour++)
+        {
+            Assert.Same(_http2, ways.Next);
+            ways.Worked(_http2);
+            clock.Move(TransferWays.Again - TimeSpan.FromSeconds(1));
+            Assert.Same(_http2, ways.Next);
+            clock.Move(TimeSpan.FromSeconds(1));
+            Assert.Same(_http1, ways.Next);
+            ways.Failed(_http1);
+        }
+
+        clock.Move(TransferWays.Again);
         ways.Worked(_http1);
         ways.Failed(_http1);
         Assert.Same(_http1, ways.Next);
+        Assert.Equal(["Models go over HTTP/2 from now on", "Models go over HTTP/1.1 from now on"], log.All.Select(line => line.Text));
     }
 
     [Fact]
     public void Where_there_is_one_way_nothing_is_said_of_another()
     {
         var log = new LogLines();
-        var ways = new TransferWays("Models", _http1, _http1, log);
+        var ways = new TransferWays("Models", _http1, _http1, TimeProvider.System, log);
         ways.Failed(_http1);
         Assert.Same(_http1, ways.Next);
         Assert.Empty(log.All);
     }
 
-    private TransferWays New() => new("Models", _http1, _http2, new LogLines());
+    private TransferWays New() => new("Models", _http1, _http2, TimeProvider.System, new LogLines());
 }

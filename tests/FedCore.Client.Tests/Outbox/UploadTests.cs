@@ -80,6 +80,7 @@ public sealed class UploadTests : IDisposable
         byte[] update = await aggregator.AcceptedAsync(task.TaskId);
         run.Plan.WireCodec.Check(update, 1);
         Assert.Equal(((update.Length + 99_999) / 100_000, 1, 0), (aggregator.Count("SendPart"), aggregator.Count("FindUpload"), aggregator.Count("Send")));
+        Assert.False(client.Log.Has(109));
     }
 
     [Fact]
@@ -138,6 +139,62 @@ public sealed class UploadTests : IDisposable
         run.Plan.WireCodec.Check(await aggregator.AcceptedAsync(run.Train(2).TaskId), 2);
         Assert.Equal("HTTP/1.1", versions["Send"]);
         Assert.False(client.Log.Has(103));
+    }
+
+    // As a proxy does that looks at requests for too long.
+    [Fact]
+    public async Task An_update_that_stops_on_its_way_over_http1_goes_on_over_http2()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        ConcurrentDictionary<string, string> versions = VersionsOf(aggregator);
+        var isStuck = new TaskCompletionSource();
+        aggregator.OnChunk = async (upload, context) =>
+        {
+            if (versions["Send"] == "HTTP/2" || upload.Received < upload.Head.Length / 2) return;
+            isStuck.TrySetResult();
+            await Task.Delay(Timeout.InfiniteTimeSpan, context.CancellationToken);
+        };
+        var clock = new HandClock();
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path), clock: clock);
+        TaskOffer task = run.Train(1);
+        await isStuck.Task.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        Task<byte[]> accepted = aggregator.AcceptedAsync(task.TaskId);
+        await clock.MoveUntilAsync(accepted);
+        run.Plan.WireCodec.Check(await accepted, 1);
+        Assert.Equal(("HTTP/2", 2), (versions["Send"], aggregator.Count("Send")));
+        Assert.Contains("goes on at byte", client.Log.Text(308), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_model_that_nobody_lets_through_is_given_up(bool isWeb)
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, hidden: Hidden);
+        aggregator.OnCall = (method, _) => method == "Download" ? throw new RpcException(new Status(StatusCode.PermissionDenied, "A proxy says no.")) : Task.CompletedTask;
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path) with { Web = isWeb });
+        run.Train(1);
+        await aggregator.WaitAsync(() => client.Log.All.Any(line => line.Text.Contains("Asking for work failed: A proxy says no", StringComparison.Ordinal)));
+        Assert.Equal(!isWeb, client.Log.Has(109));
+    }
+
+    // An update waits by itself.
+    [Fact]
+    public async Task An_update_that_does_not_get_through_holds_up_no_other()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using SmallRun large = new(aggregator, hidden: Hidden), small = new(aggregator, name: "small");
+        aggregator.OnCall = (method, _) => method == "Send" ? throw new RpcException(new Status(StatusCode.Unknown, "HTTP status 413")) : Task.CompletedTask;
+        var clock = new HandClock();
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder.Path), clock: clock);
+        large.Train(1);
+        await clock.MoveUntilAsync(aggregator.WaitAsync(() => client.Log.Has(103)));
+
+        // The clock stands still, so that the large one waits for good.
+        await aggregator.AcceptedAsync(small.Train(1).TaskId);
+        await aggregator.WaitAsync(() => client.Outbox.Count == 1);
     }
 
     [Fact]

@@ -19,6 +19,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
     private TRequest? _current;
     private Metadata? _headers;
     private DateTime? _due;
+    private BadHttpRequestException? _refused;
     private bool _hasWritten, _hasEnded;
 
     public override string Method => method.FullName;
@@ -86,6 +87,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
         _hasEnded = true;
         if (_deadline is { IsCancellationRequested: true } && Status.StatusCode == StatusCode.Cancelled) Status = new Status(StatusCode.DeadlineExceeded, "The deadline passed.");
         _deadline?.Dispose();
+        if (_refused is not null) throw _refused;
         if (http.RequestAborted.IsCancellationRequested) return;
         _reader.Release();
         WriteTrailers();
@@ -104,8 +106,8 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
         }
         catch (Exception fault) when (fault is IOException || (fault is OperationCanceledException && !_ct.IsCancellationRequested && !cancellationToken.IsCancellationRequested))
         {
-            // Over HTTP/1.1 Kestrel would read on where it could not, and call that a defect; what it refuses itself ends the connection.
-            if (fault is not BadHttpRequestException) http.Abort();
+            // Over HTTP/1.1 Kestrel would read on where it could not, and call that a defect; what it refuses itself it must be told of, to end the connection.
+            if ((_refused = fault as BadHttpRequestException) is null) http.Abort();
             throw new RpcException(new Status(StatusCode.Cancelled, "The client broke the call off.", fault));
         }
     }
@@ -154,9 +156,7 @@ internal sealed partial class ServerCall<TRequest, TResponse>(HttpContext http, 
     // An answer without messages has its status in the header fields, and no trailers.
     private void WriteTrailers()
     {
-        IHeaderDictionary fields = _hasWritten || http.Response.HasStarted
-            ? http.Features.GetRequiredFeature<IHttpResponseTrailersFeature>().Trailers
-            : http.Response.Headers;
+        IHeaderDictionary fields = _hasWritten || http.Response.HasStarted ? http.Features.GetRequiredFeature<IHttpResponseTrailersFeature>().Trailers : http.Response.Headers;
         fields.Append(Wire.StatusField, ((int)Status.StatusCode).ToString(System.Globalization.CultureInfo.InvariantCulture));
         if (Status.Detail.Length > 0) fields.Append(Wire.MessageField, Wire.EscapeMessage(Status.Detail));
         foreach (Metadata.Entry entry in ResponseTrailers) fields.Append(entry.Key, entry.OnWire);
