@@ -1,7 +1,7 @@
 namespace FedCore.IntegrationTests;
 
 /// <summary>A network that falls silent in the middle of an upload.</summary>
-public class CutLineTests(Hospitals hospitals) : IClassFixture<Hospitals>
+public class CutLineTests(Hospitals hospitals) : HospitalTests, IClassFixture<Hospitals>
 {
     [Fact]
     public async Task An_upload_outlasts_a_line_that_is_silent_for_60_seconds_and_does_not_begin_anew()

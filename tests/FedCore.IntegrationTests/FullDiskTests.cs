@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace FedCore.IntegrationTests;
 
 /// <summary>An aggregator whose disk is full: a small file system of its own, with something on it that takes the room.</summary>
-public class FullDiskTests
+public class FullDiskTests : HospitalTests
 {
     private const long Size = 128 << 20;
 

@@ -12,6 +12,9 @@ public sealed class Hospitals : IAsyncLifetime
     /// <summary>The hospital at the end of a line of its own.</summary>
     public const string Far = "processed.va";
 
+    /// <summary>Where their data lies.</summary>
+    internal const string DataFolder = "data/heart_disease";
+
     /// <summary>What makes a run's updates so large that they travel in many parts.</summary>
     internal static readonly string[] Large = ["--set", "rounds.count=2", "--set", "training.steps=20", "--set", """model.layers=[{"type":"linear","outputs":100000},{"type":"relu"},{"type":"linear","outputs":1}]"""];
 
@@ -44,15 +47,15 @@ public sealed class Hospitals : IAsyncLifetime
     /// <summary>A program with arguments that starts the aggregator, with another view of the file system; empty for none.</summary>
     internal string[] Launcher { get; init; } = [];
 
-    private static string Data => SharedData.Require("data/heart_disease");
+    private static string Data => SharedData.Require(DataFolder);
 
     private string Address => $"http://127.0.0.1:{_port}";
 
-    /// <summary>Starts all of them. A test that needs the data skips where it is absent.</summary>
+    /// <summary>Starts all of them, where the data is there.</summary>
     public async ValueTask InitializeAsync()
     {
         Line = new Line(_port);
-        if (!Directory.Exists(Path.Combine(SharedData.Repository, "..", "shared", "data", "heart_disease"))) return;
+        if (!Directory.Exists(Path.Combine(SharedData.Repository, "..", "shared", DataFolder))) return;
         Directory.CreateDirectory(_folder["aggregator"]);
         await StartAsync();
         foreach (string name in Names)

@@ -1,7 +1,7 @@
 namespace FedCore.IntegrationTests;
 
 /// <summary>An aggregator that is killed where more than one round is at stake: in a buffered run, twice, and with its spool lost.</summary>
-public class KilledAgainTests(Hospitals hospitals) : IClassFixture<Hospitals>
+public class KilledAgainTests(Hospitals hospitals) : HospitalTests, IClassFixture<Hospitals>
 {
     /// <summary>The fact that a round is held again.</summary>
     internal const string Resumed = "runResumed";

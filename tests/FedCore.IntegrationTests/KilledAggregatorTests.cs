@@ -5,7 +5,7 @@ using FedCore.Rounds;
 namespace FedCore.IntegrationTests;
 
 /// <summary>An aggregator that is killed with SIGKILL behind an event of its journal, and started again.</summary>
-public class KilledAggregatorTests(Hospitals hospitals) : IClassFixture<Hospitals>
+public class KilledAggregatorTests(Hospitals hospitals) : HospitalTests, IClassFixture<Hospitals>
 {
     /// <summary>What makes a run short.</summary>
     internal static readonly string[] Short = ["--set", "rounds.count=3"];

@@ -1,7 +1,7 @@
 namespace FedCore.IntegrationTests;
 
 /// <summary>A client that is killed with SIGKILL, and started again.</summary>
-public class KilledClientTests(Hospitals hospitals) : IClassFixture<Hospitals>
+public class KilledClientTests(Hospitals hospitals) : HospitalTests, IClassFixture<Hospitals>
 {
     // What is under way when a line is cut, and what else a client says.
     private const long Slack = 1 << 20;

@@ -1,7 +1,7 @@
 namespace FedCore.IntegrationTests;
 
 /// <summary>An aggregator that is killed when it has written down what a coordinator did.</summary>
-public class KilledCoordinatorTests(Hospitals hospitals) : IClassFixture<Hospitals>
+public class KilledCoordinatorTests(Hospitals hospitals) : HospitalTests, IClassFixture<Hospitals>
 {
     [Fact]
     public async Task A_run_that_was_paused_before_the_kill_is_paused_behind_it()
