@@ -38,6 +38,12 @@ internal sealed class SpoolFolder : IDisposable
 
     public string RunPath(string run = "run") => System.IO.Path.Combine(Path, run);
 
+    /// <summary>The files of unfinished uploads.</summary>
+    public string[] Parts() => Directory.GetFiles(RunPath(), "*.part");
+
+    /// <summary>The file of an unfinished upload.</summary>
+    public string PartOf(string label) => System.IO.Path.Combine(RunPath(), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(label))[..16]) + ".part");
+
     public void Dispose() => _folder.Dispose();
 
     /// <summary>Bytes that follow from a label and a length.</summary>

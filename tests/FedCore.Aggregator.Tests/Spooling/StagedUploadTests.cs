@@ -1,9 +1,6 @@
 using System.Buffers;
-using System.Security.Cryptography;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Storage;
-using FedCore.Aggregator.Tests.Services;
-using FedCore.Compression;
 using FedCore.Tests;
 using FedCore.Updates;
 using static FedCore.Aggregator.Tests.Spooling.SpoolFolder;
@@ -31,7 +28,7 @@ public class StagedUploadTests
 
             AssertWhole(await upload.CompleteAsync());
             Assert.Equal(new FileInfo(Assert.Single(folder.Segments())).Length, spool.BytesOnDisk);
-            Assert.Empty(Parts(folder));
+            Assert.Empty(folder.Parts());
         }
 
         using Spool again = folder.Open(out IReadOnlyList<SpooledUpdate> recovered);
@@ -101,123 +98,6 @@ public class StagedUploadTests
             AssertWhole(await upload.CompleteAsync());
             return;
         }
-    }
-
-    // A check begins where a file is opened, and what is there is then read again: at every piece that would make an update of n pieces cost n² / 2.
-    [Fact]
-    public async Task An_upload_whose_pieces_are_calls_of_their_own_is_read_once()
-    {
-        using var folder = new SpoolFolder();
-        using Spool spool = folder.Open();
-        var run = new SmallRun(inputs: 50_000);
-        byte[] update = run.Update();
-        int opened = 0;
-        for (int offset = 0; offset < update.Length; offset += 30_000)
-        {
-            using StagedUpload upload = await StageAsync(spool, "large", update, check: Check);
-            Assert.Equal(offset, upload.Offset);
-            upload.Write(new ReadOnlySequence<byte>(update, offset, Math.Min(30_000, update.Length - offset)));
-            if (upload.Offset == update.Length) Assert.Equal(update, ReadAll(await upload.CompleteAsync()));
-        }
-
-        Assert.Equal(1, opened);
-        Assert.Single(folder.Segments());
-
-        UpdateCheck Check(IEncodedUpdate content)
-        {
-            opened++;
-            return run.Plan.WireCodec.BeginCheck(content, 1);
-        }
-    }
-
-    [Fact]
-    public async Task Of_uploads_that_nobody_holds_some_stay_open_and_the_others_go_on_all_the_same()
-    {
-        using var folder = new SpoolFolder();
-        using Spool spool = folder.Open(options => options with { MostLeftOpen = 2 });
-        var run = new SmallRun(inputs: 50_000);
-        byte[] update = run.Update();
-        int[] opened = new int[3];
-        for (int i = 0; i < 3; i++)
-            using (StagedUpload upload = await StageAsync(spool, "large", update, $"run{i}", CheckOf(i))) upload.Write(new ReadOnlySequence<byte>(update, 0, 300_000));
-        for (int i = 0; i < 3; i++)
-        {
-            using StagedUpload upload = await StageAsync(spool, "large", update, $"run{i}", CheckOf(i));
-            Assert.Equal(300_000, upload.Offset);
-            upload.Write(new ReadOnlySequence<byte>(update, 300_000, update.Length - 300_000));
-            Assert.Equal(update, ReadAll(await upload.CompleteAsync()));
-        }
-
-        Assert.Equal([2, 1, 1], opened);
-
-        Func<IEncodedUpdate, UpdateCheck> CheckOf(int i) => content =>
-        {
-            opened[i]++;
-            return run.Plan.WireCodec.BeginCheck(content, 1);
-        };
-    }
-
-    [Fact]
-    public async Task An_upload_that_is_left_open_again_and_again_closes_no_other()
-    {
-        using var folder = new SpoolFolder();
-        using Spool spool = folder.Open(options => options with { MostLeftOpen = 2 });
-        var run = new SmallRun(inputs: 50_000);
-        byte[] update = run.Update();
-        int opened = 0;
-        (await StageAsync(spool, "large", update, "first", Check)).Dispose();
-        for (int i = 0; i < 5; i++) (await StageAsync(spool, "large", update, "second")).Dispose();
-        (await StageAsync(spool, "large", update, "first", Check)).Dispose();
-        Assert.Equal(1, opened);
-
-        UpdateCheck Check(IEncodedUpdate content)
-        {
-            opened++;
-            return run.Plan.WireCodec.BeginCheck(content, 1);
-        }
-    }
-
-    // The check has read on, and failed where nobody knows.
-    [Fact]
-    public async Task An_upload_that_failed_in_the_middle_of_a_piece_goes_on_from_what_is_on_the_disk()
-    {
-        using var folder = new SpoolFolder();
-        using Spool spool = folder.Open();
-        var run = new SmallRun(inputs: 50_000);
-        byte[] update = run.Update();
-        bool fails = false;
-        using (StagedUpload upload = await StageAsync(spool, "large", update, check: Check))
-        {
-            upload.Write(new ReadOnlySequence<byte>(update, 0, 100_000));
-            fails = true;
-            Assert.Throws<IOException>(() => upload.Write(new ReadOnlySequence<byte>(update, 100_000, 100_000)));
-        }
-
-        fails = false;
-        using StagedUpload again = await StageAsync(spool, "large", update, check: Check);
-        Assert.Equal(200_000, again.Offset);
-        again.Write(new ReadOnlySequence<byte>(update, 200_000, update.Length - 200_000));
-        Assert.Equal(update, ReadAll(await again.CompleteAsync()));
-
-        UpdateCheck Check(IEncodedUpdate content) => run.Plan.WireCodec.BeginCheck(new Unsure(content, () => fails), 1);
-    }
-
-    [Fact]
-    public async Task An_upload_that_was_left_open_can_be_dropped_and_swept()
-    {
-        var clock = new HandClock();
-        using var folder = new SpoolFolder { Clock = clock };
-        using Spool spool = folder.Open(options => options with { UploadLimit = TimeSpan.FromHours(10) });
-        foreach (string label in (string[])["dropped", "swept"])
-            using (StagedUpload upload = await StageAsync(spool, label, Large)) upload.Write(new ReadOnlySequence<byte>(Large, 0, 10));
-        spool.Drop("run", "dropped"u8);
-        Assert.Equal([PartOf(folder, "swept")], Parts(folder));
-        File.SetLastWriteTimeUtc(PartOf(folder, "swept"), clock.GetUtcNow().UtcDateTime - TimeSpan.FromHours(11));
-        spool.Sweep();
-        Assert.Empty(Parts(folder));
-        Assert.Equal(0, spool.BytesOnDisk);
-        foreach (string label in (string[])["dropped", "swept"])
-            using (StagedUpload again = await StageAsync(spool, label, Large)) Assert.Equal(0, again.Offset);
     }
 
     [Fact]
@@ -298,7 +178,7 @@ public class StagedUploadTests
         StagedUpload upload = await StageAsync(spool, "large", Large);
         upload.Write(new ReadOnlySequence<byte>(Large, 0, 10));
         upload.Discard();
-        Assert.Empty(Parts(folder));
+        Assert.Empty(folder.Parts());
         Assert.Equal(0, spool.BytesOnDisk);
         Assert.Equal(StagedUpload.Superseded, Assert.Throws<FedCoreException>(() => upload.Write(default)).Code);
     }
@@ -406,13 +286,13 @@ public class StagedUploadTests
         using (Spool spool = folder.Open(options => options with { UploadLimit = limit }))
         {
             StagedUpload old = await StageAsync(spool, "old", Large), fresh = await StageAsync(spool, "fresh", Large);
-            File.SetLastWriteTimeUtc(PartOf(folder, "old"), clock.GetUtcNow().UtcDateTime);
-            File.SetLastWriteTimeUtc(PartOf(folder, "fresh"), clock.GetUtcNow().UtcDateTime + TimeSpan.FromHours(5));
+            File.SetLastWriteTimeUtc(folder.PartOf("old"), clock.GetUtcNow().UtcDateTime);
+            File.SetLastWriteTimeUtc(folder.PartOf("fresh"), clock.GetUtcNow().UtcDateTime + TimeSpan.FromHours(5));
             clock.Move(TimeSpan.FromHours(1));
-            Assert.Equal(2, Parts(folder).Length);
+            Assert.Equal(2, folder.Parts().Length);
             clock.Move(TimeSpan.FromHours(9) + TimeSpan.FromSeconds(1));
             spool.Sweep();
-            Assert.Equal([PartOf(folder, "fresh")], Parts(folder));
+            Assert.Equal([folder.PartOf("fresh")], folder.Parts());
             Assert.Equal(StagedUpload.Superseded, Assert.Throws<FedCoreException>(() => old.Write(default)).Code);
             Assert.Equal(0, fresh.Offset);
         }
@@ -420,7 +300,7 @@ public class StagedUploadTests
         // One that is too old when the spool opens goes then.
         clock.Move(limit);
         using Spool again = folder.Open(options => options with { UploadLimit = limit });
-        Assert.Empty(Parts(folder));
+        Assert.Empty(folder.Parts());
         Assert.Equal(0, again.BytesOnDisk);
     }
 
@@ -431,9 +311,9 @@ public class StagedUploadTests
         using var folder = new SpoolFolder { Clock = clock };
         using Spool spool = folder.Open(options => options with { UploadLimit = TimeSpan.FromHours(10) });
         using StagedUpload old = await StageAsync(spool, "old", Large);
-        File.SetLastWriteTimeUtc(PartOf(folder, "old"), clock.GetUtcNow().UtcDateTime - TimeSpan.FromHours(9.5));
+        File.SetLastWriteTimeUtc(folder.PartOf("old"), clock.GetUtcNow().UtcDateTime - TimeSpan.FromHours(9.5));
         clock.Move(TimeSpan.FromHours(1));
-        Assert.Empty(Parts(folder));
+        Assert.Empty(folder.Parts());
     }
 
     [Theory]
@@ -450,7 +330,7 @@ public class StagedUploadTests
             upload.Write(new ReadOnlySequence<byte>(Large));
         }
 
-        using (var file = new FileStream(PartOf(folder, "large"), FileMode.Open)) file.SetLength(length);
+        using (var file = new FileStream(folder.PartOf("large"), FileMode.Open)) file.SetLength(length);
         using Spool again = folder.Open();
         Assert.Equal(0, again.BytesOnDisk);
         using StagedUpload anew = await StageAsync(again, "large", Large);
@@ -468,7 +348,7 @@ public class StagedUploadTests
             upload.Write(new ReadOnlySequence<byte>(Large, 0, 600_000));
         }
 
-        using (var file = new FileStream(PartOf(folder, "large"), FileMode.Open))
+        using (var file = new FileStream(folder.PartOf("large"), FileMode.Open))
         {
             file.Position = 500_000;
             file.Write(new byte[4096]);
@@ -479,24 +359,6 @@ public class StagedUploadTests
         Assert.Equal(600_000, resumed.Offset);
         resumed.Write(new ReadOnlySequence<byte>(Large, 600_000, Large.Length - 600_000));
         Assert.Equal(StagedUpload.WrongDigest, (await Assert.ThrowsAsync<UpdateRefusedException>(async () => await resumed.CompleteAsync())).Code);
-        Assert.Empty(Parts(folder));
+        Assert.Empty(folder.Parts());
     }
-
-    /// <summary>Bytes that cannot always be read.</summary>
-    private sealed class Unsure(IEncodedUpdate content, Func<bool> fails) : IEncodedUpdate
-    {
-        private bool _hasFailed;
-
-        public long Length => content.Length;
-
-        // Whoever failed once has lost his place.
-        public ReadOnlySpan<byte> Read(long offset, int count) => (_hasFailed |= fails()) ? throw new IOException("The disk has gone.") : content.Read(offset, count);
-
-        public void Dispose() => content.Dispose();
-    }
-
-    private static string[] Parts(SpoolFolder folder) => Directory.GetFiles(folder.RunPath(), "*.part");
-
-    private static string PartOf(SpoolFolder folder, string label) =>
-        Path.Combine(folder.RunPath(), Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(label))[..16]) + ".part");
 }
