@@ -120,16 +120,22 @@ public static class VectorBlocks
     /// <param name="vector">The vector.</param>
     /// <param name="length">How many leading elements count.</param>
     /// <returns>The sum of squares.</returns>
-    public static double SquaredNorm(FlatVector vector, long length)
+    public static double SquaredNorm(FlatVector vector, long length) => SquaredNorm(vector, 0, length);
+
+    /// <inheritdoc cref="SquaredNorm(FlatVector, long)"/>
+    /// <param name="vector">The vector.</param>
+    /// <param name="first">The first element that counts.</param>
+    /// <param name="length">How many elements count.</param>
+    public static double SquaredNorm(FlatVector vector, long first, long length)
     {
         ArgumentNullException.ThrowIfNull(vector);
         Span<double> lanes = stackalloc double[16];
         lanes.Clear();
-        foreach ((long offset, int count) in Of(length)) AddSquares(vector.Slice(offset, count), lanes);
+        foreach ((long offset, int count) in Of(length)) AddSquares(vector.Slice(first + offset, count), lanes);
         return Sum(lanes);
     }
 
-    /// <summary>The squared Euclidean distance of short vectors, summed like <see cref="SquaredNorm"/>.</summary>
+    /// <summary>The squared Euclidean distance of short vectors, summed like <see cref="SquaredNorm(FlatVector, long)"/>.</summary>
     /// <param name="left">A vector of at most <see cref="BlockLength"/> elements.</param>
     /// <param name="right">Another, of the same length.</param>
     /// <returns>The sum of the squares of the differences, which are rounded to 32 bits.</returns>
@@ -144,7 +150,7 @@ public static class VectorBlocks
         return Sum(lanes);
     }
 
-    /// <summary>The squared Euclidean distance, summed like <see cref="SquaredNorm"/>.</summary>
+    /// <summary>The squared Euclidean distance, summed like <see cref="SquaredNorm(FlatVector, long)"/>.</summary>
     /// <param name="left">A vector.</param>
     /// <param name="right">Another.</param>
     /// <param name="length">How many leading elements count.</param>
