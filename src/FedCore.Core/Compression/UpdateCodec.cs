@@ -112,7 +112,8 @@ public sealed class UpdateCodec
         return _shared.GetOrAdd((round, section.Name), places);
     }
 
-    private long CountOf(Section section) => SparsifierOf(section)?.CountOf(section.Length) ?? section.Length;
+    /// <summary>How many numbers of a section are sent.</summary>
+    internal long CountOf(Section section) => SparsifierOf(section)?.CountOf(section.Length) ?? section.Length;
 
     private long ValueBytesOf(Section section)
     {

@@ -120,22 +120,16 @@ public static class VectorBlocks
     /// <param name="vector">The vector.</param>
     /// <param name="length">How many leading elements count.</param>
     /// <returns>The sum of squares.</returns>
-    public static double SquaredNorm(FlatVector vector, long length) => SquaredNorm(vector, 0, length);
-
-    /// <inheritdoc cref="SquaredNorm(FlatVector, long)"/>
-    /// <param name="vector">The vector.</param>
-    /// <param name="first">The first element that counts.</param>
-    /// <param name="length">How many elements count.</param>
-    public static double SquaredNorm(FlatVector vector, long first, long length)
+    public static double SquaredNorm(FlatVector vector, long length)
     {
         ArgumentNullException.ThrowIfNull(vector);
         Span<double> lanes = stackalloc double[16];
         lanes.Clear();
-        foreach ((long offset, int count) in Of(length)) AddSquares(vector.Slice(first + offset, count), lanes);
+        foreach ((long offset, int count) in Of(length)) AddSquares(vector.Slice(offset, count), lanes);
         return Sum(lanes);
     }
 
-    /// <summary>The squared Euclidean distance of short vectors, summed like <see cref="SquaredNorm(FlatVector, long)"/>.</summary>
+    /// <summary>The squared Euclidean distance of short vectors, summed like <see cref="SquaredNorm"/>.</summary>
     /// <param name="left">A vector of at most <see cref="BlockLength"/> elements.</param>
     /// <param name="right">Another, of the same length.</param>
     /// <returns>The sum of the squares of the differences, which are rounded to 32 bits.</returns>
@@ -150,7 +144,7 @@ public static class VectorBlocks
         return Sum(lanes);
     }
 
-    /// <summary>The squared Euclidean distance, summed like <see cref="SquaredNorm(FlatVector, long)"/>.</summary>
+    /// <summary>The squared Euclidean distance, summed like <see cref="SquaredNorm"/>.</summary>
     /// <param name="left">A vector.</param>
     /// <param name="right">Another.</param>
     /// <param name="length">How many leading elements count.</param>
@@ -171,8 +165,9 @@ public static class VectorBlocks
         return Sum(lanes);
     }
 
-    // The product of two floats is exact in double precision, so it does not matter whether it is rounded before it is added.
-    private static void AddSquares(ReadOnlySpan<float> block, Span<double> lanes)
+    /// <summary>Adds the squares of a block to 16 lanes, element by element from the first lane on; a block that another one follows has a multiple of 16 elements.</summary>
+    /// <remarks>The product of two floats is exact in double precision, so it does not matter whether it is rounded before it is added.</remarks>
+    internal static void AddSquares(ReadOnlySpan<float> block, Span<double> lanes)
     {
         ref float values = ref MemoryMarshal.GetReference(block);
         Vector512<double> lower = Vector512.Create<double>(lanes), upper = Vector512.Create<double>(lanes[8..]);
@@ -189,7 +184,8 @@ public static class VectorBlocks
         for (; i < block.Length; i++) lanes[i & 15] += (double)block[i] * block[i];
     }
 
-    private static double Sum(ReadOnlySpan<double> lanes)
+    /// <summary>The sum over the lanes, in order.</summary>
+    internal static double Sum(ReadOnlySpan<double> lanes)
     {
         double sum = 0;
         foreach (double lane in lanes) sum += lane;

@@ -22,6 +22,9 @@ public sealed record SessionTerms
     /// <summary>The run's hash, <c>sha256:</c> and 64 hexadecimal digits.</summary>
     public required string Run { get; init; }
 
+    /// <summary>What is summed.</summary>
+    public required SumPurpose Purpose { get; init; }
+
     /// <summary>The round, from 1.</summary>
     public required int Round { get; init; }
 
@@ -58,7 +61,7 @@ public sealed record SessionTerms
     /// <summary>The terms as bytes.</summary>
     /// <returns>Their only form.</returns>
     public byte[] Encode() => new MessageWriter()
-        .Bytes([Suite]).Text(Run).Number(Round).Number(Attempt).Bytes(Nonce.Span).Bytes(Encoding.Span).Number(Invited)
+        .Bytes([Suite, (byte)Purpose]).Text(Run).Number(Round).Number(Attempt).Bytes(Nonce.Span).Bytes(Encoding.Span).Number(Invited)
         .Number(Graph.Degree).Number(Graph.Threshold).Number(MinimumCohort).Number(MaximumDropout).ToArray();
 
     /// <summary>Reads terms.</summary>
@@ -71,6 +74,7 @@ public sealed record SessionTerms
         var terms = new SessionTerms
         {
             Suite = reader.Bytes(1)[0],
+            Purpose = (SumPurpose)reader.Bytes(1)[0],
             Run = reader.Text(),
             Round = reader.Number(),
             Attempt = reader.Number(),
@@ -88,6 +92,7 @@ public sealed record SessionTerms
 
     private string? FirstFault() => this switch
     {
+        _ when !Enum.IsDefined(Purpose) => $"there is no purpose {(int)Purpose}",
         { Round: < 1 } or { Attempt: < 1 } => "rounds and attempts are counted from 1",
         { Invited: < 2 or > GraphRule.MostClients } => $"{Invited} clients are invited, but 2 to {GraphRule.MostClients} can be",
         { Graph.Degree: < 1 } or { Graph.Threshold: < 2 } => $"the degree is {Graph.Degree} and the threshold {Graph.Threshold}",

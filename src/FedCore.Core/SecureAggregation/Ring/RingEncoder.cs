@@ -33,18 +33,15 @@ public sealed class RingEncoder(RingEncoding encoding, RandomStream random)
 
     /// <summary>What a section is multiplied with, so that its norm is at most its bound.</summary>
     /// <param name="section">The section.</param>
-    /// <param name="values">The whole vector.</param>
-    /// <param name="first">Where the section begins in it.</param>
+    /// <param name="squaredNorm">The square of its Euclidean norm.</param>
     /// <param name="weight">The client's weight, which bounds a weighted section.</param>
     /// <returns>The factor, from 0 to 1.</returns>
-    /// <exception cref="FedCoreException">A number is not finite (<c>secagg.input</c>).</exception>
-    public static double ClipFactor(RingSection section, FlatVector values, long first, double weight)
+    /// <exception cref="FedCoreException">The norm is not finite (<c>secagg.input</c>).</exception>
+    public static double ClipFactor(RingSection section, double squaredNorm, double weight)
     {
         ArgumentNullException.ThrowIfNull(section);
-        ArgumentNullException.ThrowIfNull(values);
-        double square = VectorBlocks.SquaredNorm(values, first, section.Length);
-        if (!double.IsFinite(square)) throw Refused($"section '{section.Name}' has a number that is not finite, or too large");
-        double most = section.Bound * (section.IsWeighted ? weight : 1), norm = Math.Sqrt(square);
+        if (!double.IsFinite(squaredNorm)) throw Refused($"section '{section.Name}' has a number that is not finite, or too large");
+        double most = section.Bound * (section.IsWeighted ? weight : 1), norm = Math.Sqrt(squaredNorm);
         return norm <= most ? 1 : most / norm;
     }
 

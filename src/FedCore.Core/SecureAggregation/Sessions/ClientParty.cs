@@ -1,4 +1,5 @@
 using FedCore.SecureAggregation.Identity;
+using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Suites;
 
 namespace FedCore.SecureAggregation.Sessions;
@@ -8,11 +9,12 @@ namespace FedCore.SecureAggregation.Sessions;
 /// <param name="Key">Its identity key.</param>
 /// <param name="Sites">Whose signatures it believes.</param>
 /// <param name="Limits">What it demands.</param>
-/// <param name="History">Which sessions it has taken part in.</param>
+/// <param name="History">Which sessions of the run, for the same purpose, it has taken part in.</param>
 public sealed record ClientParty(string Name, ISigningKey Key, ISiteIdentities Sites, ClientLimits Limits, SessionHistory History);
 
 /// <summary>What a client knows by itself of the sum that it is asked to take part in.</summary>
 /// <param name="Run">The hash of the run that it approved.</param>
-/// <param name="Round">The round of its update.</param>
+/// <param name="Purpose">What it has to be summed: an update, or metrics.</param>
+/// <param name="Round">The round that this is of.</param>
 /// <param name="Encoding">The hash of the encoding that follows from the run and from how many were invited.</param>
-public sealed record SessionExpectation(string Run, int Round, ReadOnlyMemory<byte> Encoding);
+public sealed record SessionExpectation(string Run, SumPurpose Purpose, int Round, ReadOnlyMemory<byte> Encoding);

@@ -220,8 +220,12 @@ public sealed class ClientSession : IDisposable
 
     private void CheckTerms(SessionExpectation expected)
     {
-        if (_terms.Run != expected.Run || _terms.Round != expected.Round)
-            throw Refused(SecureAggregationCodes.Terms, $"The session is of round {_terms.Round} of run {Shown.Of(_terms.Run)}, but the client's update is of round {expected.Round} of run {expected.Run}.");
+        if (_terms.Run != expected.Run || _terms.Purpose != expected.Purpose || _terms.Round != expected.Round)
+        {
+            throw Refused(
+                SecureAggregationCodes.Terms, $"The session is for the {_terms.Purpose} of round {_terms.Round} of run {Shown.Of(_terms.Run)}, but the client has the {expected.Purpose} of round {expected.Round} of run {expected.Run}.");
+        }
+
         if (!_terms.Encoding.Span.SequenceEqual(expected.Encoding.Span))
             throw Refused(SecureAggregationCodes.Terms, "The session writes vectors into the ring otherwise than the run does: sections, clips, scales, bits or the number of clients differ.");
         if (Fails(SessionCheck.MinimumCohort, _terms.MinimumCohort >= _self.Limits.MinimumCohort))

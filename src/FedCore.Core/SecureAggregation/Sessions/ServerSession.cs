@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using FedCore.Aggregation;
 using FedCore.SecureAggregation.Graphs;
 using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Messages;
@@ -208,30 +209,27 @@ public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites)
     public bool CanUnmask => Stage == SessionStage.Unmask && _shares.Keys.All(member => _collected.CountOf(member) >= terms.Graph.Threshold);
 
     /// <summary>Ends the session: recovers the secrets, and with them the masks that are left in the sum of the survivors' inputs.</summary>
+    /// <param name="resources">Threads, which share the secrets among them.</param>
     /// <returns>The masks, to be taken off the sum; the caller disposes of them.</returns>
     /// <exception cref="SecureAggregationException">Shares are missing (<c>secagg.missing</c>), or are of no secret that was promised (<c>secagg.commitment</c>).</exception>
-    public SumMask Unmask()
+    public async Task<SumMask> UnmaskAsync(AggregationResources resources)
     {
+        ArgumentNullException.ThrowIfNull(resources);
         RequireStage(SessionStage.Unmask);
         var keys = new KeySchedule(_suite, _session, _members!.Hash);
         var mask = new SumMask();
+        int[] sharers = [.. _shares.Keys];
+        foreach (int member in sharers) RequireShares(member);
+        int next = -1;
+        Task WorkAsync()
+        {
+            while (Interlocked.Increment(ref next) is var i && i < sharers.Length) Include(mask, keys, sharers[i]);
+            return Task.CompletedTask;
+        }
+
         try
         {
-            foreach (int member in _masked)
-            {
-                byte[] seed = Recover(member, seed => CryptographicOperations.FixedTimeEquals(KeySchedule.Commitment(_session, seed), _members.Members[member].Commitment.Span));
-                mask.Include(keys.SelfMask(seed), isAdded: false);
-                CryptographicOperations.ZeroMemory(seed);
-            }
-
-            foreach (int dead in _shares.Keys.Where(member => !_masked.Contains(member)))
-            {
-                byte[] seed = Recover(dead, seed => IsMaskKey(seed, _members.Members[dead]));
-                using IAgreementKey key = _suite.CreateAgreementKey(seed);
-                CryptographicOperations.ZeroMemory(seed);
-                foreach (int survivor in _neighbours[dead].Where(_masked.Contains))
-                    mask.Include(keys.PairMask(key, _members.Members[survivor], dead, survivor), isAdded: survivor > dead);
-            }
+            await resources.RunAsync(Math.Clamp(resources.Threads, 1, sharers.Length), WorkAsync).ConfigureAwait(false);
         }
         catch
         {
@@ -243,10 +241,37 @@ public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites)
         return mask;
     }
 
-    private byte[] Recover(int member, Predicate<byte[]> isPromised) => _collected.Recover(member, terms.Graph.Threshold, isPromised) ?? throw (_collected.CountOf(member) < terms.Graph.Threshold
-        ? Refused(SecureAggregationCodes.Missing, $"{_collected.CountOf(member)} shares of a secret of client '{Shown.Of(_members!.Members[member].Name)}' came in, but {terms.Graph.Threshold} recover it. "
-            + $"Missing: {Missing(HoldersFor(member).Where(holder => _masked.Contains(holder) && !_collected.From.Contains(holder)))}.")
-        : Refused(SecureAggregationCodes.Commitment, $"The shares of a secret of client '{Shown.Of(_members!.Members[member].Name)}' give another one than it promised: one who holds them, or the client itself, lied."));
+    // Of a survivor its self mask is left; of another one its masks against the survivors.
+    private void Include(SumMask mask, KeySchedule keys, int member)
+    {
+        Advertisement advertisement = _members!.Members[member];
+        bool isSurvivor = _masked.Contains(member);
+        byte[] seed = Recover(member, isSurvivor
+            ? seed => CryptographicOperations.FixedTimeEquals(KeySchedule.Commitment(_session, seed), advertisement.Commitment.Span)
+            : seed => IsMaskKey(seed, advertisement));
+        if (isSurvivor)
+        {
+            mask.Include(keys.SelfMask(seed), isAdded: false);
+        }
+        else
+        {
+            using IAgreementKey key = _suite.CreateAgreementKey(seed);
+            foreach (int survivor in _neighbours[member].Where(_masked.Contains))
+                mask.Include(keys.PairMask(key, _members.Members[survivor], member, survivor), isAdded: survivor > member);
+        }
+
+        CryptographicOperations.ZeroMemory(seed);
+    }
+
+    private byte[] Recover(int member, Predicate<byte[]> isPromised) => _collected.Recover(member, terms.Graph.Threshold, isPromised) ?? throw Refused(
+        SecureAggregationCodes.Commitment, $"The shares of a secret of client '{Shown.Of(_members!.Members[member].Name)}' give another one than it promised: one who holds them, or the client itself, lied.");
+
+    private void RequireShares(int member)
+    {
+        if (_collected.CountOf(member) >= terms.Graph.Threshold) return;
+        throw Refused(SecureAggregationCodes.Missing, $"{_collected.CountOf(member)} shares of a secret of client '{Shown.Of(_members!.Members[member].Name)}' came in, but {terms.Graph.Threshold} recover it. "
+            + $"Missing: {Missing(HoldersFor(member).Where(holder => _masked.Contains(holder) && !_collected.From.Contains(holder)))}.");
+    }
 
     private bool IsMaskKey(byte[] seed, Advertisement advertisement)
     {

@@ -33,7 +33,7 @@ internal sealed class ShareCollection
     /// <summary>How many shares of a client's secret there are.</summary>
     public int CountOf(int member) => _shares.TryGetValue(member, out List<(int, ReadOnlyMemory<byte>)>? list) ? list.Count : 0;
 
-    /// <summary>Recovers a secret.</summary>
+    /// <summary>Recovers a secret. For many threads, when no more shares come.</summary>
     /// <param name="member">Whose it is.</param>
     /// <param name="threshold">How many shares it takes.</param>
     /// <param name="isPromised">Whether a secret is the one that was promised.</param>
@@ -41,7 +41,8 @@ internal sealed class ShareCollection
     public byte[]? Recover(int member, int threshold, Predicate<byte[]> isPromised)
     {
         if (CountOf(member) < threshold) return null;
-        (int From, ReadOnlyMemory<byte> Share)[] shares = [.. _shares[member].OrderBy(share => _liars.Contains(share.From))];
+        (int From, ReadOnlyMemory<byte> Share)[] shares;
+        lock (_liars) shares = [.. _shares[member].OrderBy(share => _liars.Contains(share.From))];
         byte[] secret = new byte[SecretSharing.SecretLength];
 
         // The first ones; then, if one of them is wrong, each in turn is left out for the next one behind them.
@@ -50,12 +51,20 @@ internal sealed class ShareCollection
             uint[] places = [.. some.Select(share => (uint)share.From + 1)];
             byte[] values = [.. some.SelectMany(share => share.Share.ToArray())];
             if (!SecretSharing.Combine(places, values, secret) || !isPromised(secret)) continue;
-            foreach ((int from, ReadOnlyMemory<byte> share) in shares.Except(some))
-                if (!SecretSharing.Agrees(places, values, (uint)from + 1, share.Span)) _liars.Add(from);
+            FindLiars(places, values, shares.Except(some));
             return secret;
         }
 
         return null;
+    }
+
+    private void FindLiars(uint[] places, byte[] values, IEnumerable<(int From, ReadOnlyMemory<byte> Share)> others)
+    {
+        foreach ((int from, ReadOnlyMemory<byte> share) in others)
+        {
+            if (SecretSharing.Agrees(places, values, (uint)from + 1, share.Span)) continue;
+            lock (_liars) _liars.Add(from);
+        }
     }
 
     private static IEnumerable<(int, ReadOnlyMemory<byte>)[]> Choices((int, ReadOnlyMemory<byte>)[] shares, int threshold)

@@ -13,7 +13,10 @@ public sealed class SumMask : IDisposable
     /// <summary>How many masks there are.</summary>
     public int Count => _masks.Count;
 
-    internal void Include(byte[] key, bool isAdded) => _masks.Add((key, isAdded));
+    internal void Include(byte[] key, bool isAdded)
+    {
+        lock (_masks) _masks.Add((key, isAdded));
+    }
 
     /// <summary>Takes the masks off a sum.</summary>
     /// <param name="sum">The sum of the survivors' masked inputs.</param>

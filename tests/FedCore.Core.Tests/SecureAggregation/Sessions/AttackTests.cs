@@ -16,7 +16,10 @@ public class AttackTests
     {
         using var federation = new Federation(3);
         SessionTerms terms = federation.Terms();
-        foreach (SessionTerms other in (SessionTerms[])[terms with { Run = "sha256:1" }, terms with { Round = 2 }, terms with { Encoding = new byte[32] }, terms with { Suite = 2 }])
+        foreach (SessionTerms other in (SessionTerms[])
+        [
+            terms with { Run = "sha256:1" }, terms with { Purpose = SumPurpose.Evaluation }, terms with { Round = 2 }, terms with { Encoding = new byte[32] }, terms with { Suite = 2 },
+        ])
         {
             var party = new ClientParty(Victim, federation.KeyOf(Victim), federation, federation.Limits, new SessionHistory());
             Assert.Equal(SecureAggregationCodes.Terms, Code(() => new ClientSession(other, party, federation.Expect(terms)).Dispose()));

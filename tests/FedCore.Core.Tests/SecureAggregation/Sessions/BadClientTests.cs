@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using FedCore.Aggregation;
+using FedCore.Numerics;
 using FedCore.SecureAggregation;
 using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Sessions;
@@ -43,26 +45,28 @@ public class BadClientTests
 
     // Seven holders and a threshold of five: whoever lies in a share is found by those who do not.
     [Fact]
-    public void A_wrong_share_is_found_out_and_done_without()
+    public async Task A_wrong_share_is_found_out_and_done_without()
     {
         using var federation = new Federation(7);
         (ServerSession server, Dictionary<string, byte[]> replies) = Confirmed(federation);
         replies["site0002"][36 * 3] ^= 1;
         foreach ((string name, byte[] reply) in replies) server.AcceptUnmasking(name, reply);
-        using SumMask mask = server.Unmask();
+        using var resources = new AggregationResources(2, new FlatVectorPool());
+        using SumMask mask = await server.UnmaskAsync(resources);
         Assert.Equal(7, mask.Count);
         Assert.Equal(["site0002"], server.Liars);
     }
 
     [Fact]
-    public void A_wrong_share_that_cannot_be_done_without_fails_the_round()
+    public async Task A_wrong_share_that_cannot_be_done_without_fails_the_round()
     {
         using var federation = new Federation(7);
         (ServerSession server, Dictionary<string, byte[]> replies) = Confirmed(federation);
         replies["site0002"][36 * 3] ^= 1;
         foreach ((string name, byte[] reply) in replies.Take(5)) server.AcceptUnmasking(name, reply);
         Assert.True(server.CanUnmask);
-        SecureAggregationException fault = Assert.Throws<SecureAggregationException>(server.Unmask);
+        using var resources = new AggregationResources(2, new FlatVectorPool());
+        SecureAggregationException fault = await Assert.ThrowsAsync<SecureAggregationException>(() => server.UnmaskAsync(resources));
         Assert.Equal(SecureAggregationCodes.Commitment, fault.Code);
         Assert.Contains("client 'site0003'", fault.Message, StringComparison.Ordinal);
     }

@@ -51,6 +51,7 @@ internal sealed class Federation : ISiteIdentities, IDisposable
     public SessionTerms Terms(int round = 1, int attempt = 1, double? dropout = null) => new()
     {
         Run = Run,
+        Purpose = SumPurpose.Update,
         Round = round,
         Attempt = attempt,
         Nonce = RandomNumberGenerator.GetBytes(SessionTerms.NonceLength),
@@ -64,7 +65,7 @@ internal sealed class Federation : ISiteIdentities, IDisposable
     public ClientSession Join(string name, SessionTerms terms, SessionCheck? skipped = null, SessionHistory? history = null) =>
         new(terms, new ClientParty(name, KeyOf(name), this, Limits, history ?? new SessionHistory()), Expect(terms), skipped);
 
-    public SessionExpectation Expect(SessionTerms terms) => new(Run, terms.Round, Encoding.Digest());
+    public SessionExpectation Expect(SessionTerms terms) => new(Run, terms.Purpose, terms.Round, Encoding.Digest());
 
     /// <summary>A client's input in the ring: its scalars and its words, the same at every call.</summary>
     public (ulong[] Scalars, uint[] Words) InputOf(string name)
@@ -132,8 +133,8 @@ internal sealed class Federation : ISiteIdentities, IDisposable
         foreach (string name in server.Awaited.Where(name => Answers(name, SessionStage.Confirm))) server.AcceptConfirmation(name, clients[name].Confirm(set));
         server.CloseConfirming();
         foreach (string name in server.Awaited.Where(name => Answers(name, SessionStage.Unmask))) server.AcceptUnmasking(name, clients[name].Unmask(server.UnmaskRequestTo(name)));
-        using SumMask left = server.Unmask();
         using var resources = new AggregationResources(2, new FlatVectorPool());
+        using SumMask left = await server.UnmaskAsync(resources);
         await left.RemoveFromAsync(sum, resources);
         foreach (ClientSession client in clients.Values) client.Dispose();
         return (survivors, Show(sum));

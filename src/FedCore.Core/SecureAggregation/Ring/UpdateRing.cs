@@ -1,0 +1,175 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using FedCore.Compression;
+using FedCore.Numerics;
+using FedCore.SecureAggregation.Masks;
+using FedCore.SecureAggregation.Sessions;
+using FedCore.Updates;
+
+namespace FedCore.SecureAggregation.Ring;
+
+/// <summary>A run's updates on their way through the ring: from the bytes in which a client keeps its update to those in which it is summed, and from the sum back to sections.</summary>
+public sealed class UpdateRing
+{
+    // Sums over examples and numbers of strategies; what is larger is refused at the client.
+    private const double LargestNumber = 1L << 31;
+
+    // Chunks of words, and blocks of them, are whole blocks of the masks, and whole bytes when they are packed.
+    private const int ChunkLength = MaskSet.ChunkLength;
+
+    private readonly UpdateCodec _codec;
+
+    /// <summary>The ring of a run's updates for a number of clients.</summary>
+    /// <param name="codec">How the updates are written down otherwise: number by number.</param>
+    /// <param name="options">Clip, bits and scale.</param>
+    /// <param name="clients">How many are summed at most.</param>
+    /// <exception cref="FedCoreException">The ring is too small for so many (<c>secagg.ring</c>).</exception>
+    internal UpdateRing(UpdateCodec codec, RingOptions options, int clients)
+    {
+        _codec = codec;
+        Encoding = RingEncoding.Create(codec.Layout.Sections.Select(section => new RingSection(
+            section.Name, codec.CountOf(section), section.IsVector, BoundOf(section, options), section.IsVector && section.Weighting == Weighting.Scalar)), clients, options);
+    }
+
+    /// <summary>How numbers are written.</summary>
+    public RingEncoding Encoding { get; }
+
+    /// <summary>Writes an update into the ring.</summary>
+    /// <param name="update">The update as the codec wrote it; it is read twice.</param>
+    /// <param name="random">Random numbers for the rounding.</param>
+    /// <param name="mask">What hides it; null to leave it as it is.</param>
+    /// <param name="target">Receives <see cref="RingEncoding.ByteLength"/> bytes.</param>
+    /// <exception cref="FedCoreException">A number is not finite or out of bounds (<c>secagg.input</c>), or the update is of another length.</exception>
+    public void Write(IEncodedUpdate update, RandomStream random, InputMask? mask, IBufferWriter<byte> target)
+    {
+        ArgumentNullException.ThrowIfNull(update);
+        ArgumentNullException.ThrowIfNull(target);
+        int scalarBytes = Encoding.ScalarCount * sizeof(double);
+        long length = scalarBytes + Encoding.VectorLength * sizeof(float);
+        if (update.Length != length) throw FedCoreException.RunFailed(SecureAggregationCodes.Input, $"The update has {update.Length} bytes, but {length} are summed.");
+        var encoder = new RingEncoder(Encoding, random);
+        double[] scalars = new double[Encoding.ScalarCount];
+        for (int i = 0; i < scalars.Length; i++) scalars[i] = BinaryPrimitives.ReadDoubleLittleEndian(update.Read(i * sizeof(double), sizeof(double)));
+        WriteScalars(encoder, scalars, mask, target);
+        double weight = _codec.Layout.Has(Section.Weight) ? scalars[(int)_codec.Layout.Find(Section.Weight).Offset] : 1;
+        double[] factors = ClipFactors(update, scalarBytes, weight);
+        uint[] words = ArrayPool<uint>.Shared.Rent(ChunkLength);
+        try
+        {
+            (int section, long left) = (-1, 0);
+            for (long first = 0; first < Encoding.VectorLength; first += ChunkLength)
+            {
+                int count = (int)Math.Min(ChunkLength, Encoding.VectorLength - first);
+                for (int done = 0; done < count;)
+                {
+                    while (left == 0) left = Encoding.Sections[++section] is { IsVector: true } next ? next.Length : 0;
+                    int some = (int)Math.Min(left, count - done);
+                    encoder.Encode(Encoding.Sections[section], factors[section], Floats(update, scalarBytes, first + done, some), words.AsSpan(done, some));
+                    done += some;
+                    left -= some;
+                }
+
+                mask?.Apply(first, words.AsSpan(0, count));
+                int bytes = (int)BitPacking.ByteLength(count, Encoding.Bits);
+                BitPacking.Pack(words.AsSpan(0, count), Encoding.Bits, target.GetSpan(bytes)[..bytes]);
+                target.Advance(bytes);
+            }
+        }
+        finally
+        {
+            words.AsSpan(0, ChunkLength).Clear();
+            ArrayPool<uint>.Shared.Return(words);
+        }
+    }
+
+    /// <summary>Adds an update, masked or not, to a sum.</summary>
+    /// <param name="update">The update as <see cref="Write"/> wrote it.</param>
+    /// <param name="sum">The sum.</param>
+    /// <exception cref="UpdateRefusedException">It is of another length (<c>update.encoding</c>).</exception>
+    public static void Add(IEncodedUpdate update, RingSum sum)
+    {
+        ArgumentNullException.ThrowIfNull(update);
+        ArgumentNullException.ThrowIfNull(sum);
+        RingEncoding encoding = sum.Encoding;
+        if (update.Length != encoding.ByteLength) throw new UpdateRefusedException("update.encoding", $"The update has {update.Length} bytes, but {encoding.ByteLength} are summed.");
+        int scalarBytes = encoding.ScalarCount * sizeof(ulong);
+        sum.AddScalars(update.Read(0, scalarBytes));
+        for (long first = 0; first < encoding.VectorLength; first += ChunkLength)
+        {
+            int count = (int)Math.Min(ChunkLength, encoding.VectorLength - first);
+            sum.AddWords(first, update.Read(scalarBytes + first / 8 * encoding.Bits, (int)BitPacking.ByteLength(count, encoding.Bits)), count);
+        }
+    }
+
+    /// <summary>The sum of updates as the strategy works on it.</summary>
+    /// <param name="sum">The sum, without masks; it is used up.</param>
+    /// <param name="round">The round, which decides where numbers are that were sent for all.</param>
+    /// <param name="contributors">How many clients are in it.</param>
+    /// <param name="pool">Where the vector is rented that the caller returns.</param>
+    /// <returns>The sum.</returns>
+    public UpdateSum Read(RingSum sum, int round, int contributors, FlatVectorPool pool)
+    {
+        ArgumentNullException.ThrowIfNull(sum);
+        ArgumentNullException.ThrowIfNull(pool);
+        sum.DecodeWords();
+        UpdateLayout layout = _codec.Layout;
+        FlatVector vector = pool.Rent(layout.VectorLength);
+        (long from, long to) = (0, 0);
+        foreach (Section section in layout.Sections.Where(section => section.IsVector))
+        {
+            if (_codec.SparsifierOf(section) is null)
+            {
+                foreach ((long offset, int count) in VectorBlocks.Of(section.Length)) MemoryMarshal.Cast<uint, float>(sum.Words(from + offset, count)).CopyTo(vector.Slice(to + offset, count));
+                from += section.Length;
+            }
+            else
+            {
+                foreach ((long offset, int count) in VectorBlocks.Of(section.Length)) vector.Slice(to + offset, count).Clear();
+                foreach (long place in _codec.SharedPlaces(section, round)) vector.Slice(to + place, 1)[0] = BitConverter.UInt32BitsToSingle(sum.Words(from++, 1)[0]);
+            }
+
+            to += section.Length;
+        }
+
+        return new UpdateSum(layout, vector, sum.DecodeScalars(), contributors);
+    }
+
+    private static void WriteScalars(RingEncoder encoder, double[] scalars, InputMask? mask, IBufferWriter<byte> target)
+    {
+        ulong[] words = new ulong[scalars.Length];
+        encoder.EncodeScalars(scalars, words);
+        mask?.ApplyToScalars(words);
+        Span<byte> bytes = target.GetSpan(words.Length * sizeof(ulong));
+        for (int i = 0; i < words.Length; i++) BinaryPrimitives.WriteUInt64LittleEndian(bytes[(i * sizeof(ulong))..], words[i]);
+        target.Advance(words.Length * sizeof(ulong));
+    }
+
+    private double[] ClipFactors(IEncodedUpdate update, int scalarBytes, double weight)
+    {
+        double[] factors = new double[Encoding.Sections.Count];
+        Span<double> lanes = stackalloc double[16];
+        long start = 0;
+        for (int i = 0; i < factors.Length; i++)
+        {
+            RingSection section = Encoding.Sections[i];
+            if (!section.IsVector) continue;
+            lanes.Clear();
+            foreach ((long offset, int count) in VectorBlocks.Of(section.Length)) VectorBlocks.AddSquares(Floats(update, scalarBytes, start + offset, count), lanes);
+            factors[i] = RingEncoder.ClipFactor(section, VectorBlocks.Sum(lanes), weight);
+            start += section.Length;
+        }
+
+        return factors;
+    }
+
+    private static ReadOnlySpan<float> Floats(IEncodedUpdate update, int scalarBytes, long first, int count) =>
+        MemoryMarshal.Cast<byte, float>(update.Read(scalarBytes + first * sizeof(float), count * sizeof(float)));
+
+    private static double BoundOf(Section section, RingOptions options) => section.Role switch
+    {
+        _ when section.IsVector => options.Clip,
+        SectionRole.Weight or SectionRole.Indicator => 1,
+        _ => LargestNumber,
+    };
+}
