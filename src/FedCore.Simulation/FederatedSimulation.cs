@@ -74,10 +74,10 @@ public static class FederatedSimulation
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(data);
         options ??= new SimulationOptions();
-        if (plan.Definition.SecureAggregation is not null)
+        if (options.SecureAggregation == SecureSumMode.Full && plan.Definition.SecureAggregation is null)
         {
             throw FedCoreException.Configuration(
-                "run.secure-aggregation", "The run asks for secure aggregation, but a simulation sums in the clear. Leave secureAggregation out to simulate it.");
+                "run.secure-aggregation", "simulation.secureAggregation is \"full\", but the run sums in the clear. Add \"secureAggregation\": {} to the run, or leave it out of the simulation.");
         }
 
         var clock = new VirtualClock();
@@ -95,6 +95,7 @@ public static class FederatedSimulation
             Pool = pool,
             Checkpoints = options.Checkpoints is { } store && plan.KeepsClientState ? new ClientStateCheckpoints(store, states) : options.Checkpoints,
             Environment = options.Environment,
+            SumsInTheOpen = options.SecureAggregation == SecureSumMode.Ideal,
             Progress = progress,
         });
         progress.State = engine.State;
@@ -162,6 +163,9 @@ public sealed record SimulationOptions
 
     /// <summary>Clients that want to harm the model.</summary>
     public Attackers? Attackers { get; init; }
+
+    /// <summary>How a run with secure aggregation is simulated; the result is the same.</summary>
+    public SecureSumMode SecureAggregation { get; init; } = SecureSumMode.Ideal;
 
     /// <summary>
     /// Where the facts go, by which a run finds its checkpoints again. By default they are kept in these options where there are checkpoints, and nowhere

@@ -1,8 +1,13 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using FedCore.Compression;
 using FedCore.Rounds;
+using FedCore.SecureAggregation.Identity;
+using FedCore.SecureAggregation.Ring;
+using FedCore.SecureAggregation.Sessions;
 using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
 using FedCore.Simulation.Poisoning;
@@ -29,6 +34,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
     private readonly ConcurrentStack<Seat> _seats = new();
     private readonly IPoisoning? _poisoning;
     private readonly HashSet<long> _attackers;
+    private readonly SimulatedParties? _parties;
 
     public SimulatedFleet(
         RunPlan plan, IFederatedData data, ITrainer trainer, DeviceModel devices, VirtualClock clock, ClientStateStore states, Attackers? attackers = null,
@@ -38,6 +44,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
         attackers?.Behavior.Check(plan.Model);
         (_poisoning, _attackers) = (attackers?.Behavior, attackers?.Choose(plan, data.ClientCount) ?? []);
         _replies = new SimulatedReplies(clock);
+        if (plan.Definition.SecureAggregation is not null) _parties = new SimulatedParties(plan);
     }
 
     public IClientDirectory Clients => this;
@@ -46,10 +53,18 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
     public ChannelReader<FleetReply> Replies => _replies;
 
+    public ISiteIdentities? Identities => _parties;
+
     public ClientDescriptor Get(long index) => _devices.Describe(new ClientDescriptor(index, new ClientId(_data.NameOf(index))));
 
     public ValueTask SendAsync(ClientDescriptor to, SiteTask task, CancellationToken ct)
     {
+        if (task is ExchangeTask exchange)
+        {
+            _replies.Add(new FleetReply(task, ClientOutcome.Reported) { Answer = new LazyAnswer(this, to, exchange) }, 0);
+            return ValueTask.CompletedTask;
+        }
+
         int? planned = (task as TrainTask)?.Work.StepsFor(_data.TrainCountOf(to.Index));
         DeviceAnswer answer = task is TrainTask train
             ? _devices.Answer(train, to, _data.TrainCountOf(to.Index), _clock.GetUtcNow())
@@ -67,7 +82,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
     private IUpdateSource UpdateOf(ClientDescriptor client, SiteTask task, int steps)
     {
         var update = new LazyUpdate(this, client, task, steps);
-        return PoisoningOf(client, task) is { UpdateFactor: not 1 and var factor } ? new ScaledUpdate(update, factor) : update;
+        return _parties is null && PoisoningOf(client, task) is { UpdateFactor: not 1 and var factor } ? new ScaledUpdate(update, factor) : update;
     }
 
     private IPoisoning? PoisoningOf(ClientDescriptor client, SiteTask task) => task is TrainTask && _attackers.Contains(client.Index) ? _poisoning : null;
@@ -78,14 +93,16 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
 
     public void Dispose()
     {
+        _parties?.Dispose();
         while (_seats.TryPop(out Seat? seat)) seat.Dispose();
     }
 
     /// <summary>What one thread trains with: a model with its buffers, the states of the client whose turn it is, and its update as bytes, where the run has them.</summary>
     private sealed class Seat(SimulatedFleet fleet) : IDisposable
     {
-        private readonly UpdateEncoder? _encoder = fleet._plan.Codec?.CreateEncoder();
+        private readonly UpdateEncoder? _encoder = fleet._parties is null ? fleet._plan.Codec?.CreateEncoder() : fleet._plan.WireCodec.CreateEncoder();
         private readonly ArrayBufferWriter<byte> _bytes = new();
+        private UpdateEncoder? _metrics;
 
         public ITrainingWorkspace Workspace { get; } = fleet._trainer.CreateWorkspace(fleet._plan);
 
@@ -101,11 +118,27 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
             return fleet._plan.Codec.Open(_bytes.WrittenMemory, round);
         }
 
+        /// <summary>What a client sends of its update, or of its metrics, into a sum in the ring.</summary>
+        public byte[] WriteInto(UpdateRing ring, Update update, SiteTask task, string site, float factor, InputMask? mask)
+        {
+            UpdateEncoder encoder = task is TrainTask ? _encoder! : _metrics ??= fleet._plan.EvaluateCodec.CreateEncoder();
+            _bytes.ResetWrittenCount();
+            encoder.Encode(update, State, task.Round, fleet._plan.Random.Stream("rounding", task.Round, site), _bytes);
+            byte[] plain = _bytes.WrittenSpan.ToArray();
+            Span<float> vector = MemoryMarshal.Cast<byte, float>(plain.AsSpan(update.Scalars.Length * sizeof(double)));
+            if (factor != 1) TensorPrimitives.Multiply(vector, factor, vector);
+            _bytes.ResetWrittenCount();
+            using var encoded = new EncodedInMemory(plain);
+            ring.Write(encoded, fleet._plan.Random.Stream("ring", task.Round, site), mask, _bytes);
+            return _bytes.WrittenSpan.ToArray();
+        }
+
         public void Dispose()
         {
             Workspace.Dispose();
             State.Dispose();
             _encoder?.Dispose();
+            _metrics?.Dispose();
         }
     }
 
@@ -127,7 +160,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                     fleet._progress?.Report(task);
                     if (!reader.Update.IsFinite || !float.IsFinite(poisoning?.UpdateFactor ?? 1))
                         throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
-                    reader.Decoded = seat.Encode(reader.Update, train.Round, client.Id.Name);
+                    if (fleet._parties is null) reader.Decoded = seat.Encode(reader.Update, train.Round, client.Id.Name);
                     if (!seat.State.IsFinite)
                         throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"What client '{client.Id}' keeps is not finite.");
                     seat.State.Keep(train);
@@ -148,9 +181,24 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
         }
     }
 
+    /// <summary>A client's part in a secure sum. What is summed, the most costly, is computed when the masked input is wanted, like an update when it is read.</summary>
+    private sealed class LazyAnswer(SimulatedFleet fleet, ClientDescriptor client, ExchangeTask task) : IExchangeAnswer
+    {
+        public async ValueTask<IEncodedUpdate> OpenAsync(CancellationToken ct)
+        {
+            string site = client.Id.Name;
+            if (task.Terms is not null && task.Stage != SessionStage.Mask) return new EncodedInMemory(fleet._parties!.Answer(site, task));
+            using InputMask? mask = task.Terms is null ? null : fleet._parties!.Mask(site, task);
+            using var reader = (Reader)await task.Result!.OpenAsync(ct).ConfigureAwait(false);
+            return new EncodedInMemory(reader.Seat.WriteInto(task.Ring, reader.Update, task.Of, site, fleet.PoisoningOf(client, task.Of)?.UpdateFactor ?? 1, mask));
+        }
+    }
+
     private sealed class Reader(SimulatedFleet fleet, Seat seat) : IUpdateReader
     {
         private Seat? _seat = seat;
+
+        public Seat Seat => _seat ?? throw new ObjectDisposedException(nameof(Reader));
 
         public Update Update { get; set; } = null!;
 

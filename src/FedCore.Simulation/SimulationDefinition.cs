@@ -35,8 +35,21 @@ public sealed record SimulationDefinition
     /// <summary>Clients that want to harm the model; null for none.</summary>
     public Attackers? Attackers { get; init; }
 
+    /// <summary>How a run with secure aggregation is simulated. Both ways give the same bits.</summary>
+    public SecureSumMode SecureAggregation { get; init; } = SecureSumMode.Ideal;
+
     /// <summary>Memory for examples of generated clients that are chosen again, in MB; those who find no room are made again each time.</summary>
     [Range(0, 1_000_000)]
     [JsonPropertyName("cacheMb")]
     public int CacheMb { get; init; } = 64;
+}
+
+/// <summary>How secure aggregation is simulated.</summary>
+public enum SecureSumMode
+{
+    /// <summary>Updates are rounded and summed in the ring, without masks: fast, and with the same result.</summary>
+    Ideal,
+
+    /// <summary>With all keys, shares and masks.</summary>
+    Full,
 }

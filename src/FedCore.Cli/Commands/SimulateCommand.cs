@@ -104,6 +104,7 @@ internal static class SimulateCommand
             Devices = file.Simulation.Devices,
             Stragglers = file.Simulation.Stragglers,
             Attackers = file.Simulation.Attackers,
+            SecureAggregation = file.Simulation.SecureAggregation,
             InitialModel = initial,
             Journal = results?.Journal as IRunJournal ?? new NoJournal(),
             Checkpoints = results?.Checkpoints,

@@ -32,7 +32,7 @@ internal static class StrategiesCommand
     // What a strategy may be put together with, as a change of a run file. Whether it goes is found out by trying.
     private static readonly (string Title, string[] Assignments)[] Companions =
     [
-        ("secure aggregation", ["secureAggregation={}"]),
+        ("secure aggregation", ["secureAggregation={}", "training.maxExamples=1000"]),
         ("buffered rounds", ["rounds.buffer={}"]),
         ("median", ["aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]"]),
         ("Krum", ["aggregator={\"type\":\"krum\"}", "disclosures=[\"individualUpdates\"]"]),

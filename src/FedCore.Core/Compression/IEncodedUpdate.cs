@@ -18,12 +18,15 @@ public interface IEncodedUpdate : IDisposable
 
 /// <summary>An update's bytes in memory.</summary>
 /// <param name="bytes">The bytes, which must stay what they are.</param>
-internal sealed class EncodedInMemory(ReadOnlyMemory<byte> bytes) : IEncodedUpdate
+public sealed class EncodedInMemory(ReadOnlyMemory<byte> bytes) : IEncodedUpdate
 {
+    /// <inheritdoc/>
     public long Length => bytes.Length;
 
+    /// <inheritdoc/>
     public ReadOnlySpan<byte> Read(long offset, int count) => bytes.Span.Slice((int)offset, count);
 
+    /// <inheritdoc/>
     public void Dispose()
     {
     }

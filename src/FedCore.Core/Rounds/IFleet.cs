@@ -1,6 +1,11 @@
 using System.Threading.Channels;
+using FedCore.Compression;
 using FedCore.Models;
 using FedCore.Numerics;
+using FedCore.SecureAggregation.Identity;
+using FedCore.SecureAggregation.Messages;
+using FedCore.SecureAggregation.Ring;
+using FedCore.SecureAggregation.Sessions;
 using FedCore.Strategies;
 using FedCore.Updates;
 
@@ -44,6 +49,9 @@ public interface IFleet
     /// <summary>Says that the answer to a task is no longer wanted.</summary>
     /// <param name="task">A task that has no reply yet.</param>
     void Withdraw(SiteTask task);
+
+    /// <summary>Whose signatures are believed under secure aggregation; null where the fleet has none.</summary>
+    ISiteIdentities? Identities => null;
 
     /// <summary>Says what became of an update. What the client kept for it counts only if the update does.</summary>
     /// <param name="task">A training task that was reported, when its round has ended.</param>
@@ -93,6 +101,30 @@ public sealed record EvaluateTask(
     public FineTuning? FineTune { get; init; }
 }
 
+/// <summary>Take part in a session of secure aggregation: answer one of its messages.</summary>
+/// <param name="Of">The task whose result is summed.</param>
+/// <param name="Terms">The session's terms; null in a simulation that sums in the ring without masks, which asks for <see cref="SessionStage.Mask"/> alone.</param>
+/// <param name="Stage">Which message is due.</param>
+/// <param name="Message">What the client gets.</param>
+/// <param name="Ring">How the result is written into the ring.</param>
+/// <param name="Deadline">When the answer must be there.</param>
+public sealed record ExchangeTask(SiteTask Of, SessionTerms? Terms, SessionStage Stage, ReadOnlyMemory<byte> Message, UpdateRing Ring, DateTimeOffset? Deadline)
+    : SiteTask(Of.Round, Of.Position, Of.CohortSize, Of.Model, Of.Layout, Deadline)
+{
+    /// <summary>Where the result is, if the client said so when it was ready.</summary>
+    public IUpdateSource? Result { get; init; }
+}
+
+/// <summary>A client's answer to a message of secure aggregation: on its way, in a file, or, in a simulation, computed when it is wanted.</summary>
+public interface IExchangeAnswer
+{
+    /// <summary>Makes the answer readable.</summary>
+    /// <param name="ct">Cancels the opening.</param>
+    /// <returns>The bytes, which the caller disposes of.</returns>
+    /// <exception cref="FedCoreException">The client refuses, or has no answer; the session goes on without it.</exception>
+    ValueTask<IEncodedUpdate> OpenAsync(CancellationToken ct);
+}
+
 /// <summary>A client's answer to a task.</summary>
 /// <param name="Task">The task.</param>
 /// <param name="Outcome">What became of it.</param>
@@ -101,7 +133,11 @@ public sealed record EvaluateTask(
 /// <param name="Steps">How many steps a training client took, where it says so.</param>
 /// <param name="PlannedSteps">How many steps its task came to on its examples, where it says so.</param>
 public sealed record FleetReply(
-    SiteTask Task, ClientOutcome Outcome, IUpdateSource? Update = null, string? Reason = null, int? Steps = null, int? PlannedSteps = null);
+    SiteTask Task, ClientOutcome Outcome, IUpdateSource? Update = null, string? Reason = null, int? Steps = null, int? PlannedSteps = null)
+{
+    /// <summary>The answer to an <see cref="ExchangeTask"/>, when there is one.</summary>
+    public IExchangeAnswer? Answer { get; init; }
+}
 
 /// <summary>What became of a client in a round.</summary>
 public enum ClientOutcome

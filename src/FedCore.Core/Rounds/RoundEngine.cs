@@ -36,8 +36,9 @@ public sealed class RoundEngine(RunPlan plan, IFleet fleet, IRunJournal journal,
             ? new BufferedRounds(run, buffer, selection, replies, tasks, flights)
             : new SynchronousRounds(run, selection, replies, tasks);
         var ending = new RunEnding(plan);
+        SecureSum? secure = plan.Definition.SecureAggregation is null ? null : new SecureSum(run, replies, resources);
         var machine = new RunStateMachine(
-            run, mode, new RoundCompletion(run, mode, flights, ending, resources), new FederatedEvaluation(run, selection, replies, flights, resources), ending);
+            run, mode, new RoundCompletion(run, mode, flights, ending, resources, secure), new FederatedEvaluation(run, selection, replies, flights, resources, secure), ending);
 
         await new RunRecovery(run, tasks, flights).RecoverAsync(ct).ConfigureAwait(false);
         try

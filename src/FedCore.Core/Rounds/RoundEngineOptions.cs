@@ -29,4 +29,7 @@ public sealed record RoundEngineOptions
 
     /// <summary>Hears of every fact after it was kept.</summary>
     public IProgress<RunEvent>? Progress { get; init; }
+
+    /// <summary>Whether secure sums are formed without masks: in the same ring, with the same result, and with nothing kept from the aggregator. For simulations only.</summary>
+    public bool SumsInTheOpen { get; init; }
 }

@@ -43,6 +43,50 @@ public sealed record RoundReceipt
 
     /// <summary>Bytes to the clients, without framing.</summary>
     public required long BytesDown { get; init; }
+
+    /// <summary>How the sum was kept from the aggregator; null where it was not.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SecureSumReceipt? SecureAggregation { get; init; }
+}
+
+/// <summary>What a receipt says of a secure sum: how it was formed, and what that rests on.</summary>
+public sealed record SecureSumReceipt
+{
+    /// <summary>Identity keys come from a roster that the federation's root signed.</summary>
+    public const string Roster = "roster";
+
+    /// <summary>Identity keys are those that the aggregator said: it learns only sums as long as it does not lie.</summary>
+    public const string CuriousServerOnly = "curious server only";
+
+    /// <summary>Nothing was kept from the aggregator: a simulation without masks.</summary>
+    public const string InTheOpen = "none, simulated without masks";
+
+    /// <summary>Which attempt came to the sum, from 1.</summary>
+    public required int Attempt { get; init; }
+
+    /// <summary>Clients that were ready.</summary>
+    public required int Invited { get; init; }
+
+    /// <summary>Clients that began.</summary>
+    public required int Members { get; init; }
+
+    /// <summary>Clients in the sum.</summary>
+    public required int Survivors { get; init; }
+
+    /// <summary>Neighbours of each client; 0 without masks.</summary>
+    public int Degree { get; init; }
+
+    /// <summary>Shares that recover a secret; 0 without masks.</summary>
+    public int Threshold { get; init; }
+
+    /// <summary>Bits of each number on the wire.</summary>
+    public required int Bits { get; init; }
+
+    /// <summary>What the clients' identities rest on.</summary>
+    public required string Identities { get; init; }
+
+    /// <summary>Bytes that the clients sent in the session.</summary>
+    public required long BytesUp { get; init; }
 }
 
 /// <summary>One client in a receipt.</summary>

@@ -2,6 +2,7 @@ using FedCore.Compression.Formats;
 using FedCore.Compression.Sparsifiers;
 using FedCore.Models;
 using FedCore.Naming;
+using FedCore.Strategies;
 using FedCore.Updates;
 
 namespace FedCore.Rounds;
@@ -29,6 +30,16 @@ internal static class RunComposition
 
         if (run.Rounds.Buffer is not null) CheckBuffer(run, model, names);
         if (run.SecureAggregation is { } secure) CheckSecure(run, secure, names);
+    }
+
+    /// <exception cref="FedCoreException">A client's weight has no bound, as it must have in a secure sum (<c>run.composition</c>).</exception>
+    public static void CheckWeights(RunPlan plan)
+    {
+        RunDefinition run = plan.Definition;
+        if (run.SecureAggregation is null || run.Strategy.HasOwnWeights) return;
+        ClientTask task = run.Strategy.Plan(new RoundContext(plan, 1, 1), new ClientDescriptor(0, new ClientId("any")));
+        if (task.Weighting is not { Uniform: false, MaxExamples: 0 }) return;
+        throw Refused("secureAggregation sums weights that have a bound, but training.maxExamples is not set. Set it to about the examples of a large client, such as 1000, or training.weightBy to \"uniform\".");
     }
 
     private static void CheckBuffer(RunDefinition run, ModelPlan model, Names names)

@@ -6,6 +6,8 @@ using FedCore.Json;
 using FedCore.Models;
 using FedCore.Naming;
 using FedCore.Numerics;
+using FedCore.SecureAggregation.Messages;
+using FedCore.SecureAggregation.Ring;
 using FedCore.Updates;
 
 namespace FedCore.Rounds;
@@ -91,6 +93,17 @@ public sealed class RunPlan
     /// <summary>How an evaluation's answers are written down between processes.</summary>
     public UpdateCodec EvaluateCodec { get; }
 
+    /// <summary>How what is summed securely goes through the ring.</summary>
+    /// <param name="purpose">Updates, or an evaluation's answers.</param>
+    /// <param name="clients">How many clients are invited to the sum.</param>
+    /// <returns>The ring.</returns>
+    /// <exception cref="FedCoreException">The run's ring is too small for so many (<c>secagg.ring</c>).</exception>
+    public UpdateRing RingFor(SumPurpose purpose, int clients) => new(
+        purpose == SumPurpose.Update ? WireCodec : EvaluateCodec,
+        (Definition.SecureAggregation ?? throw new InvalidOperationException("The run sums in the clear.")).Ring,
+        clients,
+        Definition.Strategy.HasOwnWeights);
+
     /// <summary>Whether clients keep vectors from round to round.</summary>
     public bool KeepsClientState => Definition.Strategy.KeepsClientState || Codec is { KeepsClientState: true } || Model.Schema.KeepsClientState;
 
@@ -120,6 +133,7 @@ public sealed class RunPlan
         RunComposition.Check(definition, model, registry);
         definition.Strategy.Check(definition);
         var plan = new RunPlan(definition, registry, model, canonical);
+        RunComposition.CheckWeights(plan);
 
         // However many there are, the updates themselves must be of a kind that the rule can judge.
         return definition.Aggregator.FaultFor(plan.TrainLayout, int.MaxValue) is { } unfit
@@ -144,11 +158,30 @@ public sealed class RunPlan
         }
 
         int planned = (int)Math.Min(int.MaxValue, wanted), least = Definition.Rounds.MinimumReports ?? planned;
+        if (Definition.SecureAggregation is { } secure) CheckSecureSums(secure, population, planned);
         if (Definition.Aggregator.For(planned).FaultFor(TrainLayout, least) is { } fault)
         {
             throw FedCoreException.Configuration(
                 "run.aggregator", $"aggregator {Registry.NameOf(Definition.Aggregator)} cannot be used here: {fault}, which a round {(least < planned ? "may close with (rounds.minimumReports)" : "wants")}. "
                 + "Change its parameters, rounds.cohort, rounds.minimumReports, or the rule.");
+        }
+    }
+
+    // Before any key is made: cohorts that are large enough, with a graph and a ring for them.
+    private void CheckSecureSums(SecureAggregationPolicy secure, long population, int wanted)
+    {
+        int evaluating = Definition.Evaluation.Every == 0 ? int.MaxValue : (int)Math.Min(int.MaxValue, Definition.Evaluation.CohortFor(population).MostWanted(population));
+        foreach ((int clients, string place, SumPurpose purpose) in ((int, string, SumPurpose)[])[(wanted, "rounds.cohort", SumPurpose.Update), (evaluating, "evaluation.cohort", SumPurpose.Evaluation)])
+        {
+            if (clients == int.MaxValue) continue;
+            if (clients < secure.MinimumCohort)
+            {
+                throw FedCoreException.Configuration(
+                    "run.cohort", $"secureAggregation.minimumCohort is {secure.MinimumCohort}, but {place} has {clients} of the {population} clients. Make it larger, or lower the minimum where all sites agree.");
+            }
+
+            secure.GraphFor(clients);
+            RingFor(purpose, clients);
         }
     }
 

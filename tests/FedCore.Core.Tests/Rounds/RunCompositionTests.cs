@@ -6,7 +6,7 @@ namespace FedCore.Core.Tests.Rounds;
 /// <summary>What does not go together is refused when a run is defined, with the reason.</summary>
 public class RunCompositionTests
 {
-    private const string Buffered = "rounds.buffer={\"size\":2}", Secure = "secureAggregation={}";
+    private const string Buffered = "rounds.buffer={\"size\":2}", Secure = "secureAggregation={}", Bounded = "training.maxExamples=100";
 
     public static TheoryData<string[], string[]> Refused => new()
     {
@@ -36,6 +36,7 @@ public class RunCompositionTests
         { [Secure, "transforms=[{\"type\":\"topK\"}]"], ["sums and nothing else", "cannot be summed", "randomK"] },
         { [Secure, "transforms=[{\"type\":\"int4\"}]"], ["transforms: int4", "cannot be summed"] },
         { [Secure, "transforms=[{\"type\":\"randomK\"},{\"type\":\"int8\"}]"], ["cannot be summed"] },
+        { [Secure], ["weights that have a bound", "training.maxExamples is not set", "such as 1000"] },
         { ["rounds.workPlanning={}"], ["rounds.deadlineSeconds is not set"] },
         { ["disclosures=[\"timing\",\"timing\"]"], ["names one twice"] },
     };
@@ -53,8 +54,9 @@ public class RunCompositionTests
     [InlineData(Buffered, "rounds.cohort={\"type\":\"all\"}")]
     [InlineData(Buffered, "strategy={\"type\":\"fednova\"}")]
     [InlineData(Secure, "strategy={\"type\":\"feddyn\"}")]
-    [InlineData(Secure, "disclosures=[\"timing\"]")]
-    [InlineData(Secure, "transforms=[{\"type\":\"randomK\"}]")]
+    [InlineData(Secure, Bounded, "disclosures=[\"timing\"]")]
+    [InlineData(Secure, "training.weightBy=uniform", "transforms=[{\"type\":\"randomK\"}]")]
+    [InlineData(Secure, "strategy={\"type\":\"qfedavg\"}")]
     [InlineData(Buffered, "transforms=[{\"type\":\"topK\",\"errorFeedback\":false},{\"type\":\"int8\"}]")]
     [InlineData("transforms=[{\"type\":\"int4\"}]", "strategy={\"type\":\"fednova\"}")]
     [InlineData("transforms=[{\"type\":\"randomK\"}]", "aggregator={\"type\":\"krum\"}", "disclosures=[\"individualUpdates\"]")]

@@ -1,28 +1,51 @@
 using FedCore.Aggregation;
 using FedCore.Rounds.Selection;
+using FedCore.SecureAggregation;
+using FedCore.SecureAggregation.Messages;
 using FedCore.Updates;
 
 namespace FedCore.Rounds.Engine;
 
 /// <summary>Evaluates the model behind a round on the data of a cohort of its own.</summary>
-internal sealed class FederatedEvaluation(ActiveRun run, ClientSelection selection, ReplyQueue replies, Flights flights, AggregationResources resources)
+internal sealed class FederatedEvaluation(ActiveRun run, ClientSelection selection, ReplyQueue replies, Flights flights, AggregationResources resources, SecureSum? secure)
 {
+    // Who evaluates, in cohort order.
+    private readonly List<ClientDescriptor> _asked = [];
+
     public async ValueTask EvaluateAsync(CancellationToken ct)
     {
         EvaluationPlan evaluation = run.Plan.Definition.Evaluation;
         int round = run.State.LastRound;
+        _asked.Clear();
         Cohort cohort = evaluation.CohortFor(run.Fleet.Clients.Count).Select(selection.ContextFor(round, "evaluation"));
         for (int position = 0; position < cohort.Members.Count; position++)
         {
             var task = new EvaluateTask(evaluation.Splits, round, position, cohort.Members.Count, run.Server.Model, run.Plan.EvaluateLayout) { FineTune = evaluation.FineTune };
-            await run.Fleet.SendAsync(run.Fleet.Clients.Get(cohort.Members[position]), task, ct).ConfigureAwait(false);
+            _asked.Add(run.Fleet.Clients.Get(cohort.Members[position]));
+            await run.Fleet.SendAsync(_asked[position], task, ct).ConfigureAwait(false);
         }
 
         FleetReply[] answers = await CollectAsync(round, cohort.Members.Count, ct).ConfigureAwait(false);
-        IUpdateSource[] updates = [.. answers.Where(reply => reply.Outcome == ClientOutcome.Reported).Select(reply => reply.Update!)];
-        AggregationResult result = await new WeightedMean().AggregateAsync(run.Plan.EvaluateLayout, updates, resources, ct).ConfigureAwait(false);
+        FleetReply[] reported = [.. answers.Where(reply => reply.Outcome == ClientOutcome.Reported)];
+        AggregationResult result = await SumAsync(reported, ct).ConfigureAwait(false);
         run.Options.Pool.Return(result.Sum.Vector);
-        await run.RecordAsync(new EvaluationEnded(ReceiptOf(round, result.Sum, updates.Length, cohort.Members.Count)), ct).ConfigureAwait(false);
+        await run.RecordAsync(new EvaluationEnded(ReceiptOf(round, result.Sum, reported.Length, cohort.Members.Count)), ct).ConfigureAwait(false);
+    }
+
+    // Where no secure sum comes about the evaluation has no result, and says so by having nobody in it.
+    private async ValueTask<AggregationResult> SumAsync(FleetReply[] reported, CancellationToken ct)
+    {
+        if (secure is null) return await new WeightedMean().AggregateAsync(run.Plan.EvaluateLayout, [.. reported.Select(reply => reply.Update!)], resources, ct).ConfigureAwait(false);
+        try
+        {
+            (AggregationResult result, _) = await secure.SumAsync(
+                SumPurpose.Evaluation, [.. reported.Select(reply => new ReadyClient(_asked[reply.Task.Position], reply.Task, reply.Update))], ct).ConfigureAwait(false);
+            return result;
+        }
+        catch (SecureAggregationException)
+        {
+            return new AggregationResult(new UpdateSum(run.Plan.EvaluateLayout, run.Options.Pool.Rent(0), new double[run.Plan.EvaluateLayout.ScalarCount], 0), []);
+        }
     }
 
     // Of a buffered run some are training meanwhile; what they send waits for the next round.

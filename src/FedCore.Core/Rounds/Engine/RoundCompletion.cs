@@ -1,13 +1,15 @@
 using System.Numerics.Tensors;
 using FedCore.Aggregation;
 using FedCore.Numerics;
+using FedCore.SecureAggregation;
+using FedCore.SecureAggregation.Messages;
 using FedCore.Strategies;
 using FedCore.Updates;
 
 namespace FedCore.Rounds.Engine;
 
 /// <summary>Ends a round whose set is closed: sums its updates and moves the model on, or abandons it.</summary>
-internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights flights, RunEnding ending, AggregationResources resources)
+internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights flights, RunEnding ending, AggregationResources resources, SecureSum? secure)
 {
     private readonly RoundReceipts _receipts = new(run, flights);
 
@@ -22,9 +24,20 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
             return;
         }
 
-        IUpdateSource[] updates = [.. positions.Select(SourceOf)];
         IAggregator rule = run.Plan.Definition.Aggregator.For(round.Wanted);
-        AggregationResult result = await rule.AggregateAsync(run.Plan.TrainLayout, updates, resources, ct).ConfigureAwait(false);
+        AggregationResult result;
+        try
+        {
+            (result, _receipts.SecureAggregation) = secure is null
+                ? (await rule.AggregateAsync(run.Plan.TrainLayout, [.. positions.Select(SourceOf)], resources, ct).ConfigureAwait(false), null)
+                : await secure.SumAsync(SumPurpose.Update, [.. positions.Select(position => new ReadyClient(flights[position].Client, flights[position].Task, flights[position].Update))], ct).ConfigureAwait(false);
+        }
+        catch (SecureAggregationException fault)
+        {
+            await AbandonAsync($"{fault.Code}: {fault.Message.TrimEnd('.')}", positions, ct).ConfigureAwait(false);
+            return;
+        }
+
         try
         {
             foreach ((int index, UpdateRefusedException reason) in result.Refused)
@@ -34,7 +47,7 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
             }
 
             int usable = positions.Length - result.Refused.Count;
-            int needed = run.Policy.MinimumReports ?? Math.Max(1, round.Wanted - rule.ToleratedOf(round.Wanted));
+            int needed = run.Policy.MinimumReports ?? run.Plan.Definition.SecureAggregation?.LeastOf(round.Wanted) ?? Math.Max(1, round.Wanted - rule.ToleratedOf(round.Wanted));
             if (usable < needed || usable == 0)
             {
                 string? notFinite = result.Refused

@@ -5,6 +5,9 @@ namespace FedCore.Rounds.Engine;
 /// <summary>Writes the receipt of the open round.</summary>
 internal sealed class RoundReceipts(ActiveRun run, Flights flights)
 {
+    /// <summary>How the round's sum was kept from the aggregator, where it was.</summary>
+    public SecureSumReceipt? SecureAggregation { get; set; }
+
     /// <param name="committed">Whether the model changed.</param>
     /// <param name="reason">Why the round closed, or why it was abandoned.</param>
     /// <param name="reported">The places of the clients whose updates were there.</param>
@@ -24,7 +27,8 @@ internal sealed class RoundReceipts(ActiveRun run, Flights flights)
             Contributors = 0,
             Weight = 0,
             Metrics = new Dictionary<string, double>(),
-            BytesUp = reported.Sum(position => flights[position].Observed?.ByteLength ?? run.Plan.UpdateBytes),
+            BytesUp = SecureAggregation?.BytesUp ?? reported.Sum(position => flights[position].Observed?.ByteLength ?? run.Plan.UpdateBytes),
+            SecureAggregation = SecureAggregation,
             BytesDown = Enumerable.Range(0, flights.Count).Skip(round.AtWork ?? 0).Count(position => run.State.OutcomeOf(position) != ClientOutcome.Declined) * run.Plan.TaskBytes,
         };
     }

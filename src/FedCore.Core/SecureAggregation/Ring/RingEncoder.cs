@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using FedCore.Numerics;
+using FedCore.Updates;
 
 namespace FedCore.SecureAggregation.Ring;
 
@@ -14,7 +15,7 @@ public sealed class RingEncoder(RingEncoding encoding, RandomStream random)
     /// <summary>Writes the numbers beside the vector.</summary>
     /// <param name="values">All of them.</param>
     /// <param name="words">Receives as many.</param>
-    /// <exception cref="FedCoreException">One is not finite or larger than its bound (<c>secagg.input</c>).</exception>
+    /// <exception cref="UpdateRefusedException">One is not finite or larger than its bound (<c>secagg.input</c>).</exception>
     public void EncodeScalars(ReadOnlySpan<double> values, Span<ulong> words)
     {
         if (values.Length != encoding.ScalarCount) throw Refused($"the update has {values.Length} numbers beside its vector, but its layout {encoding.ScalarCount}");
@@ -36,7 +37,7 @@ public sealed class RingEncoder(RingEncoding encoding, RandomStream random)
     /// <param name="squaredNorm">The square of its Euclidean norm.</param>
     /// <param name="weight">The client's weight, which bounds a weighted section.</param>
     /// <returns>The factor, from 0 to 1.</returns>
-    /// <exception cref="FedCoreException">The norm is not finite (<c>secagg.input</c>).</exception>
+    /// <exception cref="UpdateRefusedException">The norm is not finite (<c>secagg.input</c>).</exception>
     public static double ClipFactor(RingSection section, double squaredNorm, double weight)
     {
         ArgumentNullException.ThrowIfNull(section);
@@ -81,5 +82,5 @@ public sealed class RingEncoder(RingEncoding encoding, RandomStream random)
 
     private static float AtMost(double value) => (float)value <= value ? (float)value : MathF.BitDecrement((float)value);
 
-    private static FedCoreException Refused(string why) => new(FaultKind.RunFailed, SecureAggregationCodes.Input, $"The update cannot be summed securely: {why}.");
+    private static UpdateRefusedException Refused(string why) => new(SecureAggregationCodes.Input, $"The update cannot be summed securely: {why}.");
 }

@@ -24,12 +24,13 @@ public sealed class UpdateRing
     /// <param name="codec">How the updates are written down otherwise: number by number.</param>
     /// <param name="options">Clip, bits and scale.</param>
     /// <param name="clients">How many are summed at most.</param>
+    /// <param name="hasOwnWeights">Whether the strategy weighs updates in a way of its own, so that a weight may be above 1, and what is clipped is the weighted vector.</param>
     /// <exception cref="FedCoreException">The ring is too small for so many (<c>secagg.ring</c>).</exception>
-    internal UpdateRing(UpdateCodec codec, RingOptions options, int clients)
+    internal UpdateRing(UpdateCodec codec, RingOptions options, int clients, bool hasOwnWeights)
     {
         _codec = codec;
         Encoding = RingEncoding.Create(codec.Layout.Sections.Select(section => new RingSection(
-            section.Name, codec.CountOf(section), section.IsVector, BoundOf(section, options), section.IsVector && section.Weighting == Weighting.Scalar)), clients, options);
+            section.Name, codec.CountOf(section), section.IsVector, BoundOf(section, options, hasOwnWeights), section is { IsVector: true, Weighting: Weighting.Scalar } && !hasOwnWeights)), clients, options);
     }
 
     /// <summary>How numbers are written.</summary>
@@ -40,14 +41,14 @@ public sealed class UpdateRing
     /// <param name="random">Random numbers for the rounding.</param>
     /// <param name="mask">What hides it; null to leave it as it is.</param>
     /// <param name="target">Receives <see cref="RingEncoding.ByteLength"/> bytes.</param>
-    /// <exception cref="FedCoreException">A number is not finite or out of bounds (<c>secagg.input</c>), or the update is of another length.</exception>
+    /// <exception cref="UpdateRefusedException">A number is not finite or out of bounds (<c>secagg.input</c>), or the update is of another length.</exception>
     public void Write(IEncodedUpdate update, RandomStream random, InputMask? mask, IBufferWriter<byte> target)
     {
         ArgumentNullException.ThrowIfNull(update);
         ArgumentNullException.ThrowIfNull(target);
         int scalarBytes = Encoding.ScalarCount * sizeof(double);
         long length = scalarBytes + Encoding.VectorLength * sizeof(float);
-        if (update.Length != length) throw FedCoreException.RunFailed(SecureAggregationCodes.Input, $"The update has {update.Length} bytes, but {length} are summed.");
+        if (update.Length != length) throw new UpdateRefusedException(SecureAggregationCodes.Input, $"The update has {update.Length} bytes, but {length} are summed.");
         var encoder = new RingEncoder(Encoding, random);
         double[] scalars = new double[Encoding.ScalarCount];
         for (int i = 0; i < scalars.Length; i++) scalars[i] = BinaryPrimitives.ReadDoubleLittleEndian(update.Read(i * sizeof(double), sizeof(double)));
@@ -166,10 +167,11 @@ public sealed class UpdateRing
     private static ReadOnlySpan<float> Floats(IEncodedUpdate update, int scalarBytes, long first, int count) =>
         MemoryMarshal.Cast<byte, float>(update.Read(scalarBytes + first * sizeof(float), count * sizeof(float)));
 
-    private static double BoundOf(Section section, RingOptions options) => section.Role switch
+    private static double BoundOf(Section section, RingOptions options, bool hasOwnWeights) => section.Role switch
     {
         _ when section.IsVector => options.Clip,
-        SectionRole.Weight or SectionRole.Indicator => 1,
+        SectionRole.Weight when !hasOwnWeights => 1,
+        SectionRole.Indicator => 1,
         _ => LargestNumber,
     };
 }

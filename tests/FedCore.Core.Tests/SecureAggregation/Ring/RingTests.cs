@@ -1,5 +1,6 @@
 using FedCore.Numerics;
 using FedCore.SecureAggregation.Ring;
+using FedCore.Updates;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -156,8 +157,8 @@ public class RingTests
         RingEncoding encoding = RingEncoding.Create([Model, Weight, Examples], 5, new RingOptions());
         var encoder = new RingEncoder(encoding, Statistics.Stream("refused"));
         foreach (double[] bad in (double[][])[[double.NaN, 1, 1], [2, 1, 1], [1, double.PositiveInfinity, 1], [1, 1, -2e9], [1, 1], [1, 1, 1, 1]])
-            Assert.Equal("secagg.input", Assert.Throws<FedCoreException>(() => encoder.EncodeScalars(bad, new ulong[3])).Code);
-        foreach (double bad in (double[])[double.NaN, double.PositiveInfinity]) Assert.Equal("secagg.input", Assert.Throws<FedCoreException>(() => RingEncoder.ClipFactor(Model, bad, 1)).Code);
+            Assert.Equal("secagg.input", Assert.Throws<UpdateRefusedException>(() => encoder.EncodeScalars(bad, new ulong[3])).Code);
+        foreach (double bad in (double[])[double.NaN, double.PositiveInfinity]) Assert.Equal("secagg.input", Assert.Throws<UpdateRefusedException>(() => RingEncoder.ClipFactor(Model, bad, 1)).Code);
     }
 
     [Fact]

@@ -1,0 +1,60 @@
+using System.Collections.Concurrent;
+using FedCore.Compression;
+using FedCore.Numerics;
+
+namespace FedCore.SecureAggregation.Ring;
+
+/// <summary>A sum in the ring that several threads add to, each to a part of its own. The order does not matter: the bits are the same.</summary>
+/// <param name="encoding">How the updates are written.</param>
+/// <param name="pool">Where vectors are rented.</param>
+internal sealed class PartialRingSums(RingEncoding encoding, FlatVectorPool pool) : IDisposable
+{
+    private readonly ConcurrentBag<(RingSum Sum, FlatVector Memory)> _parts = [];
+
+    /// <summary>Adds an update, masked or not.</summary>
+    /// <returns>Nothing that is of use.</returns>
+    public bool Add(IEncodedUpdate update)
+    {
+        if (!_parts.TryTake(out (RingSum Sum, FlatVector Memory) part)) part = Rent();
+        try
+        {
+            UpdateRing.Add(update, part.Sum);
+        }
+        finally
+        {
+            _parts.Add(part);
+        }
+
+        return true;
+    }
+
+    /// <summary>The sum of all parts, which lasts until this object is disposed of.</summary>
+    public RingSum Total()
+    {
+        if (_parts.IsEmpty) _parts.Add(Rent());
+        (RingSum total, _) = _parts.First();
+        foreach ((RingSum other, _) in _parts.Skip(1))
+        {
+            for (int i = 0; i < total.Scalars.Length; i++) total.Scalars[i] += other.Scalars[i];
+            foreach ((long offset, int count) in VectorBlocks.Of(encoding.VectorLength))
+            {
+                Span<uint> sum = total.Words(offset, count);
+                ReadOnlySpan<uint> words = other.Words(offset, count);
+                for (int i = 0; i < count; i++) sum[i] += words[i];
+            }
+        }
+
+        return total;
+    }
+
+    public void Dispose()
+    {
+        while (_parts.TryTake(out (RingSum Sum, FlatVector Memory) part)) pool.Return(part.Memory);
+    }
+
+    private (RingSum, FlatVector) Rent()
+    {
+        FlatVector memory = pool.Rent(encoding.VectorLength);
+        return (new RingSum(encoding, memory), memory);
+    }
+}
