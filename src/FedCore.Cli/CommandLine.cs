@@ -22,6 +22,7 @@ internal static class CommandLine
             DataCommand.Create(output, error),
             SchemaCommand.Create(output),
             StrategiesCommand.Create(output),
+            SecureAggregationCommand.Create(output, error),
             AggregatorCommand.Create(output, error),
             ClientCommand.Create(output),
             RunCommand.Create(output),

@@ -17,6 +17,7 @@ var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
     ["compression"] = CompressionSuite.Run,
     ["population"] = PopulationSuite.Run,
     ["spool"] = SpoolSuite.Run,
+    ["secagg"] = SecureAggregationSuite.Run,
     [ServiceSuite.Name] = ServiceSuite.Run,
 };
 

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using FedCore.Aggregation;
 using FedCore.Compression;
+using FedCore.Numerics;
 using FedCore.SecureAggregation;
+using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Ring;
 using FedCore.SecureAggregation.Sessions;
@@ -10,13 +12,14 @@ using FedCore.Updates;
 namespace FedCore.Rounds.Engine;
 
 /// <summary>One session of secure aggregation over a fleet: sends each stage's messages as tasks, and gives the answers to the aggregator's side of the protocol as they come.</summary>
-internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, AggregationResources resources, UpdateRing ring, IReadOnlyList<ReadyClient> members)
+internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, AggregationResources resources, UpdateRing ring, IReadOnlyList<ReadyClient> members) : ISessionChannel
 {
     private readonly Dictionary<string, int> _numbers = members.Select((member, number) => (member.Client.Id.Name, number)).ToDictionary(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<int, UpdateRefusedException> _lost = new(), _silent = new();
     private SessionTerms? _terms;
+    private SessionHost? _host;
+    private SessionStage _stage;
     private long _bytesUp;
-    private bool _isSummed;
 
     /// <summary>How what is summed goes through the ring.</summary>
     public UpdateRing Ring => ring;
@@ -28,40 +31,27 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
     public IReadOnlyDictionary<int, UpdateRefusedException> Silent => _silent;
 
     /// <summary>Whether somebody may have given shares that unmask the sum, behind which there is no other attempt.</summary>
-    public bool IsRevealed { get; private set; }
+    public bool IsRevealed => _host is { IsRevealed: true };
 
     /// <summary>Holds the session.</summary>
     /// <exception cref="SecureAggregationException">Too few took part, or too few stayed.</exception>
     public async ValueTask<(UpdateSum Sum, SecureSumReceipt Receipt)> HoldAsync(SessionTerms terms, CancellationToken ct)
     {
         _terms = terms;
-        var server = new ServerSession(terms, run.Fleet.Identities ?? throw new InvalidOperationException("The fleet's clients have no identities."));
-        await AskAsync(SessionStage.Advertise, _numbers.Keys, _ => terms.Encode(), (name, bytes) => server.AcceptAdvertisement(name, bytes), ct).ConfigureAwait(false);
-        byte[] list = server.CloseAdvertising();
-        await AskAsync(SessionStage.Share, server.Awaited, _ => list, (name, bytes) => server.AcceptShares(name, bytes), ct).ConfigureAwait(false);
-        server.CloseSharing();
-        using var masked = new PartialRingSums(ring.Encoding, run.Options.Pool);
-        await AskAsync(SessionStage.Mask, server.Awaited, server.DeliveryTo, masked, server.AcceptMaskedInput, ct).ConfigureAwait(false);
-        int survivors = server.Arrived.Count;
-        byte[] set = server.CloseMasking();
-        _isSummed = true;
-        await AskAsync(SessionStage.Confirm, server.Awaited, _ => set, (name, bytes) => server.AcceptConfirmation(name, bytes), ct).ConfigureAwait(false);
-        server.CloseConfirming();
-        IsRevealed = true;
-        await AskAsync(SessionStage.Unmask, server.Awaited, server.UnmaskRequestTo, (name, bytes) => server.AcceptUnmasking(name, bytes), ct).ConfigureAwait(false);
-        using SumMask mask = await server.UnmaskAsync(resources).ConfigureAwait(false);
-        RingSum sum = masked.Total();
-        await mask.RemoveFromAsync(sum, resources).ConfigureAwait(false);
-        return (ring.Read(sum, members[0].Task.Round, survivors, run.Options.Pool), new SecureSumReceipt
+        ISiteIdentities identities = run.Fleet.Identities ?? throw new InvalidOperationException("The fleet's clients have no identities.");
+        using var server = new ServerSession(terms, identities);
+        _host = new SessionHost(terms, server, this, resources);
+        (RingSum sum, FlatVector memory) = await _host.HoldAsync(ring.Encoding, [.. _numbers.Keys], ct).ConfigureAwait(false);
+        return (Read(sum, memory, _host.Survivors), new SecureSumReceipt
         {
             Attempt = terms.Attempt,
             Invited = terms.Invited,
             Members = server.Members.Count,
-            Survivors = survivors,
+            Survivors = _host.Survivors,
             Degree = Math.Min(terms.Graph.Degree, server.Members.Count - 1),
             Threshold = terms.Graph.Threshold,
             Bits = ring.Encoding.Bits,
-            Identities = run.Fleet.Identities.ArePinned ? SecureSumReceipt.Roster : SecureSumReceipt.CuriousServerOnly,
+            Identities = identities.ArePinned ? SecureSumReceipt.Roster : SecureSumReceipt.CuriousServerOnly,
             BytesUp = _bytesUp,
         });
     }
@@ -69,12 +59,13 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
     /// <summary>Sums what the members write into the ring without masks.</summary>
     public async ValueTask<(UpdateSum Sum, SecureSumReceipt Receipt)> SumInTheOpenAsync(CancellationToken ct)
     {
-        using var sums = new PartialRingSums(ring.Encoding, run.Options.Pool);
+        using var sums = new PartialRingSums(ring.Encoding, resources.Pool);
         int survivors = 0;
-        await AskAsync(SessionStage.Mask, _numbers.Keys, _ => [], sums, _ => survivors++, ct).ConfigureAwait(false);
+        await AskAsync(SessionStage.Mask, [.. _numbers.Keys], _ => [], sums.Add, (_, _) => survivors++, ct).ConfigureAwait(false);
         int least = run.Plan.Definition.SecureAggregation!.LeastOf(members.Count);
         if (survivors < least) throw new SecureAggregationException(SecureAggregationCodes.Missing, $"{survivors} of {members.Count} clients can be summed, but the sum is of at least {least}.");
-        return (ring.Read(sums.Total(), members[0].Task.Round, survivors, run.Options.Pool), new SecureSumReceipt
+        (RingSum sum, FlatVector memory) = sums.Total();
+        return (Read(sum, memory, survivors), new SecureSumReceipt
         {
             Attempt = 1,
             Invited = members.Count,
@@ -86,17 +77,12 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
         });
     }
 
-    private Task AskAsync(SessionStage stage, IEnumerable<string> clients, Func<string, byte[]> messageTo, Action<string, byte[]> accept, CancellationToken ct) =>
-        AskAsync(stage, clients, messageTo, (_, answer) => answer.Read(0, checked((int)answer.Length)).ToArray(), accept, ct);
-
-    private Task AskAsync(SessionStage stage, IEnumerable<string> clients, Func<string, byte[]> messageTo, PartialRingSums sums, Action<string> accept, CancellationToken ct) =>
-        AskAsync(stage, clients, messageTo, (_, answer) => sums.Add(answer), (name, _) => accept(name), ct);
-
     // Answers are read on all threads, which in a simulation is where they are computed, and taken one by one.
-    private async Task AskAsync<T>(
-        SessionStage stage, IEnumerable<string> clients, Func<string, byte[]> messageTo, Func<string, IEncodedUpdate, T> read, Action<string, T> accept, CancellationToken ct)
+    public async Task AskAsync(
+        SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, CancellationToken ct)
     {
-        List<(string Name, IExchangeAnswer Answer)> answers = await CollectAsync(stage, [.. clients], messageTo, ct).ConfigureAwait(false);
+        _stage = stage;
+        List<(string Name, IExchangeAnswer Answer)> answers = await CollectAsync(stage, clients, messageTo, ct).ConfigureAwait(false);
         int next = -1;
         var taking = new Lock();
         async Task WorkAsync()
@@ -107,7 +93,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
                 try
                 {
                     using IEncodedUpdate answer = await source.OpenAsync(ct).ConfigureAwait(false);
-                    T value = read(name, answer);
+                    byte[] value = read(answer);
                     lock (taking)
                     {
                         accept(name, value);
@@ -124,7 +110,14 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
         if (answers.Count > 0) await resources.RunAsync(Math.Clamp(resources.Threads, 1, answers.Count), WorkAsync).ConfigureAwait(false);
     }
 
-    private async ValueTask<List<(string Name, IExchangeAnswer Answer)>> CollectAsync(SessionStage stage, string[] clients, Func<string, byte[]> messageTo, CancellationToken ct)
+    private UpdateSum Read(RingSum sum, FlatVector memory, int survivors)
+    {
+        UpdateSum read = ring.Read(sum, members[0].Task.Round, survivors, resources.Pool);
+        resources.Pool.Return(memory);
+        return read;
+    }
+
+    private async ValueTask<List<(string Name, IExchangeAnswer Answer)>> CollectAsync(SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, CancellationToken ct)
     {
         TimeSpan limit = TimeSpan.FromSeconds(run.Plan.Definition.SecureAggregation!.StageSeconds);
         using var deadline = new CancellationTokenSource(limit, run.Options.Clock);
@@ -154,7 +147,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
         return answers;
     }
 
-    private void Lose(string name, string code, string message) => (_isSummed ? _silent : _lost).TryAdd(_numbers[name], new UpdateRefusedException(code, message));
+    private void Lose(string name, string code, string message) => (_stage > SessionStage.Mask ? _silent : _lost).TryAdd(_numbers[name], new UpdateRefusedException(code, message));
 }
 
 /// <summary>A client that is ready to be summed.</summary>

@@ -12,8 +12,8 @@ internal sealed class PartialRingSums(RingEncoding encoding, FlatVectorPool pool
     private readonly ConcurrentBag<(RingSum Sum, FlatVector Memory)> _parts = [];
 
     /// <summary>Adds an update, masked or not.</summary>
-    /// <returns>Nothing that is of use.</returns>
-    public bool Add(IEncodedUpdate update)
+    /// <returns>Nothing: what was read is in the sum.</returns>
+    public byte[] Add(IEncodedUpdate update)
     {
         if (!_parts.TryTake(out (RingSum Sum, FlatVector Memory) part)) part = Rent();
         try
@@ -25,15 +25,15 @@ internal sealed class PartialRingSums(RingEncoding encoding, FlatVectorPool pool
             _parts.Add(part);
         }
 
-        return true;
+        return [];
     }
 
-    /// <summary>The sum of all parts, which lasts until this object is disposed of.</summary>
-    public RingSum Total()
+    /// <summary>The sum of all parts, and its memory, which is the caller's from now on.</summary>
+    public (RingSum Sum, FlatVector Memory) Total()
     {
-        if (_parts.IsEmpty) _parts.Add(Rent());
-        (RingSum total, _) = _parts.First();
-        foreach ((RingSum other, _) in _parts.Skip(1))
+        if (!_parts.TryTake(out (RingSum Sum, FlatVector Memory) first)) first = Rent();
+        RingSum total = first.Sum;
+        foreach ((RingSum other, _) in _parts)
         {
             for (int i = 0; i < total.Scalars.Length; i++) total.Scalars[i] += other.Scalars[i];
             foreach ((long offset, int count) in VectorBlocks.Of(encoding.VectorLength))
@@ -44,7 +44,7 @@ internal sealed class PartialRingSums(RingEncoding encoding, FlatVectorPool pool
             }
         }
 
-        return total;
+        return first;
     }
 
     public void Dispose()

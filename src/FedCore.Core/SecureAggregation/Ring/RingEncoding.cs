@@ -89,6 +89,11 @@ public sealed class RingEncoding
         return new RingEncoding([.. all.Select(section => section with { Scale = ScaleOf(section, clients, bits, options.Scale) })], clients, bits);
     }
 
+    /// <summary>Packs words of a vector, the lowest bits of each, as they are sent.</summary>
+    /// <param name="words">The words; all but the last piece of a vector have a multiple of 8.</param>
+    /// <param name="target">Receives <see cref="Bits"/> bytes for each 8 words.</param>
+    public void Pack(ReadOnlySpan<uint> words, Span<byte> target) => BitPacking.Pack(words, Bits, target);
+
     /// <summary>SHA-256 of everything that decides how a vector is written.</summary>
     /// <returns>32 bytes.</returns>
     public byte[] Digest()

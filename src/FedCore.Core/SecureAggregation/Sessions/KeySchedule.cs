@@ -24,7 +24,14 @@ internal sealed class KeySchedule(ISecureAggregationSuite suite, byte[] session,
     /// <summary>The key of the mask between two clients, the same at both ends.</summary>
     public byte[] PairMask(IAgreementKey own, Advertisement other, int ownNumber, int otherNumber)
     {
-        byte[] secret = Agree(own, other.MaskKey, other);
+        using IAgreementPeer peer = Import(other.MaskKey, other);
+        return PairMask(own, peer, ownNumber, otherNumber);
+    }
+
+    /// <inheritdoc cref="PairMask(IAgreementKey, Advertisement, int, int)"/>
+    public byte[] PairMask(IAgreementKey own, IAgreementPeer other, int ownNumber, int otherNumber)
+    {
+        byte[] secret = own.Agree(other);
         byte[] key = Derive(secret, new MessageWriter().Bytes(Labels.PairMask).Bytes(session).Number(Math.Min(ownNumber, otherNumber)).Number(Math.Max(ownNumber, otherNumber)));
         CryptographicOperations.ZeroMemory(secret);
         return key;
@@ -33,7 +40,8 @@ internal sealed class KeySchedule(ISecureAggregationSuite suite, byte[] session,
     /// <summary>The keys of the shares from a client to a neighbour and of those back.</summary>
     public (byte[] Sealing, byte[] Opening) ShareKeys(IAgreementKey own, Advertisement other, int ownNumber, int otherNumber)
     {
-        byte[] secret = Agree(own, other.ShareKey, other);
+        using IAgreementPeer peer = Import(other.ShareKey, other);
+        byte[] secret = own.Agree(peer);
         byte[] sealing = Derive(secret, new MessageWriter().Bytes(ShareContext(ownNumber, otherNumber))), opening = Derive(secret, new MessageWriter().Bytes(ShareContext(otherNumber, ownNumber)));
         CryptographicOperations.ZeroMemory(secret);
         return (sealing, opening);
@@ -49,15 +57,15 @@ internal sealed class KeySchedule(ISecureAggregationSuite suite, byte[] session,
         return key;
     }
 
-    private static byte[] Agree(IAgreementKey own, ReadOnlyMemory<byte> publicKey, Advertisement other)
+    private IAgreementPeer Import(ReadOnlyMemory<byte> publicKey, Advertisement owner)
     {
         try
         {
-            return own.Agree(publicKey.Span);
+            return suite.ImportPeer(publicKey.Span);
         }
         catch (CryptographicException fault)
         {
-            throw new SecureAggregationException(SecureAggregationCodes.Key, $"A public key of client '{Shown.Of(other.Name)}' is no point of the curve.", fault);
+            throw new SecureAggregationException(SecureAggregationCodes.Key, $"A public key of client '{Shown.Of(owner.Name)}' is no point of the curve.", fault);
         }
     }
 }

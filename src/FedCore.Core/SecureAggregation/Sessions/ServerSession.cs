@@ -14,11 +14,12 @@ namespace FedCore.SecureAggregation.Sessions;
 /// </summary>
 /// <param name="terms">The terms that were proposed.</param>
 /// <param name="sites">Whose signatures are believed. What a client would refuse is refused here already, so that one client cannot make the others leave.</param>
-public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites)
+public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites) : IDisposable
 {
     private readonly ISecureAggregationSuite _suite = SecureAggregationSuites.Find(terms.Suite) ?? throw new ArgumentException($"There is no suite {terms.Suite}.", nameof(terms));
     private readonly byte[] _session = terms.Digest();
     private readonly Dictionary<string, Advertisement> _advertisements = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, IAgreementPeer> _maskKeys = new(StringComparer.Ordinal);
     private readonly SortedDictionary<int, ReadOnlyMemory<byte>[]> _shares = [];
     private readonly SortedSet<int> _masked = [];
     private readonly SortedDictionary<int, byte[]> _confirmations = [];
@@ -69,18 +70,24 @@ public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites)
         if (!sites.TryFind(from, out ReadOnlyMemory<byte> key)) throw Refused(SecureAggregationCodes.Roster, $"Client '{Shown.Of(from)}' is not in the roster.");
         if (!_suite.Verify(key.Span, advertisement.SignedBytes(_session), advertisement.Signature.Span))
             throw Refused(SecureAggregationCodes.Signature, $"The advertisement of client '{Shown.Of(from)}' is not signed with its identity key for this session.");
-        if (!_suite.IsPublicKey(advertisement.ShareKey.Span) || !_suite.IsPublicKey(advertisement.MaskKey.Span))
-            throw Refused(SecureAggregationCodes.Key, $"A public key of client '{Shown.Of(from)}' is no point of the curve.");
         if (_advertisements.TryGetValue(from, out Advertisement? earlier))
         {
             if (!earlier.Encode().AsSpan().SequenceEqual(message)) throw Repeated(from);
-        }
-        else if (_advertisements.Count == terms.Invited)
-        {
-            throw Refused(SecureAggregationCodes.Stranger, $"{terms.Invited} clients were invited and have advertised; '{Shown.Of(from)}' is one more.");
+            return;
         }
 
-        _advertisements[from] = advertisement;
+        if (_advertisements.Count == terms.Invited) throw Refused(SecureAggregationCodes.Stranger, $"{terms.Invited} clients were invited and have advertised; '{Shown.Of(from)}' is one more.");
+        try
+        {
+            _suite.ImportPeer(advertisement.ShareKey.Span).Dispose();
+            _maskKeys.Add(from, _suite.ImportPeer(advertisement.MaskKey.Span));
+        }
+        catch (CryptographicException fault)
+        {
+            throw new SecureAggregationException(SecureAggregationCodes.Key, $"A public key of client '{Shown.Of(from)}' is no point of the curve.", fault);
+        }
+
+        _advertisements.Add(from, advertisement);
     }
 
     /// <summary>Ends round 0.</summary>
@@ -241,6 +248,13 @@ public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites)
         return mask;
     }
 
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (IAgreementPeer key in _maskKeys.Values) key.Dispose();
+        _maskKeys.Clear();
+    }
+
     // Of a survivor its self mask is left; of another one its masks against the survivors.
     private void Include(SumMask mask, KeySchedule keys, int member)
     {
@@ -257,7 +271,7 @@ public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites)
         {
             using IAgreementKey key = _suite.CreateAgreementKey(seed);
             foreach (int survivor in _neighbours[member].Where(_masked.Contains))
-                mask.Include(keys.PairMask(key, _members.Members[survivor], member, survivor), isAdded: survivor > member);
+                mask.Include(keys.PairMask(key, _maskKeys[_members.Members[survivor].Name], member, survivor), isAdded: survivor > member);
         }
 
         CryptographicOperations.ZeroMemory(seed);

@@ -34,10 +34,11 @@ public interface ISecureAggregationSuite
     /// <exception cref="System.Security.Cryptography.CryptographicException">The bytes are no key of the suite.</exception>
     ISigningKey ImportSigningKey(ReadOnlySpan<byte> privateKey);
 
-    /// <summary>Whether bytes are a public key of the suite.</summary>
+    /// <summary>Reads a public key for key agreement.</summary>
     /// <param name="publicKey">The bytes, from anybody.</param>
-    /// <returns>True if they are.</returns>
-    bool IsPublicKey(ReadOnlySpan<byte> publicKey);
+    /// <returns>The key, which the caller disposes of; several threads may agree with it.</returns>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">The bytes are no public key of the suite.</exception>
+    IAgreementPeer ImportPeer(ReadOnlySpan<byte> publicKey);
 
     /// <summary>Whether a signature is of a message and a key.</summary>
     /// <param name="publicKey">The signer's public key.</param>
@@ -76,11 +77,13 @@ public interface IAgreementKey : IDisposable
     ReadOnlyMemory<byte> PublicKey { get; }
 
     /// <summary>The secret that only the holders of this and of the other private key can compute, 32 bytes.</summary>
-    /// <param name="publicKey">The other's public key.</param>
+    /// <param name="peer">The other's public key, of the same suite.</param>
     /// <returns>The secret, which the caller overwrites.</returns>
-    /// <exception cref="System.Security.Cryptography.CryptographicException">The bytes are no public key of the suite.</exception>
-    byte[] Agree(ReadOnlySpan<byte> publicKey);
+    byte[] Agree(IAgreementPeer peer);
 }
+
+/// <summary>A public key for key agreement, checked and ready for use.</summary>
+public interface IAgreementPeer : IDisposable;
 
 /// <summary>A key pair for signatures.</summary>
 public interface ISigningKey : IDisposable

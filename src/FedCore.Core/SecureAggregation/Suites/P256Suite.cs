@@ -68,18 +68,7 @@ internal sealed class P256Suite : ISecureAggregationSuite
         }
     }
 
-    public bool IsPublicKey(ReadOnlySpan<byte> publicKey)
-    {
-        try
-        {
-            using var key = ECDiffieHellman.Create(Parameters(publicKey));
-            return true;
-        }
-        catch (CryptographicException)
-        {
-            return false;
-        }
-    }
+    public IAgreementPeer ImportPeer(ReadOnlySpan<byte> publicKey) => new Peer(ECDiffieHellman.Create(Parameters(publicKey)));
 
     public bool Verify(ReadOnlySpan<byte> publicKey, ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature)
     {
@@ -136,14 +125,20 @@ internal sealed class P256Suite : ISecureAggregationSuite
     {
         public ReadOnlyMemory<byte> PublicKey { get; } = Point(key.ExportParameters(false));
 
-        public byte[] Agree(ReadOnlySpan<byte> publicKey)
-        {
-            using var other = ECDiffieHellman.Create(Parameters(publicKey));
-            using ECDiffieHellmanPublicKey theirs = other.PublicKey;
-            return key.DeriveRawSecretAgreement(theirs);
-        }
+        public byte[] Agree(IAgreementPeer peer) => key.DeriveRawSecretAgreement(((Peer)peer).PublicKey);
 
         public void Dispose() => key.Dispose();
+    }
+
+    private sealed class Peer(ECDiffieHellman key) : IAgreementPeer
+    {
+        public ECDiffieHellmanPublicKey PublicKey { get; } = key.PublicKey;
+
+        public void Dispose()
+        {
+            PublicKey.Dispose();
+            key.Dispose();
+        }
     }
 
     private sealed class SigningKey(ECDsa key) : ISigningKey

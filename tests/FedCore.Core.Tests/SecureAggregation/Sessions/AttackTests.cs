@@ -278,7 +278,7 @@ public class AttackTests
     {
         using var federation = new Federation(3);
         SessionTerms terms = federation.Terms();
-        var server = new ServerSession(terms, federation);
+        using var server = new ServerSession(terms, federation);
         Dictionary<string, ClientSession> clients = federation.Names.ToDictionary(name => name, name => federation.Join(name, terms));
         foreach ((string name, ClientSession client) in clients) server.AcceptAdvertisement(name, client.Advertise());
         byte[] list = server.CloseAdvertising();

@@ -16,7 +16,7 @@ public class BadClientTests
     {
         using var federation = new Federation(3);
         SessionTerms terms = federation.Terms();
-        var server = new ServerSession(terms, federation);
+        using var server = new ServerSession(terms, federation);
         using ClientSession client = federation.Join("site0000", terms), late = federation.Join("site0000", terms);
         Assert.Equal(SecureAggregationCodes.Stranger, Code(() => server.AcceptAdvertisement("site0001", client.Advertise())));
         Assert.Equal(SecureAggregationCodes.Roster, Code(() => server.AcceptAdvertisement("nobody", new Accomplice("nobody", null, terms).Advertisement.Encode())));

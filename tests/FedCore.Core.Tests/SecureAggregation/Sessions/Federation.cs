@@ -112,7 +112,7 @@ internal sealed class Federation : ISiteIdentities, IDisposable
     /// <returns>Who survived, and the sum.</returns>
     public async Task<(string[] Survivors, string Sum)> HoldAsync(SessionTerms terms, IReadOnlyDictionary<string, SessionStage> vanishAt)
     {
-        var server = new ServerSession(terms, this);
+        using var server = new ServerSession(terms, this);
         Dictionary<string, ClientSession> clients = Names.ToDictionary(name => name, name => Join(name, terms), StringComparer.Ordinal);
         bool Answers(string name, SessionStage stage) => !vanishAt.TryGetValue(name, out SessionStage last) || stage < last;
         var sum = new RingSum(Encoding, new FlatVector(VectorLength));

@@ -22,10 +22,11 @@ public class P256SuiteTests
     public void Both_ends_agree_on_a_secret_that_a_third_does_not_have()
     {
         using IAgreementKey a = Suite.CreateAgreementKey(), b = Suite.CreateAgreementKey(), c = Suite.CreateAgreementKey();
-        byte[] secret = a.Agree(b.PublicKey.Span);
+        using IAgreementPeer publicA = Suite.ImportPeer(a.PublicKey.Span), publicB = Suite.ImportPeer(b.PublicKey.Span);
+        byte[] secret = a.Agree(publicB);
         Assert.Equal(32, secret.Length);
-        Assert.Equal(secret, b.Agree(a.PublicKey.Span));
-        Assert.NotEqual(secret, c.Agree(a.PublicKey.Span));
+        Assert.Equal(secret, b.Agree(publicA));
+        Assert.NotEqual(secret, c.Agree(publicA));
     }
 
     [Fact]
@@ -43,12 +44,11 @@ public class P256SuiteTests
     {
         using IAgreementKey key = Suite.CreateAgreementKey();
         byte[] good = key.PublicKey.ToArray();
-        Assert.True(Suite.IsPublicKey(good));
+        Suite.ImportPeer(good).Dispose();
         foreach (byte[] bad in (byte[][])[[], new byte[65], good[..64], [.. good[..64], (byte)(good[64] ^ 1)], [2, .. good[1..]], [4, .. Enumerable.Repeat((byte)0xff, 64)]])
         {
-            Assert.False(Suite.IsPublicKey(bad));
             Assert.False(Suite.Verify(bad, [1], new byte[64]));
-            Assert.ThrowsAny<CryptographicException>(() => key.Agree(bad));
+            Assert.ThrowsAny<CryptographicException>(() => Suite.ImportPeer(bad));
         }
     }
 
