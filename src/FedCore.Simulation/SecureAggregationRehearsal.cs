@@ -112,7 +112,7 @@ public sealed class SecureAggregationRehearsal : ISessionChannel, ISiteIdentitie
     }
 
     async Task ISessionChannel.AskAsync(
-        SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, CancellationToken ct)
+        SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, Func<bool> isEnough, CancellationToken ct)
     {
         _progress?.Report(stage);
         long start = Stopwatch.GetTimestamp();

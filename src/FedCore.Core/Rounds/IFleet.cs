@@ -53,6 +53,12 @@ public interface IFleet
     /// <summary>Whose signatures are believed under secure aggregation; null where the fleet has none.</summary>
     ISiteIdentities? Identities => null;
 
+    /// <summary>Says that the answer to a message of secure aggregation is not needed any more: the session is over.</summary>
+    /// <param name="task">The task, answered or withdrawn.</param>
+    void Release(ExchangeTask task)
+    {
+    }
+
     /// <summary>Says what became of an update. What the client kept for it counts only if the update does.</summary>
     /// <param name="task">A training task that was reported, when its round has ended.</param>
     /// <param name="counts">Whether the update is part of the model.</param>

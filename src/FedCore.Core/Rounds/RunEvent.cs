@@ -1,4 +1,6 @@
 using System.Text.Json.Serialization;
+using FedCore.SecureAggregation.Messages;
+using FedCore.SecureAggregation.Sessions;
 
 namespace FedCore.Rounds;
 
@@ -10,6 +12,8 @@ namespace FedCore.Rounds;
 [JsonDerivedType(typeof(ClientAsked), "clientAsked")]
 [JsonDerivedType(typeof(ReplyTaken), "replyTaken")]
 [JsonDerivedType(typeof(SetClosed), "setClosed")]
+[JsonDerivedType(typeof(SumOpened), "sumOpened")]
+[JsonDerivedType(typeof(SumStageClosed), "sumStageClosed")]
 [JsonDerivedType(typeof(RoundEnded), "roundEnded")]
 [JsonDerivedType(typeof(EvaluationEnded), "evaluationEnded")]
 [JsonDerivedType(typeof(CheckpointSaved), "checkpointSaved")]
@@ -61,6 +65,19 @@ public sealed record ReplyTaken(
 /// <param name="At">When.</param>
 /// <param name="Reason">Why the round closed.</param>
 public sealed record SetClosed(int Round, DateTimeOffset At, string Reason) : RunEvent;
+
+/// <summary>A session of secure aggregation began. One before it, for the same sum, came to nothing.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="Purpose">What is summed.</param>
+/// <param name="Terms">The session's terms, as all sign them.</param>
+/// <param name="Clients">The names of those who were invited.</param>
+public sealed record SumOpened(int Round, SumPurpose Purpose, byte[] Terms, IReadOnlyList<string> Clients) : RunEvent;
+
+/// <summary>A stage of the session is over; whose answer is not there is not waited for any longer.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="Stage">The stage.</param>
+/// <param name="Clients">The names of those whose answers count.</param>
+public sealed record SumStageClosed(int Round, SessionStage Stage, IReadOnlyList<string> Clients) : RunEvent;
 
 /// <summary>The model moved on, or the round was abandoned.</summary>
 /// <param name="Receipt">The round's receipt.</param>

@@ -1,4 +1,5 @@
 using FedCore.Rounds.Selection;
+using FedCore.SecureAggregation.Messages;
 
 namespace FedCore.Rounds;
 
@@ -12,6 +13,7 @@ public sealed class RunState
     private readonly List<ReplyTaken?> _replies = [];
     private readonly List<int> _arrivals = [];
     private readonly List<EvaluationReceipt> _evaluations = [];
+    private readonly List<SumStageClosed> _closedStages = [];
 
     /// <summary>The run's hash, once it was opened.</summary>
     public RunOpened? Opened { get; private set; }
@@ -42,6 +44,12 @@ public sealed class RunState
 
     /// <summary>Why the open round closed, or null while it takes replies.</summary>
     public SetClosed? Closed { get; private set; }
+
+    /// <summary>The session of secure aggregation in progress, or null.</summary>
+    public SumOpened? OpenSum { get; private set; }
+
+    /// <summary>The stages of that session that are over, in order, with those whose answers count.</summary>
+    public IReadOnlyList<SumStageClosed> ClosedStages => _closedStages;
 
     /// <summary>The last checkpoint, or null.</summary>
     public CheckpointSaved? Checkpoint { get; private set; }
@@ -106,6 +114,13 @@ public sealed class RunState
             case SetClosed closed:
                 Closed = closed;
                 break;
+            case SumOpened sum:
+                OpenSum = sum;
+                _closedStages.Clear();
+                break;
+            case SumStageClosed stage:
+                _closedStages.Add(stage);
+                break;
             case RoundEnded ended:
                 _rounds.Add(ended.Receipt);
                 _asked.Add([.. InReceipt().Select(position => _clients[position])]);
@@ -116,6 +131,7 @@ public sealed class RunState
                 break;
             case EvaluationEnded evaluation:
                 _evaluations.Add(evaluation.Receipt);
+                EndSum();
                 break;
             case CheckpointSaved saved:
                 Checkpoint = saved;
@@ -136,6 +152,8 @@ public sealed class RunState
         ClientAsked asked => IsBuffered && asked.Round == OpenRound?.Round && Closed is null,
         ReplyTaken reply => reply.Round == OpenRound?.Round && reply.Position >= 0 && reply.Position < _clients.Count,
         SetClosed closed => closed.Round == OpenRound?.Round && Closed is null,
+        SumOpened sum => sum.Purpose == SumPurpose.Update ? sum.Round == OpenRound?.Round && Closed is not null : OpenRound is null && sum.Round == LastRound,
+        SumStageClosed stage => stage.Round == OpenSum?.Round && (int)stage.Stage == _closedStages.Count,
         RoundEnded ended => ended.Receipt.Round == OpenRound?.Round && ended.Receipt.Clients.Count == InReceipt().Count(),
         EvaluationEnded evaluation => OpenRound is null && evaluation.Receipt.Round == LastRound,
         CheckpointSaved saved => OpenRound is null && saved.Round == LastRound,
@@ -163,8 +181,16 @@ public sealed class RunState
         Pending++;
     }
 
+    private void EndSum()
+    {
+        OpenSum = null;
+        _closedStages.Clear();
+    }
+
     private void CloseRound()
     {
+        EndSum();
+
         // In a buffered run those without a reply stay at work.
         List<Asking> atWork = [.. _askings.Where((_, position) => IsBuffered && _replies[position] is null)];
         OpenRound = null;

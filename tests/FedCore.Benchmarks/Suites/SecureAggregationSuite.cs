@@ -117,8 +117,16 @@ internal static class SecureAggregationSuite
         RingEncoding encoding = RingEncoding.Create([new RingSection("vector", Length, true, 100)], clients, new RingOptions());
         var terms = new SessionTerms
         {
-            Run = "sha256:0", Purpose = SumPurpose.Update, Round = 1, Attempt = 1, Nonce = new byte[SessionTerms.NonceLength], Encoding = encoding.Digest(), Invited = clients,
-            Graph = new GraphParameters(72, 24), MinimumCohort = 2, MaximumDropout = 0.33,
+            Run = "sha256:0",
+            Purpose = SumPurpose.Update,
+            Round = 1,
+            Attempt = 1,
+            Nonce = new byte[SessionTerms.NonceLength],
+            Encoding = encoding.Digest(),
+            Invited = clients,
+            Graph = new GraphParameters(72, 24),
+            MinimumCohort = 2,
+            MaximumDropout = 0.33,
         };
         var limits = new ClientLimits { MinimumCohort = 2, MaximumDropout = 0.33, Adversary = Adversary.Curious };
         using var server = new ServerSession(terms, sites);

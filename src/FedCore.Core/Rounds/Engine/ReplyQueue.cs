@@ -30,7 +30,8 @@ internal sealed class ReplyQueue(IFleet fleet)
         }
     }
 
-    private bool TryNext([NotNullWhen(true)] out FleetReply? reply) => _early.TryDequeue(out reply) || fleet.Replies.TryRead(out reply);
+    /// <summary>The next reply, if it is there.</summary>
+    public bool TryNext([NotNullWhen(true)] out FleetReply? reply) => _early.TryDequeue(out reply) || fleet.Replies.TryRead(out reply);
 
     private async ValueTask<FleetReply> ReadAsync(CancellationToken ct)
     {

@@ -16,6 +16,8 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
 {
     private readonly Dictionary<string, int> _numbers = members.Select((member, number) => (member.Client.Id.Name, number)).ToDictionary(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<int, UpdateRefusedException> _lost = new(), _silent = new();
+    private readonly TimeSpan _limit = TimeSpan.FromSeconds(run.Plan.Definition.SecureAggregation!.StageSeconds);
+    private readonly List<ExchangeTask> _tasks = [];
     private SessionTerms? _terms;
     private SessionHost? _host;
     private SessionStage _stage;
@@ -23,6 +25,12 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
 
     /// <summary>How what is summed goes through the ring.</summary>
     public UpdateRing Ring => ring;
+
+    /// <summary>The round.</summary>
+    public int Round => members[0].Task.Round;
+
+    /// <summary>The members' names, in cohort order.</summary>
+    public IReadOnlyList<string> Clients { get; } = [.. members.Select(member => member.Client.Id.Name)];
 
     /// <summary>Who is not in the sum, by its place among the members, and why.</summary>
     public IReadOnlyDictionary<int, UpdateRefusedException> Lost => _lost;
@@ -41,7 +49,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
         ISiteIdentities identities = run.Fleet.Identities ?? throw new InvalidOperationException("The fleet's clients have no identities.");
         using var server = new ServerSession(terms, identities);
         _host = new SessionHost(terms, server, this, resources);
-        (RingSum sum, FlatVector memory) = await _host.HoldAsync(ring.Encoding, [.. _numbers.Keys], ct).ConfigureAwait(false);
+        (RingSum sum, FlatVector memory) = await _host.HoldAsync(ring.Encoding, Clients, ct).ConfigureAwait(false);
         return (Read(sum, memory, _host.Survivors), new SecureSumReceipt
         {
             Attempt = terms.Attempt,
@@ -61,7 +69,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
     {
         using var sums = new PartialRingSums(ring.Encoding, resources.Pool);
         int survivors = 0;
-        await AskAsync(SessionStage.Mask, [.. _numbers.Keys], _ => [], sums.Add, (_, _) => survivors++, ct).ConfigureAwait(false);
+        await AskAsync(SessionStage.Mask, Clients, _ => [], sums.Add, (_, _) => survivors++, () => false, ct).ConfigureAwait(false);
         int least = run.Plan.Definition.SecureAggregation!.LeastOf(members.Count);
         if (survivors < least) throw new SecureAggregationException(SecureAggregationCodes.Missing, $"{survivors} of {members.Count} clients can be summed, but the sum is of at least {least}.");
         (RingSum sum, FlatVector memory) = sums.Total();
@@ -77,12 +85,76 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
         });
     }
 
-    // Answers are read on all threads, which in a simulation is where they are computed, and taken one by one.
+    // A stage that an earlier process closed is not opened again: those who count have answered, and their answers are still there.
     public async Task AskAsync(
-        SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, CancellationToken ct)
+        SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, Func<bool> isEnough, CancellationToken ct)
     {
         _stage = stage;
-        List<(string Name, IExchangeAnswer Answer)> answers = await CollectAsync(stage, clients, messageTo, ct).ConfigureAwait(false);
+        IReadOnlyList<string>? closed = _terms is null ? null : run.State.ClosedStages.FirstOrDefault(before => before.Stage == stage)?.Clients;
+        if (closed is not null)
+        {
+            foreach (string name in clients.Except(closed)) Lose(name, "secagg.late", $"Client '{name}' had not answered when stage {stage} was closed.");
+            clients = closed;
+        }
+
+        var accepted = new List<string>();
+        await TakeAsync(await SendAsync(stage, clients, messageTo, ct).ConfigureAwait(false), read, (name, value) =>
+        {
+            accept(name, value);
+            accepted.Add(name);
+        }, isEnough, ct).ConfigureAwait(false);
+        if (_terms is not null && closed is null) await run.RecordAsync(new SumStageClosed(_terms.Round, stage, [.. accepted.Order(StringComparer.Ordinal)]), ct).ConfigureAwait(false);
+    }
+
+    /// <summary>Gives back what the fleet keeps for the session.</summary>
+    public void Release()
+    {
+        foreach (ExchangeTask task in _tasks) run.Fleet.Release(task);
+        _tasks.Clear();
+    }
+
+    private async ValueTask<Dictionary<SiteTask, string>> SendAsync(SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, CancellationToken ct)
+    {
+        var asked = new Dictionary<SiteTask, string>(ReferenceEqualityComparer.Instance);
+        foreach (string name in clients)
+        {
+            ReadyClient member = members[_numbers[name]];
+            var task = new ExchangeTask(member.Task, _terms, stage, messageTo(name), ring, run.Now + _limit) { Result = member.Result };
+            asked.Add(task, name);
+            _tasks.Add(task);
+            await run.Fleet.SendAsync(member.Client, task, ct).ConfigureAwait(false);
+        }
+
+        return asked;
+    }
+
+    // Answers are taken as they come: those that are there together on all threads, which in a simulation is where they are computed.
+    private async Task TakeAsync(Dictionary<SiteTask, string> asked, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, Func<bool> isEnough, CancellationToken ct)
+    {
+        using var deadline = new CancellationTokenSource(_limit, run.Options.Clock);
+        while (asked.Count > 0 && !isEnough() && await replies.NextByAsync(deadline.Token, ct).ConfigureAwait(false) is { } reply)
+        {
+            var answers = new List<(string Name, IExchangeAnswer Answer)>();
+            do
+            {
+                if (!asked.Remove(reply.Task, out string? name)) continue;
+                if (reply is { Outcome: ClientOutcome.Reported, Answer: { } answer }) answers.Add((name, answer));
+                else Lose(name, reply.Reason ?? "secagg.vanished", $"Client '{name}' left the session.");
+            }
+            while (replies.TryNext(out reply));
+
+            await ReadAsync(answers, read, accept, ct).ConfigureAwait(false);
+        }
+
+        foreach ((SiteTask task, string name) in asked)
+        {
+            run.Fleet.Withdraw(task);
+            if (!isEnough()) Lose(name, "secagg.late", $"Client '{name}' did not answer in time.");
+        }
+    }
+
+    private async Task ReadAsync(List<(string Name, IExchangeAnswer Answer)> answers, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, CancellationToken ct)
+    {
         int next = -1;
         var taking = new Lock();
         async Task WorkAsync()
@@ -112,39 +184,9 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
 
     private UpdateSum Read(RingSum sum, FlatVector memory, int survivors)
     {
-        UpdateSum read = ring.Read(sum, members[0].Task.Round, survivors, resources.Pool);
+        UpdateSum read = ring.Read(sum, Round, survivors, resources.Pool);
         resources.Pool.Return(memory);
         return read;
-    }
-
-    private async ValueTask<List<(string Name, IExchangeAnswer Answer)>> CollectAsync(SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, CancellationToken ct)
-    {
-        TimeSpan limit = TimeSpan.FromSeconds(run.Plan.Definition.SecureAggregation!.StageSeconds);
-        using var deadline = new CancellationTokenSource(limit, run.Options.Clock);
-        var asked = new Dictionary<SiteTask, string>(ReferenceEqualityComparer.Instance);
-        foreach (string name in clients)
-        {
-            ReadyClient member = members[_numbers[name]];
-            var task = new ExchangeTask(member.Task, _terms, stage, messageTo(name), ring, run.Now + limit) { Result = member.Result };
-            asked.Add(task, name);
-            await run.Fleet.SendAsync(member.Client, task, ct).ConfigureAwait(false);
-        }
-
-        var answers = new List<(string, IExchangeAnswer)>(asked.Count);
-        while (asked.Count > 0 && await replies.NextByAsync(deadline.Token, ct).ConfigureAwait(false) is { } reply)
-        {
-            if (!asked.Remove(reply.Task, out string? name)) continue;
-            if (reply is { Outcome: ClientOutcome.Reported, Answer: { } answer }) answers.Add((name, answer));
-            else Lose(name, reply.Reason ?? "secagg.vanished", $"Client '{name}' left the session at stage {stage}.");
-        }
-
-        foreach ((SiteTask task, string name) in asked)
-        {
-            run.Fleet.Withdraw(task);
-            Lose(name, "secagg.late", $"Client '{name}' did not answer in time at stage {stage}.");
-        }
-
-        return answers;
     }
 
     private void Lose(string name, string code, string message) => (_stage > SessionStage.Mask ? _silent : _lost).TryAdd(_numbers[name], new UpdateRefusedException(code, message));

@@ -25,7 +25,14 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
         SumPurpose purpose, IReadOnlyList<ReadyClient> participants, CancellationToken ct)
     {
         var refused = new SortedDictionary<int, UpdateRefusedException>();
-        for (int attempt = 1; ; attempt++)
+        SumOpened? before = run.State.OpenSum is { } open && open.Purpose == purpose ? open : null;
+        if (before is not null)
+        {
+            foreach (int index in Enumerable.Range(0, participants.Count).Where(index => !before.Clients.Contains(participants[index].Client.Id.Name)))
+                refused.Add(index, new UpdateRefusedException("secagg.late", $"Client '{participants[index].Client.Id}' was left out of the session."));
+        }
+
+        for (int attempt = before is null ? 1 : SessionTerms.Decode(before.Terms).Attempt; ; attempt++)
         {
             int[] ready = [.. Enumerable.Range(0, participants.Count).Where(index => !refused.ContainsKey(index))];
             if (ready.Length < _policy.MinimumCohort)
@@ -35,7 +42,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
             {
                 (UpdateSum sum, SecureSumReceipt receipt) = run.Options.SumsInTheOpen
                     ? await session.SumInTheOpenAsync(ct).ConfigureAwait(false)
-                    : await session.HoldAsync(TermsOf(purpose, participants[0].Task.Round, attempt, ready.Length, session.Ring), ct).ConfigureAwait(false);
+                    : await session.HoldAsync(await OpenAsync(before, purpose, attempt, session, ct).ConfigureAwait(false), ct).ConfigureAwait(false);
                 Note(session.Lost, ready, refused);
                 return (new AggregationResult(sum, [.. refused.Select(pair => (pair.Key, pair.Value))]), receipt);
             }
@@ -43,8 +50,22 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
             {
                 // Who vanished or refused is left out of the next attempt.
                 Note(session.Lost.Concat(session.Silent), ready, refused);
+                before = null;
+            }
+            finally
+            {
+                session.Release();
             }
         }
+    }
+
+    // The terms of a session that an earlier process began are in the journal, since clients have signed them.
+    private async ValueTask<SessionTerms> OpenAsync(SumOpened? before, SumPurpose purpose, int attempt, SecureSession session, CancellationToken ct)
+    {
+        if (before is not null) return SessionTerms.Decode(before.Terms);
+        SessionTerms terms = TermsOf(purpose, session.Round, attempt, session.Clients.Count, session.Ring);
+        await run.RecordAsync(new SumOpened(terms.Round, purpose, terms.Encode(), session.Clients), ct).ConfigureAwait(false);
+        return terms;
     }
 
     private static void Note(IEnumerable<KeyValuePair<int, UpdateRefusedException>> lost, int[] ready, SortedDictionary<int, UpdateRefusedException> refused)

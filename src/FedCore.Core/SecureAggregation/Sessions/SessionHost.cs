@@ -9,15 +9,17 @@ namespace FedCore.SecureAggregation.Sessions;
 /// <summary>How an aggregator reaches the clients of a session.</summary>
 public interface ISessionChannel
 {
-    /// <summary>Asks clients and takes their answers, until all are there or nobody is waited for any longer. Who refuses, or whose answer is refused, is left out.</summary>
+    /// <summary>Asks clients and takes their answers, until all or enough are there, or nobody is waited for any longer. Who refuses, or whose answer is refused, is left out.</summary>
     /// <param name="stage">What is asked for.</param>
     /// <param name="clients">Whom.</param>
     /// <param name="messageTo">What goes to each.</param>
     /// <param name="read">Reads an answer; for several threads, and it may take a while.</param>
     /// <param name="accept">Takes what was read; one at a time.</param>
+    /// <param name="isEnough">Whether the others are not needed.</param>
     /// <param name="ct">Cancels the asking.</param>
     /// <returns>A task that ends with the stage.</returns>
-    Task AskAsync(SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, CancellationToken ct);
+    Task AskAsync(
+        SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, Func<bool> isEnough, CancellationToken ct);
 }
 
 /// <summary>Leads a session through its five rounds.</summary>
@@ -46,19 +48,22 @@ public sealed class SessionHost(SessionTerms terms, ServerSession server, ISessi
         await AskAsync(SessionStage.Share, server.Awaited, _ => list, (name, bytes) => server.AcceptShares(name, bytes), ct).ConfigureAwait(false);
         server.CloseSharing();
         using var masked = new PartialRingSums(encoding, resources.Pool);
-        await channel.AskAsync(SessionStage.Mask, server.Awaited, server.DeliveryTo, masked.Add, (name, _) => server.AcceptMaskedInput(name), ct).ConfigureAwait(false);
+        await channel.AskAsync(SessionStage.Mask, server.Awaited, server.DeliveryTo, masked.Add, (name, _) => server.AcceptMaskedInput(name), Never, ct).ConfigureAwait(false);
         byte[] set = server.CloseMasking();
         Survivors = server.Awaited.Count;
         await AskAsync(SessionStage.Confirm, server.Awaited, _ => set, (name, bytes) => server.AcceptConfirmation(name, bytes), ct).ConfigureAwait(false);
         server.CloseConfirming();
         IsRevealed = true;
-        await AskAsync(SessionStage.Unmask, server.Awaited, server.UnmaskRequestTo, (name, bytes) => server.AcceptUnmasking(name, bytes), ct).ConfigureAwait(false);
+        await AskAsync(SessionStage.Unmask, server.Awaited, server.UnmaskRequestTo, (name, bytes) => server.AcceptUnmasking(name, bytes), ct, () => server.CanUnmask).ConfigureAwait(false);
         using SumMask mask = await server.UnmaskAsync(resources).ConfigureAwait(false);
         (RingSum sum, FlatVector memory) = masked.Total();
         await mask.RemoveFromAsync(sum, resources).ConfigureAwait(false);
         return (sum, memory);
     }
 
-    private Task AskAsync(SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Action<string, byte[]> accept, CancellationToken ct) =>
-        channel.AskAsync(stage, clients, messageTo, static answer => answer.Read(0, checked((int)answer.Length)).ToArray(), accept, ct);
+    private Task AskAsync(
+        SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Action<string, byte[]> accept, CancellationToken ct, Func<bool>? isEnough = null) =>
+        channel.AskAsync(stage, clients, messageTo, static answer => answer.Read(0, checked((int)answer.Length)).ToArray(), accept, isEnough ?? Never, ct);
+
+    private static bool Never() => false;
 }
