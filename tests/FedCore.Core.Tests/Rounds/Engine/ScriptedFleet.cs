@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Threading.Channels;
 using FedCore.Rounds;
+using FedCore.SecureAggregation.Identity;
 using FedCore.Updates;
 
 namespace FedCore.Core.Tests.Rounds.Engine;
@@ -35,6 +36,16 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
 
     /// <summary>The script for evaluations.</summary>
     public Func<EvaluateTask, IEnumerable<Answer>> OnEvaluate { get; set; } = _ => [new Answer()];
+
+    /// <summary>The clients' side of secure aggregation: what they answer, or null for nothing.</summary>
+    public Func<ExchangeTask, ClientDescriptor, FleetReply?> OnExchange { get; set; } = (_, _) => null;
+
+    public ISiteIdentities? Identities { get; set; }
+
+    /// <summary>The messages of secure aggregation of which the fleet need keep no answer any more.</summary>
+    public List<ExchangeTask> Released { get; } = [];
+
+    public void Release(ExchangeTask task) => Released.Add(task);
 
     /// <summary>What a reporting client sends.</summary>
     public Func<SiteTask, ClientDescriptor, IUpdateSource> Update { get; set; } = ScriptedUpdate.Of;
@@ -98,6 +109,12 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
             AtWork.Add(to.Index);
             OnSent?.Invoke(to.Index);
             OnTrained?.Invoke((TrainTask)task);
+        }
+
+        if (task is ExchangeTask exchange)
+        {
+            if (OnExchange(exchange, to) is { } reply) _coming.Add((clock.GetUtcNow(), reply));
+            return ValueTask.CompletedTask;
         }
 
         foreach (Answer answer in task is TrainTask train ? OnTrainOf?.Invoke(to.Index) ?? OnTrain(train) : OnEvaluate((EvaluateTask)task))

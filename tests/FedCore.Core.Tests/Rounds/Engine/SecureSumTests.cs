@@ -1,0 +1,118 @@
+using FedCore.Numerics;
+using FedCore.Rounds;
+using FedCore.SecureAggregation.Messages;
+using FedCore.SecureAggregation.Sessions;
+
+namespace FedCore.Core.Tests.Rounds.Engine;
+
+/// <summary>Secure sums over a fleet whose clients have real keys: what happens when they leave, and when the aggregator's process is killed.</summary>
+public class SecureSumTests
+{
+    private static readonly RunPlan Plan = PlanFor();
+
+    // Three rounds and three evaluations; in the second round one client leaves behind its shares, in the third one behind its masked input.
+    [Fact]
+    public async Task Killed_behind_any_fact_the_run_ends_with_the_same_bits()
+    {
+        using EngineRun whole = Start(new SecureClients(Plan), new InMemoryJournal(), Checkpoints());
+        await whole.RunAsync();
+        Assert.Equal([5, 4, 5], whole.State.Rounds.Select(round => round.Contributors));
+        Assert.Equal(3, whole.State.Evaluations.Count(evaluation => evaluation.Contributors == 5));
+        int facts = whole.Journal.Facts.Count;
+        Assert.True(facts > 40);
+        for (int length = 1; length < facts; length++)
+        {
+            (SecureClients clients, InMemoryJournal journal, MemoryCheckpoints checkpoints) = (new SecureClients(Plan), new InMemoryJournal(), Checkpoints());
+            using (EngineRun killed = Start(clients, journal, checkpoints, killBehind: length))
+                await Assert.ThrowsAsync<KilledException>(() => killed.RunAsync());
+            Assert.Equal(length, journal.Facts.Count);
+            using EngineRun again = Start(clients, journal, checkpoints);
+            await again.RunAsync();
+            Assert.True(whole.Model.SequenceEqual(again.Model), $"The model differs behind {length} facts, the last {journal.Facts[length - 1]}.");
+            Assert.Equal(Receipts(whole), Receipts(again));
+        }
+    }
+
+    [Fact]
+    public async Task Where_too_many_leave_the_sum_is_tried_again_with_the_rest()
+    {
+        var clients = new SecureClients(Plan) { IsSilent = (name, task) => name is "c1" or "c3" && task.Stage == SessionStage.Mask && task.Terms!.Attempt == 1 };
+        using EngineRun run = Start(clients, new InMemoryJournal(), null, clients.IsSilent);
+        await run.RunAsync();
+        Assert.All(run.State.Rounds, round => Assert.Equal((2, 3), (round.SecureAggregation!.Attempt, round.Contributors)));
+        Assert.All(run.State.Rounds[0].Clients.Where(client => client.Client is "c1" or "c3"), client => Assert.Equal((ClientOutcome.Refused, "secagg.late"), (client.Outcome, client.Reason)));
+        Assert.Equal(2, run.Journal.Facts.OfType<SumOpened>().Count(opened => opened is { Round: 1, Purpose: SumPurpose.Update }));
+    }
+
+    // Some have given their shares, and another attempt with others would show the difference.
+    [Fact]
+    public async Task Where_somebody_helped_to_unmask_it_is_not_tried_again()
+    {
+        var clients = new SecureClients(Plan);
+        using EngineRun run = Start(clients, new InMemoryJournal(), null, (name, task) => name is "c1" or "c3" && task.Stage == SessionStage.Unmask && task.Round == 2 && task.Of is TrainTask);
+        await run.RunAsync();
+        Assert.Equal([true, false, true], run.State.Rounds.Select(round => round.Committed));
+        Assert.Equal("secagg.missing: 3 shares of a secret of client 'c0' came in, but 4 recover it. Missing: c1, c3", run.State.Rounds[1].Reason);
+        Assert.Single(run.Journal.Facts.OfType<SumOpened>(), opened => opened is { Round: 2, Purpose: SumPurpose.Update });
+    }
+
+    [Fact]
+    public async Task As_soon_as_the_shares_are_enough_nobody_is_waited_for()
+    {
+        using EngineRun run = Start(new SecureClients(Plan), new InMemoryJournal(), null, (name, task) => name == "c4" && task.Stage == SessionStage.Unmask);
+        DateTimeOffset start = run.Clock.GetUtcNow();
+        await run.RunAsync();
+        Assert.All(run.State.Rounds, round => Assert.Equal(5, round.Contributors));
+        Assert.Equal(start, run.Clock.GetUtcNow());
+    }
+
+    [Fact]
+    public async Task Behind_each_session_the_fleet_may_drop_its_answers()
+    {
+        using EngineRun run = Start(new SecureClients(Plan), new InMemoryJournal(), null);
+        await run.RunAsync();
+        Assert.Equal(run.Fleet.Sent.OfType<ExchangeTask>().Count(), run.Fleet.Released.Count);
+    }
+
+    private static EngineRun Start(
+        SecureClients clients, InMemoryJournal journal, MemoryCheckpoints? checkpoints, Func<string, ExchangeTask, bool>? isSilent = null, int killBehind = int.MaxValue)
+    {
+        int facts = journal.Facts.Count;
+        var run = new EngineRun(Plan, clients: 5)
+        {
+            Journal = journal,
+            Checkpoints = checkpoints,
+            OnFact = _ =>
+            {
+                if (++facts == killBehind) throw new KilledException();
+            },
+        };
+        clients.IsSilent = isSilent ?? ((name, task) => task.Of is TrainTask && ((name == "c1" && task is { Round: 2, Stage: >= SessionStage.Mask }) || (name == "c3" && task is { Round: 3, Stage: >= SessionStage.Confirm })));
+        clients.Join(run.Fleet);
+        run.Fleet.KeepsUpdates = true;
+        run.Fleet.Update = Update;
+        return run;
+    }
+
+    private static MemoryCheckpoints Checkpoints() => new(1) { CommitsRounds = true };
+
+    // What each was, times and sizes aside: a process that comes later than the stages knows less of them.
+    private static string Receipts(EngineRun run) => string.Join('\n', run.State.Rounds.Select(round =>
+        $"{round.Round} {round.Committed} {round.Contributors} {round.Weight} {round.SecureAggregation!.Survivors} {string.Join(' ', round.Clients)}")
+        .Concat(run.State.Evaluations.Select(evaluation => $"{evaluation.Round} {evaluation.Contributors} {string.Join(' ', evaluation.Metrics)}")));
+
+    private static ScriptedUpdate Update(SiteTask task, ClientDescriptor client)
+    {
+        float[] model = task.Model.Trainable.AsSpan().ToArray();
+        if (task is EvaluateTask) return new ScriptedUpdate([], [10, model.Sum(value => (double)value * value), model.Sum(value => (double)Math.Abs(value))]);
+        RandomStream random = Statistics.Stream($"client {client.Id}", task.Round);
+        return new ScriptedUpdate([.. model.Select(value => (float)random.NextNormal() - 0.3f * value)], [1, 1, 0.5, 0.25]);
+    }
+
+    private static RunPlan PlanFor() => EngineRun.PlanFor(
+        run => run with { Training = run.Training with { WeightBy = WeightBy.Uniform }, SecureAggregation = new SecureAggregationPolicy { MaximumDropout = 0.2 } },
+        new RoundPolicy { Count = 3, MinimumReports = 3 },
+        new EvaluationPlan { Every = 1 });
+
+    private sealed class KilledException : Exception;
+}
