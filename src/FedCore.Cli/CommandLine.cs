@@ -28,6 +28,7 @@ internal static class CommandLine
             RunCommand.Create(output),
             ModelCommand.Create(output),
             SiteCommand.Create(output),
+            FederationCommand.Create(output),
         };
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new ExampleHelp((HelpAction)help.Action!);

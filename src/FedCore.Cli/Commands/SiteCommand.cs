@@ -73,26 +73,8 @@ internal static class SiteCommand
             return;
         }
 
-        await WriteTokenAsync(path, token);
+        await PrivateFile.WriteAsync(path, "and may hold a token of which there is no copy. Name another file with --out.", async () => await token() + Environment.NewLine);
         await output.WriteLineAsync(isJson ? JsonSerializer.Serialize(new { site, file = path }) : $"{path}: the join token of {site}, for that site and nobody else.");
-    }
-
-    // The token is shown once: before there is one it is sure that the file can be written, and that it is no other site's.
-    private static async Task WriteTokenAsync(string path, Func<Task<string>> token)
-    {
-        if (Path.Exists(path)) throw FedCoreException.Configuration("site.out", $"{Shown.Of(path, 400)} is there already, and may hold a token of which there is no copy. Name another file with --out.");
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        var file = new StreamWriter(path, options);
-        try
-        {
-            await using (file) await file.WriteLineAsync(await token());
-        }
-        catch
-        {
-            File.Delete(path);
-            throw;
-        }
     }
 
     private static async Task<int> ListAsync(AdminConnection.Options options, ParseResult parsed, TextWriter output, CancellationToken ct)

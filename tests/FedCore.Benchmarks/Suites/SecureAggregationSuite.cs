@@ -46,7 +46,9 @@ internal static class SecureAggregationSuite
         {
             figures.Report(Suite, "mask_vs_openssl", Figures.Median(turns.Select(turn => turn.Own / turn.Peer!.Value)), "x", new
             {
-                own = Math.Round(own, 2), openssl = Math.Round(Figures.Median(turns.Select(turn => turn.Peer!.Value)), 2), peer = "openssl speed -evp aes-256-ctr -bytes 65536",
+                own = Math.Round(own, 2),
+                openssl = Math.Round(Figures.Median(turns.Select(turn => turn.Peer!.Value)), 2),
+                peer = "openssl speed -evp aes-256-ctr -bytes 65536",
             });
         }
         else
@@ -153,7 +155,16 @@ internal static class SecureAggregationSuite
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds, bound = (double)mask.Count * Length * sizeof(uint) / (threads * maskRate * 1e9);
         figures.Report(Suite, "unmask_vs_bound", seconds / bound, "x", new
         {
-            clients, degree = 72, threshold = 24, lost, length = Length, masks = mask.Count, seconds = Math.Round(seconds, 3), recoverySeconds = Math.Round(recovered, 3), boundSeconds = Math.Round(bound, 3), threads,
+            clients,
+            degree = 72,
+            threshold = 24,
+            lost,
+            length = Length,
+            masks = mask.Count,
+            seconds = Math.Round(seconds, 3),
+            recoverySeconds = Math.Round(recovered, 3),
+            boundSeconds = Math.Round(bound, 3),
+            threads,
         });
         foreach (ClientSession session in sessions.Values) session.Dispose();
     }
@@ -175,8 +186,14 @@ internal static class SecureAggregationSuite
         if (!result.IsExact) throw FedCoreException.RunFailed("secagg.sum", "The sum is not exact.");
         figures.Report(Suite, "round_1000_s", result.Seconds, "s", new
         {
-            clients = options.Clients, length = options.Length, lost = options.Dropouts, degree = result.Graph.Degree, threshold = result.Graph.Threshold, threads = options.Threads,
-            stages = result.Stages.ToDictionary(stage => stage.Key.ToString().ToLowerInvariant(), stage => Math.Round(stage.Value, 2)), recovery = Math.Round(result.UnmaskSeconds, 2),
+            clients = options.Clients,
+            length = options.Length,
+            lost = options.Dropouts,
+            degree = result.Graph.Degree,
+            threshold = result.Graph.Threshold,
+            threads = options.Threads,
+            stages = result.Stages.ToDictionary(stage => stage.Key.ToString().ToLowerInvariant(), stage => Math.Round(stage.Value, 2)),
+            recovery = Math.Round(result.UnmaskSeconds, 2),
         });
         long packed = (options.Length * options.Bits + 7) / 8;
         figures.Report(Suite, "upload_bytes_per_neighbour", (result.MostBytesUp - packed) / (double)result.Graph.Degree, "B", new { vectorBytes = result.VectorBytes, packed, neighbours = result.Graph.Degree });
