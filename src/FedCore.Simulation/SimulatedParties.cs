@@ -54,7 +54,10 @@ internal sealed class SimulatedParties(RunPlan plan) : ISiteIdentities, IDisposa
         SessionTerms terms = task.Terms!;
         var limits = new ClientLimits
         {
-            MinimumCohort = policy.MinimumCohort, MaximumDropout = policy.MaximumDropout, AdversarialRate = policy.AdversarialRate, Adversary = policy.Adversary,
+            MinimumCohort = policy.MinimumCohort,
+            MaximumDropout = policy.MaximumDropout,
+            AdversarialRate = policy.AdversarialRate,
+            Adversary = policy.Adversary,
         };
         ISigningKey key = _keys.GetOrAdd(site, static _ => SecureAggregationSuites.Default.CreateSigningKey());
         var party = new ClientParty(site, key, this, limits, _histories.GetOrAdd((site, terms.Purpose), static _ => new SessionHistory()));

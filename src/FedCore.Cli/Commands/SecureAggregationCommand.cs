@@ -14,7 +14,9 @@ internal static class SecureAggregationCommand
 {
     private static readonly Dictionary<string, Adversary> Adversaries = new(StringComparer.Ordinal)
     {
-        ["none"] = Adversary.None, ["curious"] = Adversary.Curious, ["split-view"] = Adversary.SplitView,
+        ["none"] = Adversary.None,
+        ["curious"] = Adversary.Curious,
+        ["split-view"] = Adversary.SplitView,
     };
 
     public static Command Create(TextWriter output, TextWriter error) => new("secagg", "Parameters and costs of secure aggregation.") { Parameters(output), Bench(output, error) };
@@ -147,7 +149,8 @@ internal static class SecureAggregationCommand
     {
         var option = new Option<string>("--adversary")
         {
-            Description = "What is withstood: nobody, an aggregator that reads along, or one that lies once the graph is there.", DefaultValueFactory = _ => "split-view",
+            Description = "What is withstood: nobody, an aggregator that reads along, or one that lies once the graph is there.",
+            DefaultValueFactory = _ => "split-view",
         };
         option.AcceptOnlyFromAmong([.. Adversaries.Keys]);
         return option;
