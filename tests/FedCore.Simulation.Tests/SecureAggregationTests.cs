@@ -103,6 +103,9 @@ public class SecureAggregationTests
         UpdateRingLength(full, out long vector);
         Assert.InRange(receipt.BytesUp - 8 * vector, 1, 8 * 7 * 300);
         Assert.Equal(receipt.BytesUp, full.State.Rounds[0].BytesUp);
+
+        // Metrics of single clients are summed in sessions of their own.
+        Assert.All(full.State.Evaluations, evaluation => Assert.Equal((8, SecureSumReceipt.Roster), (evaluation.SecureAggregation!.Survivors, evaluation.SecureAggregation.Identities)));
     }
 
     [Fact]

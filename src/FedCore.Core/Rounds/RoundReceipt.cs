@@ -146,4 +146,8 @@ public sealed record EvaluationReceipt
 
     /// <summary>Bytes to the clients.</summary>
     public required long BytesDown { get; init; }
+
+    /// <summary>How the sums were kept from the aggregator; null where they were not.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SecureSumReceipt? SecureAggregation { get; init; }
 }

@@ -27,24 +27,26 @@ internal sealed class FederatedEvaluation(ActiveRun run, ClientSelection selecti
 
         FleetReply[] answers = await CollectAsync(round, cohort.Members.Count, ct).ConfigureAwait(false);
         FleetReply[] reported = [.. answers.Where(reply => reply.Outcome == ClientOutcome.Reported)];
-        AggregationResult result = await SumAsync(reported, ct).ConfigureAwait(false);
+        (AggregationResult result, SecureSumReceipt? formed) = await SumAsync(reported, ct).ConfigureAwait(false);
         run.Options.Pool.Return(result.Sum.Vector);
-        await run.RecordAsync(new EvaluationEnded(ReceiptOf(round, result.Sum, reported.Length, cohort.Members.Count)), ct).ConfigureAwait(false);
+        EvaluationReceipt receipt = ReceiptOf(round, result.Sum, reported.Length, cohort.Members.Count);
+        if (formed is not null) receipt = receipt with { BytesUp = formed.BytesUp, SecureAggregation = formed };
+        await run.RecordAsync(new EvaluationEnded(receipt), ct).ConfigureAwait(false);
     }
 
     // Where no secure sum comes about the evaluation has no result, and says so by having nobody in it.
-    private async ValueTask<AggregationResult> SumAsync(FleetReply[] reported, CancellationToken ct)
+    private async ValueTask<(AggregationResult Result, SecureSumReceipt? Formed)> SumAsync(FleetReply[] reported, CancellationToken ct)
     {
-        if (secure is null) return await new WeightedMean().AggregateAsync(run.Plan.EvaluateLayout, [.. reported.Select(reply => reply.Update!)], resources, ct).ConfigureAwait(false);
+        if (secure is null)
+            return (await new WeightedMean().AggregateAsync(run.Plan.EvaluateLayout, [.. reported.Select(reply => reply.Update!)], resources, ct).ConfigureAwait(false), null);
         try
         {
-            (AggregationResult result, _) = await secure.SumAsync(
+            return await secure.SumAsync(
                 SumPurpose.Evaluation, [.. reported.Select(reply => new ReadyClient(_asked[reply.Task.Position], reply.Task, reply.Update))], ct).ConfigureAwait(false);
-            return result;
         }
         catch (SecureAggregationException)
         {
-            return new AggregationResult(new UpdateSum(run.Plan.EvaluateLayout, run.Options.Pool.Rent(0), new double[run.Plan.EvaluateLayout.ScalarCount], 0), []);
+            return (new AggregationResult(new UpdateSum(run.Plan.EvaluateLayout, run.Options.Pool.Rent(0), new double[run.Plan.EvaluateLayout.ScalarCount], 0), []), null);
         }
     }
 

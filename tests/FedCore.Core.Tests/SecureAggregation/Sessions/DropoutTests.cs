@@ -40,6 +40,22 @@ public class DropoutTests
         for (int i = 0; i < sessions; i++) await AssertExactAsync(federation, Draw(federation, random, clients - federation.Terms().LeastSurvivors(clients)));
     }
 
+    // Cohorts of all sizes, each with as many lost as may be and at any stages: thirty of them, drawn once and for all.
+    [Fact]
+    [Trait("Category", "Slow")]
+    public async Task Of_8_to_200_clients_as_many_as_may_vanish_and_the_sum_is_exactly_the_survivors()
+    {
+        var random = new Random(200);
+        for (int i = 0; i < 30; i++)
+        {
+            using var federation = new Federation(8 + (int)(192 * Math.Pow(i / 29.0, 2)));
+            int most = federation.Names.Count - federation.Terms().LeastSurvivors(federation.Names.Count);
+            string[] names = [.. federation.Names];
+            random.Shuffle(names);
+            await AssertExactAsync(federation, names.Take(most).ToDictionary(name => name, _ => Stages[random.Next(Stages.Length)]));
+        }
+    }
+
     [Fact]
     public async Task One_too_many_lost_fails_the_round_and_names_who_is_missing()
     {
