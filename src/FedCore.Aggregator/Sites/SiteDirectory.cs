@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using FedCore.Aggregator.Journal;
+using FedCore.SecureAggregation.Identity;
 
 namespace FedCore.Aggregator.Sites;
 
@@ -9,7 +9,7 @@ namespace FedCore.Aggregator.Sites;
 /// <param name="log">Where they are kept.</param>
 /// <param name="clock">Tells who was heard of when.</param>
 /// <param name="liveness">After how long without a sign of life a site counts as gone.</param>
-internal sealed partial class SiteDirectory(IEventLog log, TimeProvider clock, TimeSpan liveness) : IDisposable
+internal sealed class SiteDirectory(IEventLog log, TimeProvider clock, TimeSpan liveness) : IDisposable
 {
     private readonly SemaphoreSlim _writing = new(1);
     private readonly ConcurrentDictionary<string, Site> _byName = new(StringComparer.Ordinal), _byToken = new(StringComparer.Ordinal);
@@ -39,7 +39,7 @@ internal sealed partial class SiteDirectory(IEventLog log, TimeProvider clock, T
     /// <exception cref="FedCoreException">The name cannot be used (<c>site.name</c>) or is taken (<c>site.exists</c>).</exception>
     public async Task<string> AddAsync(string name, CancellationToken ct)
     {
-        if (!NamePattern().IsMatch(name))
+        if (!Roster.IsName(name))
         {
             throw FedCoreException.Configuration(
                 "site.name", $"'{Shown.Of(name)}' cannot be a site's name. Use letters, digits, dots, hyphens and underscores, at most 100, and begin with a letter or a digit.");
@@ -114,7 +114,4 @@ internal sealed partial class SiteDirectory(IEventLog log, TimeProvider clock, T
                 break;
         }
     }
-
-    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\z")]
-    private static partial Regex NamePattern();
 }
