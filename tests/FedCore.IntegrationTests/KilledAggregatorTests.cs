@@ -26,11 +26,14 @@ public class KilledAggregatorTests(Hospitals hospitals) : HospitalTests, IClassF
         { "runEnded", 1 },
     };
 
+    // The service refuses runs whose sums are secure; the engine is killed behind their facts in its own tests.
+    private static readonly string[] OfSecureSums = ["sumOpened", "sumStageClosed"];
+
     [Fact]
     public void Every_kind_of_event_of_a_run_is_among_the_deaths()
     {
         IEnumerable<string> kinds = typeof(RunEvent).GetCustomAttributes<JsonDerivedTypeAttribute>().Select(kind => (string)kind.TypeDiscriminator!);
-        Assert.Empty(kinds.Except([.. Deaths.Concat(KilledAgainTests.BufferedDeaths).Select(death => death.Data.Item1), KilledAgainTests.Resumed]));
+        Assert.Empty(kinds.Except([.. Deaths.Concat(KilledAgainTests.BufferedDeaths).Select(death => death.Data.Item1), KilledAgainTests.Resumed, .. OfSecureSums]));
     }
 
     [Fact]

@@ -199,7 +199,7 @@ public sealed class TaskTests : IDisposable
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         using var run = new SmallRun(aggregator, hidden: what == "memory" ? 400_000 : 4, change: what switch
         {
-            "secure" => definition => definition with { SecureAggregation = new SecureAggregationPolicy() },
+            "secure" => definition => definition with { SecureAggregation = new SecureAggregationPolicy(), Training = definition.Training with { WeightBy = WeightBy.Uniform } },
             _ => null,
         });
         var trainer = new GatedTrainer((_, _) => what == "trainer" ? throw new InvalidTimeZoneException("out of order") : Task.CompletedTask);
