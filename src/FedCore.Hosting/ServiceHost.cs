@@ -29,7 +29,17 @@ internal static class ServiceHost
     /// <returns>0 when it has stopped.</returns>
     public static async Task<int> RunAsync(IHost host, CancellationToken ct)
     {
-        await host.StartAsync(ct).ConfigureAwait(false);
+        try
+        {
+            await host.StartAsync(ct).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // Who is told to stop while it starts, as right behind the line that says that it serves, has done so.
+            await host.StopAsync(CancellationToken.None).ConfigureAwait(false);
+            return 0;
+        }
+
         await host.WaitForShutdownAsync(ct).ConfigureAwait(false);
 
         // Their faults are this program's.
