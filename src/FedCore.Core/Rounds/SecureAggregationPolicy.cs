@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using FedCore.SecureAggregation.Graphs;
+using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Ring;
 
 namespace FedCore.Rounds;
@@ -53,5 +54,5 @@ public sealed record SecureAggregationPolicy
     internal GraphParameters GraphFor(int clients) => new GraphRule(clients, Adversary == Adversary.None ? 0 : AdversarialRate, MaximumDropout, Adversary).Choose();
 
     /// <summary>How many of a number of clients must be in a sum.</summary>
-    internal int LeastOf(int clients) => Math.Max(MinimumCohort, clients - (int)Math.Floor(clients * MaximumDropout + 1e-9));
+    internal int LeastOf(int clients) => SessionTerms.LeastSurvivors(clients, MinimumCohort, MaximumDropout);
 }

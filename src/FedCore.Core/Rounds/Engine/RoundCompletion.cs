@@ -20,21 +20,22 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         int[] positions = mode.ReportedPositions();
         if (positions.Length < minimum)
         {
-            await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {run.State.Closed!.Reason}", positions, ct).ConfigureAwait(false);
+            await AbandonAsync($"{positions.Length} of at least {minimum} clients reported when {run.State.Closed!.Reason}", positions, null, ct).ConfigureAwait(false);
             return;
         }
 
         IAggregator rule = run.Plan.Definition.Aggregator.For(round.Wanted);
         AggregationResult result;
+        SecureSumReceipt? formed;
         try
         {
-            (result, _receipts.SecureAggregation) = secure is null
+            (result, formed) = secure is null
                 ? (await rule.AggregateAsync(run.Plan.TrainLayout, [.. positions.Select(SourceOf)], resources, ct).ConfigureAwait(false), null)
                 : await secure.SumAsync(SumPurpose.Update, [.. positions.Select(position => new ReadyClient(flights[position].Client, flights[position].Task, flights[position].Update))], ct).ConfigureAwait(false);
         }
         catch (SecureAggregationException fault)
         {
-            await AbandonAsync($"{fault.Code}: {fault.Message.TrimEnd('.')}", positions, ct).ConfigureAwait(false);
+            await AbandonAsync($"{fault.Code}: {fault.Message.TrimEnd('.')}", positions, null, ct).ConfigureAwait(false);
             return;
         }
 
@@ -54,20 +55,20 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
                     .Where(refused => refused.Reason.Code == UpdateRefusedException.NotFinite)
                     .Select(refused => flights[positions[refused.Index]].Client.Id.Name)
                     .FirstOrDefault();
-                await AbandonAsync($"{usable} of at least {needed} updates were usable", positions, ct).ConfigureAwait(false);
+                await AbandonAsync($"{usable} of at least {needed} updates were usable", positions, formed, ct).ConfigureAwait(false);
                 if (notFinite is not null) await run.RecordAsync(ending.Diverged($"in round {round.Round} the update of client '{notFinite}' is not finite"), ct).ConfigureAwait(false);
             }
             else if (rule.FaultFor(run.Plan.TrainLayout, usable, result.Refused.Count) is { } fault)
             {
-                await AbandonAsync($"{RunEnding.UnfitRule}: {fault}", positions, ct).ConfigureAwait(false);
+                await AbandonAsync($"{RunEnding.UnfitRule}: {fault}", positions, formed, ct).ConfigureAwait(false);
             }
             else if (!(result.Sum.Weight > 0))
             {
-                await AbandonAsync("all updates together weigh nothing", positions, ct).ConfigureAwait(false);
+                await AbandonAsync("all updates together weigh nothing", positions, formed, ct).ConfigureAwait(false);
             }
             else
             {
-                await ApplyAsync(result, positions, ct).ConfigureAwait(false);
+                await ApplyAsync(result, positions, formed, ct).ConfigureAwait(false);
             }
         }
         finally
@@ -87,15 +88,15 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         return factor == 1 ? source : new ScaledUpdate(source, (float)factor);
     }
 
-    private ValueTask AbandonAsync(string reason, int[] reported, CancellationToken ct) =>
-        CloseAsync(_receipts.Write(committed: false, reason, reported), reported, [], ct);
+    private ValueTask AbandonAsync(string reason, int[] reported, SecureSumReceipt? formed, CancellationToken ct) =>
+        CloseAsync(_receipts.Write(committed: false, reason, reported, formed), reported, [], ct);
 
-    private async ValueTask ApplyAsync(AggregationResult result, int[] positions, CancellationToken ct)
+    private async ValueTask ApplyAsync(AggregationResult result, int[] positions, SecureSumReceipt? formed, CancellationToken ct)
     {
         (UpdateSum sum, ServerState server, int round) = (result.Sum, run.Server, run.State.OpenRound!.Round);
         run.Plan.Definition.Strategy.Apply(sum, new RoundContext(run.Plan, round, run.Fleet.Clients.Count), server);
         MoveBuffers(sum, server.Model.Buffers);
-        RoundReceipt receipt = _receipts.Write(committed: true, run.State.Closed!.Reason, positions) with
+        RoundReceipt receipt = _receipts.Write(committed: true, run.State.Closed!.Reason, positions, formed) with
         {
             Contributors = sum.Contributors,
             Weight = sum.Weight,

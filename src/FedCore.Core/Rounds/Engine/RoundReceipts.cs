@@ -5,13 +5,11 @@ namespace FedCore.Rounds.Engine;
 /// <summary>Writes the receipt of the open round.</summary>
 internal sealed class RoundReceipts(ActiveRun run, Flights flights)
 {
-    /// <summary>How the round's sum was kept from the aggregator, where it was.</summary>
-    public SecureSumReceipt? SecureAggregation { get; set; }
-
     /// <param name="committed">Whether the model changed.</param>
     /// <param name="reason">Why the round closed, or why it was abandoned.</param>
     /// <param name="reported">The places of the clients whose updates were there.</param>
-    public RoundReceipt Write(bool committed, string reason, int[] reported)
+    /// <param name="formed">How their sum was kept from the aggregator; null where it was not, or did not come about.</param>
+    public RoundReceipt Write(bool committed, string reason, int[] reported, SecureSumReceipt? formed)
     {
         RoundOpened round = run.State.OpenRound!;
         return new RoundReceipt
@@ -27,8 +25,8 @@ internal sealed class RoundReceipts(ActiveRun run, Flights flights)
             Contributors = 0,
             Weight = 0,
             Metrics = new Dictionary<string, double>(),
-            BytesUp = SecureAggregation?.BytesUp ?? reported.Sum(position => flights[position].Observed?.ByteLength ?? run.Plan.UpdateBytes),
-            SecureAggregation = SecureAggregation,
+            BytesUp = run.Plan.Definition.SecureAggregation is not null ? formed?.BytesUp ?? 0 : reported.Sum(position => flights[position].Observed?.ByteLength ?? run.Plan.UpdateBytes),
+            SecureAggregation = formed,
             BytesDown = Enumerable.Range(0, flights.Count).Skip(round.AtWork ?? 0).Count(position => run.State.OutcomeOf(position) != ClientOutcome.Declined) * run.Plan.TaskBytes,
         };
     }

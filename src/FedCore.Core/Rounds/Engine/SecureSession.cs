@@ -65,7 +65,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
     }
 
     /// <summary>Sums what the members write into the ring without masks.</summary>
-    public async ValueTask<(UpdateSum Sum, SecureSumReceipt Receipt)> SumInTheOpenAsync(CancellationToken ct)
+    public async ValueTask<(UpdateSum Sum, SecureSumReceipt Receipt)> SumInTheOpenAsync(int attempt, CancellationToken ct)
     {
         using var sums = new PartialRingSums(ring.Encoding, resources.Pool);
         int survivors = 0;
@@ -75,7 +75,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
         (RingSum sum, FlatVector memory) = sums.Total();
         return (Read(sum, memory, survivors), new SecureSumReceipt
         {
-            Attempt = 1,
+            Attempt = attempt,
             Invited = members.Count,
             Members = members.Count,
             Survivors = survivors,

@@ -41,7 +41,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
             try
             {
                 (UpdateSum sum, SecureSumReceipt receipt) = run.Options.SumsInTheOpen
-                    ? await session.SumInTheOpenAsync(ct).ConfigureAwait(false)
+                    ? await session.SumInTheOpenAsync(attempt, ct).ConfigureAwait(false)
                     : await session.HoldAsync(await OpenAsync(before, purpose, attempt, session, ct).ConfigureAwait(false), ct).ConfigureAwait(false);
                 Note(session.Lost, ready, refused);
                 return (new AggregationResult(sum, [.. refused.Select(pair => (pair.Key, pair.Value))]), receipt);

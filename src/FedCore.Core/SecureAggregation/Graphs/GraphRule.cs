@@ -47,8 +47,8 @@ public sealed class GraphRule
         if (adversary == Adversary.None && adversarialRate > 0)
             throw Refused(FormattableString.Invariant($"the adversarial rate is {adversarialRate}, but there is no adversary. Set the rate to 0, or name the adversary."));
         (_clients, _adversary) = (clients, adversary);
-        _adversaries = Whole(adversarialRate);
-        _dropouts = Whole(dropoutRate);
+        _adversaries = Whole(clients, adversarialRate);
+        _dropouts = Whole(clients, dropoutRate);
         _chances = new Hypergeometric(clients);
     }
 
@@ -106,7 +106,8 @@ public sealed class GraphRule
 
     private static int CompleteThreshold(int clients) => 2 * clients / 3 + 1;
 
-    private int Whole(double rate) => (int)Math.Floor(_clients * rate + 1e-9);
+    /// <summary>A share of clients in whole ones, rounded down. Shares are decimal numbers, whose products are off by a little.</summary>
+    internal static int Whole(int clients, double share) => (int)Math.Floor(clients * share + 1e-9);
 
     // Some client has no neighbour left but those away, by the union bound over the pairs that are not neighbours.
     private bool StaysConnected(int degree) =>

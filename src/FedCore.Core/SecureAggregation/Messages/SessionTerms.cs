@@ -52,7 +52,10 @@ public sealed record SessionTerms
     /// <summary>How many of the clients who began must be in the sum.</summary>
     /// <param name="members">How many began.</param>
     /// <returns>The number.</returns>
-    public int LeastSurvivors(int members) => Math.Max(MinimumCohort, members - (int)Math.Floor(members * MaximumDropout + 1e-9));
+    public int LeastSurvivors(int members) => LeastSurvivors(members, MinimumCohort, MaximumDropout);
+
+    /// <inheritdoc cref="LeastSurvivors(int)"/>
+    internal static int LeastSurvivors(int members, int minimumCohort, double maximumDropout) => Math.Max(minimumCohort, members - GraphRule.Whole(members, maximumDropout));
 
     /// <summary>The session's identity: the hash of its terms.</summary>
     /// <returns>32 bytes.</returns>

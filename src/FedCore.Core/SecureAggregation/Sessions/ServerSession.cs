@@ -96,7 +96,7 @@ public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites) : I
     public byte[] CloseAdvertising()
     {
         RequireStage(SessionStage.Advertise);
-        int least = Math.Max(terms.MinimumCohort, terms.LeastSurvivors(terms.Invited));
+        int least = terms.LeastSurvivors(terms.Invited);
         if (_advertisements.Count < least)
             throw Refused(SecureAggregationCodes.Cohort, $"{_advertisements.Count} of {terms.Invited} clients advertised their keys, but the sum is of at least {least}.");
         _members = AdvertisementList.Create(_advertisements.Values);

@@ -53,6 +53,10 @@ public class SecureSumTests
         await run.RunAsync();
         Assert.Equal([true, false, true], run.State.Rounds.Select(round => round.Committed));
         Assert.Equal("secagg.missing: 3 shares of a secret of client 'c0' came in, but 4 recover it. Missing: c1, c3", run.State.Rounds[1].Reason);
+
+        // What the receipts say of sums is of their own rounds.
+        Assert.Equal([false, true, false], run.State.Rounds.Select(round => round.SecureAggregation is null));
+        Assert.Equal(0, run.State.Rounds[1].BytesUp);
         Assert.Single(run.Journal.Facts.OfType<SumOpened>(), opened => opened is { Round: 2, Purpose: SumPurpose.Update });
     }
 

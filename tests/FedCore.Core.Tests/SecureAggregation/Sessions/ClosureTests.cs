@@ -73,6 +73,54 @@ public class ClosureTests
         Assert.Equal(expected, derived);
     }
 
+    // A hundred clients, sixteen neighbours, a threshold of eleven, and five accomplices, as many as the rule withstands, whom the aggregator has put beside one client. Of its eleven honest neighbours
+    // some are told that it survived and some that it is lost, and even the check for that is left out: five of them and six are enough for one secret and not for the other. They would be for
+    // both, if a client's own share, or its own signature, counted in a sparse graph.
+    [Theory]
+    [InlineData(5)]
+    [InlineData(6)]
+    public void In_a_sparse_graph_with_as_many_accomplices_as_may_be_a_split_view_gives_one_secret(int toldAlive)
+    {
+        using var federation = new Federation(100, new ClientLimits { AdversarialRate = 0.05, MaximumDropout = 0.05, MinimumCohort = 3 });
+        SessionTerms terms = federation.Terms(dropout: 0.05);
+        Assert.Equal(new GraphParameters(16, 11), terms.Graph);
+        var session = new HostileSession(federation, terms, federation.Names.Take(95), [], SessionCheck.Consistency);
+        int[] neighbours = [];
+        session.Grind(() => Accomplices(federation, terms, 5), list =>
+        {
+            if (list.Members.Count < 100) return false;
+            neighbours = list.Graph(terms).NeighboursOf(0);
+            return neighbours.Count(member => member >= 95) == 5;
+        });
+        session.Share();
+        session.Mask();
+        MemberSet all = session.SetOf(federation.Names), without = session.SetOf(federation.Names.Skip(1));
+        string[] honest = [.. neighbours.Where(member => member < 95).Select(member => federation.Names[member])];
+        foreach (string name in honest.Take(toldAlive))
+        {
+            session.Confirm(name, all);
+            session.Unmask(name, all, [Victim], []);
+        }
+
+        foreach (string name in honest.Skip(toldAlive))
+        {
+            session.Confirm(name, without);
+            session.Unmask(name, without, [], [Victim]);
+        }
+
+        Assert.Empty(session.Refusals);
+        int secrets = session.Views[0].Shares.Where(share => share.Key.Owner == 0).GroupBy(share => share.Key.IsMaskKey).Count(shares => shares.Count() >= terms.Graph.Threshold);
+        Assert.Equal(1, secrets);
+        var solver = new Solver();
+        solver.Learn(session);
+        Assert.Null(solver.SumOf([Victim], federation.Encoding.Bits));
+
+        // The client has no share of its own to give.
+        session.Confirm(Victim, all);
+        session.Unmask(Victim, all, [Victim], []);
+        Assert.Equal(SecureAggregationCodes.Stranger, session.Refusals[Victim]);
+    }
+
     [Fact]
     public void Every_check_has_an_attack() => Assert.Equal(
         Enum.GetNames<SessionCheck>().Order(),

@@ -48,7 +48,7 @@ internal sealed class HostileSession
 
     public SessionTerms Terms { get; }
 
-    public IReadOnlyList<Accomplice> Accomplices { get; }
+    public IReadOnlyList<Accomplice> Accomplices { get; private set; }
 
     /// <summary>The views, the common one first.</summary>
     public List<View> Views { get; } = [];
@@ -60,6 +60,12 @@ internal sealed class HostileSession
     public AdvertisementList List => AdvertisementList.Create(_honest.Values.Select(client => client.Own).Concat(Accomplices.Select(accomplice => accomplice.Advertisement)));
 
     public Advertisement AdvertisementOf(string name) => _honest[name].Own;
+
+    /// <summary>Draws the accomplices' keys again and again, as an aggregator could, until the list of all suits it.</summary>
+    public void Grind(Func<Accomplice[]> draw, Func<AdvertisementList, bool> suits)
+    {
+        while (!suits(List)) Accomplices = draw();
+    }
 
     /// <summary>Rounds 0 and 1.</summary>
     /// <param name="listFor">Another list for some; null for the one of all.</param>
