@@ -19,6 +19,7 @@ public sealed class GraphRule
     private const double Insecure = 1.0 / (1L << 41), Incorrect = 1.0 / (1 << 20), MostAway = 0.9;
 
     private readonly int _clients, _adversaries, _dropouts;
+    private readonly double _away;
     private readonly Adversary _adversary;
     private readonly Hypergeometric _chances;
     private int _mostCorrupt, _leastLeft;
@@ -34,19 +35,9 @@ public sealed class GraphRule
         if (clients is < 1 or > MostClients) throw Refused($"there are {clients} clients; a sum has 1 to {MostClients}.");
         CheckRate(adversarialRate, "adversarial rate");
         CheckRate(dropoutRate, "dropout rate");
-        double away = adversarialRate + dropoutRate * (adversary == Adversary.SplitView ? 2 : 1);
-
-        // Rates are decimal numbers, whose sums are off by a little.
-        if (away > MostAway + 1e-9)
-        {
-            throw Refused(adversary == Adversary.SplitView
-                ? FormattableString.Invariant($"the adversarial rate and twice the dropout rate are {away:0.###} together, of which at most {MostAway} can be withstood when the aggregator may lie. Lower a rate.")
-                : FormattableString.Invariant($"the adversarial rate and the dropout rate are {away:0.###} together, of which at most {MostAway} can be withstood. Lower a rate."));
-        }
-
         if (adversary == Adversary.None && adversarialRate > 0)
             throw Refused(FormattableString.Invariant($"the adversarial rate is {adversarialRate}, but there is no adversary. Set the rate to 0, or name the adversary."));
-        (_clients, _adversary) = (clients, adversary);
+        (_clients, _adversary, _away) = (clients, adversary, adversarialRate + dropoutRate * (adversary == Adversary.SplitView ? 2 : 1));
         _adversaries = Whole(clients, adversarialRate);
         _dropouts = Whole(clients, dropoutRate);
         _chances = new Hypergeometric(clients);
@@ -57,6 +48,7 @@ public sealed class GraphRule
     /// <exception cref="FedCoreException">No degree below the number of clients is safe (<c>secagg.parameters</c>).</exception>
     public GraphParameters Sparse()
     {
+        if (TooManyAway() is { } fault) throw Refused(fault + ". Lower a rate.");
         for (int degree = 2; degree < _clients - 1; degree += 2)
         {
             if (!StaysConnected(degree)) continue;
@@ -97,6 +89,7 @@ public sealed class GraphRule
 
         if (invited < LeastSparse) return $"each client has {parameters.Degree} neighbours, but {invited} clients are each other's neighbours, all of them";
         if (parameters.Degree < 2 || parameters.Degree % 2 != 0) return $"the degree is {parameters.Degree}, but it is an even number from 2 to {_clients - 2}";
+        if (TooManyAway() is { } fault) return fault;
         if (!StaysConnected(parameters.Degree)) return $"the degree is {parameters.Degree}, with which {_clients} clients of whom {_adversaries + _dropouts} are away may fall apart";
         int most = MostCorrupt(parameters.Degree);
         return parameters.Threshold >= Math.Max(most + 1, 2) && parameters.Threshold <= parameters.Degree
@@ -108,6 +101,11 @@ public sealed class GraphRule
 
     /// <summary>A share of clients in whole ones, rounded down. Shares are decimal numbers, whose products are off by a little.</summary>
     internal static int Whole(int clients, double share) => (int)Math.Floor(clients * share + 1e-9);
+
+    // Of a random graph. Rates are decimal numbers, whose sums are off by a little.
+    private string? TooManyAway() => _away <= MostAway + 1e-9 ? null : _adversary == Adversary.SplitView
+        ? FormattableString.Invariant($"the adversarial rate and twice the dropout rate are {_away:0.###} together, of which at most {MostAway} can be withstood when the aggregator may lie")
+        : FormattableString.Invariant($"the adversarial rate and the dropout rate are {_away:0.###} together, of which at most {MostAway} can be withstood");
 
     // Some client has no neighbour left but those away, by the union bound over the pairs that are not neighbours.
     private bool StaysConnected(int degree) =>

@@ -46,6 +46,11 @@ public class GraphRuleTests
     public void Below_a_hundred_clients_everybody_is_a_neighbour_and_two_thirds_are_a_threshold(int clients, int threshold) =>
         Assert.Equal(new GraphParameters(clients - 1, threshold), new GraphRule(clients, 0, 0, Adversary.SplitView).Choose());
 
+    // The limit on both rates together is one of random graphs.
+    [Fact]
+    public void In_a_complete_graph_the_threshold_says_how_many_may_vanish() => Assert.Contains(
+        "14 of 20 clients must stay, so 6 may be lost", Assert.Throws<FedCoreException>(() => new GraphRule(20, 0.05, 0.45, Adversary.SplitView).Choose()).Message, StringComparison.Ordinal);
+
     [Fact]
     public void More_dropouts_than_a_threshold_can_do_without_are_refused()
     {
@@ -78,7 +83,7 @@ public class GraphRuleTests
     [InlineData(0.1, 1.5)]
     [InlineData(0.3, 0.31)]
     public void Rates_that_cannot_be_withstood_are_refused(double adversarial, double dropout) =>
-        Assert.Equal("secagg.parameters", Assert.Throws<FedCoreException>(() => new GraphRule(1000, adversarial, dropout, Adversary.SplitView)).Code);
+        Assert.Equal("secagg.parameters", Assert.Throws<FedCoreException>(() => new GraphRule(1000, adversarial, dropout, Adversary.SplitView).Choose()).Code);
 
     // Values of an independent exact computation with integers: C(10, 4) = 210; for 5 marked of 10 and 4 drawn, 5, 50, 100, 50, 5 of 210 have 0 to 4 marked.
     [Fact]
