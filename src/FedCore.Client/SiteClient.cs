@@ -2,12 +2,14 @@ using System.Reflection;
 using FedCore.Client.Connection;
 using FedCore.Client.Models;
 using FedCore.Client.Outbox;
+using FedCore.Client.SecureSums;
 using FedCore.Client.Settings;
 using FedCore.Client.Storage;
 using FedCore.Client.Tasks;
 using FedCore.Client.Telemetry;
 using FedCore.Naming;
 using FedCore.Protocol.V1;
+using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 
 namespace FedCore.Client;
@@ -22,28 +24,31 @@ internal sealed class SiteClient : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly DataFolder _folder;
+    private readonly SiteIdentity _identity;
     private readonly EdgeConnection _connection;
     private readonly RunRooms _rooms;
+    private readonly ExchangeDesk _exchanges;
     private readonly OutboxPump _pump;
     private readonly TaskReporter _reporter;
     private readonly TaskLoop _loop;
     private readonly ClientGauges _gauges;
 
-    private SiteClient(ClientSettings settings, Registry registry, DataFolder folder, EdgeConnection connection, TimeProvider clock, ILogger log)
+    private SiteClient(ClientSettings settings, Registry registry, DataFolder folder, SiteIdentity identity, EdgeConnection connection, TimeProvider clock, ILogger log)
     {
-        (_settings, _clock, _log, _folder, _connection) = (settings, clock, log, folder, connection);
+        (_settings, _clock, _log, _folder, _identity, _connection) = (settings, clock, log, folder, identity, connection);
         Func<Backoff> newBackoff = () => new Backoff(clock);
         Outbox = new UpdateOutbox(folder, clock, log);
         if (Outbox.Count + Outbox.Unsettled.Count > 0) log.OutboxFound(Outbox.Count, Outbox.Unsettled.Count);
-        Session = new Session(connection, new JoinRequest { Software = Software, Cores = settings.Limits.UsableThreads, MemoryBytes = MemoryOf(settings) }, newBackoff, log);
+        Session = new Session(connection, Self, newBackoff, log);
         _gauges = new ClientGauges(Session, Outbox);
         var cache = new BlobCache(folder.Blobs, settings.CacheMb * 1_000_000L, clock);
         var downloads = new BlobDownloads(cache, connection, newBackoff, log);
         _rooms = new RunRooms(settings, registry, folder, downloads, Session, clock, log);
         _pump = new OutboxPump(Outbox, new UpdateSender(connection, Session, log), newBackoff, log);
         _reporter = new TaskReporter(connection, Session, Outbox, log);
-        var runner = new TaskRunner(_rooms, cache, downloads, Outbox, _reporter, new Declines(connection, log), clock, log);
-        _loop = new TaskLoop(connection, Session, Outbox, cache, _rooms, new KeptRuns(Outbox, _rooms, clock, log), runner, newBackoff, log);
+        _exchanges = new ExchangeDesk(settings, folder, Outbox, identity, log);
+        var runner = new TaskRunner(_rooms, cache, downloads, Outbox, _exchanges, _reporter, new Declines(connection, log), clock, log);
+        _loop = new TaskLoop(connection, Session, Outbox, cache, _rooms, new KeptRuns(Outbox, _rooms, clock, log), _exchanges, runner, newBackoff, log);
     }
 
     /// <summary>The client's software and its version.</summary>
@@ -59,6 +64,7 @@ internal sealed class SiteClient : IDisposable
     {
         settings.Check();
         DataFolder? folder = null;
+        SiteIdentity? identity = null;
         EdgeConnection? connection = null;
         SiteClient? client = null;
         try
@@ -67,8 +73,11 @@ internal sealed class SiteClient : IDisposable
             log.Starting(Software["fedcore/".Length..], folder.Identity.Start, folder.Identity.Id, folder.Path);
             if (settings.IsInsecure) log.Insecure(settings.Aggregator);
             await settings.Data.CheckAsync(settings.DataFolders, ct).ConfigureAwait(false);
+            identity = SiteIdentity.Open(settings, folder);
+            if (identity.Roster is { } roster) log.RosterPinned(roster.Serial, Shown.Of(roster.Federation), roster.Sites.Count);
+            else log.NoRoster();
             connection = new EdgeConnection(settings, folder.Identity, clock, log);
-            client = new SiteClient(settings, registry, folder, connection, clock, log);
+            client = new SiteClient(settings, registry, folder, identity, connection, clock, log);
             await client.Session.StartAsync(ct).ConfigureAwait(false);
             return client;
         }
@@ -78,6 +87,7 @@ internal sealed class SiteClient : IDisposable
             else
             {
                 connection?.Dispose();
+                identity?.Dispose();
                 folder?.Dispose();
             }
 
@@ -116,9 +126,21 @@ internal sealed class SiteClient : IDisposable
     {
         _gauges.Dispose();
         _rooms.Dispose();
+        _exchanges.Dispose();
         _connection.Dispose();
+        _identity.Dispose();
         _folder.Dispose();
     }
+
+    // What the client says of itself when it joins; its roster may be a newer one each time.
+    private JoinRequest Self() => new()
+    {
+        Software = Software,
+        Cores = _settings.Limits.UsableThreads,
+        MemoryBytes = MemoryOf(_settings),
+        IdentityKey = UnsafeByteOperations.UnsafeWrap(_identity.Key.PublicKey),
+        Roster = _identity.RosterName,
+    };
 
     private static long MemoryOf(ClientSettings settings) =>
         settings.Limits.MemoryMb is { } limit ? limit * 1_000_000L : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;

@@ -197,7 +197,7 @@ public sealed class SecureAggregationRehearsal : ISessionChannel, ISiteIdentitie
         const int length = 8192;
         var keys = new RandomKeys("rehearsal"u8, 1);
         var random = new LaneRandom(keys.Stream("values", 0, name));
-        var encoder = new RingEncoder(_encoding, keys.Stream("rounding", 0, name));
+        var encoder = new RingEncoder(keys.Stream("rounding", 0, name));
         float[] values = new float[length];
         uint[] words = new uint[length];
         for (long first = 0; first < _options.Length; first += length)

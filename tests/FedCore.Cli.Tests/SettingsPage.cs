@@ -45,6 +45,7 @@ internal static class SettingsPage
     private static string ValuesOf(JsonNode property)
     {
         if (property["anyOf"] is JsonArray parts) return "an object with a `type`: " + string.Join(", ", parts.Select(part => $"`{part!["properties"]!["type"]!["const"]}`"));
+        if (property["enum"] is JsonArray names) return string.Join(", ", names.Select(name => $"`{name!.ToJsonString(Relaxed)}`"));
         string type = property["type"] is JsonArray several ? several[0]!.GetValue<string>() : property["type"]!.GetValue<string>();
         return type switch
         {

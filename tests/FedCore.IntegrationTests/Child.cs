@@ -69,14 +69,16 @@ internal sealed class Child : IDisposable
     }
 
     /// <summary>Waits until it has printed something.</summary>
-    public async Task WaitForAsync(string text)
+    /// <param name="text">What.</param>
+    /// <param name="times">How often.</param>
+    public async Task WaitForAsync(string text, int times = 1)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         patience.CancelAfter(Patience);
         while (true)
         {
             Task said = Volatile.Read(ref _said).Task;
-            if (Output.Contains(text, StringComparison.Ordinal) || Errors.Contains(text, StringComparison.Ordinal)) return;
+            if (CountOf(text, Output) + CountOf(text, Errors) >= times) return;
             await said.WaitAsync(patience.Token);
         }
     }
@@ -109,6 +111,8 @@ internal sealed class Child : IDisposable
         Kill();
         _process.Dispose();
     }
+
+    private static int CountOf(string text, string output) => output.Split(text).Length - 1;
 
     private static string PathOf(string program) => Path.Combine(AppContext.BaseDirectory, program + (OperatingSystem.IsWindows() ? ".exe" : ""));
 

@@ -15,8 +15,11 @@ public sealed class Hospitals : IAsyncLifetime
     /// <summary>Where their data lies.</summary>
     internal const string DataFolder = "data/heart_disease";
 
+    /// <summary>What makes a run one whose updates the aggregator sees.</summary>
+    internal static readonly string[] InTheClear = ["--set", "secureAggregation=null"];
+
     /// <summary>What makes a run's updates so large that they travel in many parts.</summary>
-    internal static readonly string[] Large = ["--set", "rounds.count=2", "--set", "training.steps=20", "--set", """model.layers=[{"type":"linear","outputs":100000},{"type":"relu"},{"type":"linear","outputs":1}]"""];
+    internal static readonly string[] Large = [.. InTheClear, "--set", "rounds.count=2", "--set", "training.steps=20", "--set", """model.layers=[{"type":"linear","outputs":100000},{"type":"relu"},{"type":"linear","outputs":1}]"""];
 
     /// <summary>How many bytes such an update has: 13 inputs and a bias, and a weight of the output, for each of 100,000 units, and the output's bias, of 4 bytes each.</summary>
     internal const long LargeUpdate = 4 * ((13 + 1 + 1) * 100_000 + 1);

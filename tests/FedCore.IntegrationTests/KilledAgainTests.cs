@@ -22,7 +22,7 @@ public class KilledAgainTests(Hospitals hospitals) : HospitalTests, IClassFixtur
     {
         string run = $"buffered-{kind.ToLowerInvariant()}";
         await hospitals.StartAsync(kind, $"{number}");
-        using (hospitals.Begin(Hospitals.Create(run, "--set", "rounds.count=6", "--set", "rounds.buffer.size=2"))) await hospitals.DeathAsync();
+        using (hospitals.Begin(Hospitals.Create(run, [.. Hospitals.InTheClear, "--set", "rounds.count=6", "--set", "rounds.buffer.size=2"]))) await hospitals.DeathAsync();
         await hospitals.StartAsync();
         string facts = await hospitals.FedcoreAsync("run", "watch", run, "--json");
         Assert.DoesNotContain(Resumed, facts, StringComparison.Ordinal);

@@ -6,7 +6,10 @@ using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Telemetry;
 using FedCore.Compression;
+using FedCore.Protocol.Transfers;
 using FedCore.Rounds;
+using FedCore.SecureAggregation.Identity;
+using FedCore.Strategies;
 using FedCore.Updates;
 
 namespace FedCore.Aggregator.Fleet;
@@ -25,6 +28,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     private readonly ConcurrentDictionary<string, SpooledUpdate> _recovered;
     private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IReadOnlyList<Site> _sites;
+    private readonly SiteIdentities _identities;
     private readonly SiteDirectory _directory;
     private readonly TaskBoard _board;
     private readonly RunModels _models;
@@ -36,6 +40,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     /// <param name="plan">The run.</param>
     /// <param name="definition">Its definition, in the store.</param>
     /// <param name="sites">Its sites, in cohort order.</param>
+    /// <param name="identities">Their identity keys.</param>
     /// <param name="directory">Says when sites come and go.</param>
     /// <param name="board">Where sites find their tasks.</param>
     /// <param name="models">The run's models, in the store.</param>
@@ -44,10 +49,10 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     /// <param name="recovered">Updates that came before the process was restarted.</param>
     /// <param name="clock">The clock.</param>
     public RemoteFleet(
-        string run, RunPlan plan, StoredBlob definition, IReadOnlyList<Site> sites, SiteDirectory directory, TaskBoard board, RunModels models, RunGate gate, Spool spool,
+        string run, RunPlan plan, StoredBlob definition, IReadOnlyList<Site> sites, SiteIdentities identities, SiteDirectory directory, TaskBoard board, RunModels models, RunGate gate, Spool spool,
         IEnumerable<(string TaskId, SpooledUpdate Update)> recovered, TimeProvider clock)
     {
-        (Run, Plan, Definition, _sites, _directory, _board, _models, _gate, _spool, _clock) = (run, plan, definition, sites, directory, board, models, gate, spool, clock);
+        (Run, Plan, Definition, _sites, _identities, _directory, _board, _models, _gate, _spool, _clock) = (run, plan, definition, sites, identities, directory, board, models, gate, spool, clock);
         Trace = new RunTrace(run);
         _recovered = new ConcurrentDictionary<string, SpooledUpdate>(StringComparer.Ordinal);
         foreach ((string id, SpooledUpdate update) in recovered)
@@ -70,6 +75,11 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
     public Task Settled => _settled.Task;
 
     public bool KeepsUpdates => true;
+
+    public ISiteIdentities Identities => _identities;
+
+    /// <summary>The identity keys of the run's sites, for a site that has no roster.</summary>
+    public IEnumerable<(string Site, ReadOnlyMemory<byte> Key)> IdentityKeys => _identities.All;
 
     public IClientDirectory Clients => this;
 
@@ -141,6 +151,8 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
         if (_tasks.TryGetValue(task, out RemoteTask? remote)) Take(remote);
     }
 
+    public void Release(ExchangeTask task) => Withdraw(task);
+
     public void Settle(TrainTask task, bool counts)
     {
         if (_tasks.TryGetValue(task, out RemoteTask? remote)) Take(remote);
@@ -157,7 +169,9 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
         }
 
         remote.Site.Remove(remote);
-        return _replies.Writer.TryWrite(new FleetReply(remote.Task, ClientOutcome.Reported, SourceOf(remote.Task, update), Steps: steps, PlannedSteps: plannedSteps));
+        return _replies.Writer.TryWrite(remote.Task is ExchangeTask
+            ? new FleetReply(remote.Task, ClientOutcome.Reported) { Answer = new SpooledAnswer(update) }
+            : new FleetReply(remote.Task, ClientOutcome.Reported, SourceOf(remote.Task, update), Steps: steps, PlannedSteps: plannedSteps));
     }
 
     /// <summary>Takes note that a task will not be answered.</summary>
@@ -198,7 +212,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
             else _board.Remove(remote);
             if (remote.Hold() is { } update) updates.Add((remote.Id, update));
             remote.Site.Remove(remote);
-            _models.Return(remote.Inputs);
+            Return(remote);
         }
 
         foreach ((string id, SpooledUpdate update) in _recovered) updates.Add((id, update));
@@ -218,24 +232,32 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
 
     private RemoteTask Put(ClientDescriptor to, SiteTask task)
     {
-        TaskInputs inputs = _models.InputsOf(task);
+        TaskInputs? inputs = task is ExchangeTask ? null : _models.InputsOf(task);
+        RemoteTask? of = task is ExchangeTask exchange ? _tasks[exchange.Of] : null;
         Site site = _sites[(int)to.Index];
-        var remote = new RemoteTask(TaskWire.IdOf(Run, task, site.Name, inputs.Model.Digest), this, site, task, inputs, _clock);
+        var remote = new RemoteTask(TaskWire.IdOf(Run, task, site.Name, inputs?.Model.Digest ?? of!.Id), this, site, task, inputs, of, _clock);
         _tasks[task] = remote;
+        of?.Exchanges.Enqueue(remote);
         _board.Add(remote);
         return remote;
     }
 
     private void Take(RemoteTask remote)
     {
+        foreach (RemoteTask exchange in remote.Exchanges) Take(exchange);
         remote.TryClose("withdrawn");
         remote.Site.Remove(remote);
         _board.Remove(remote);
-        if (_tasks.TryRemove(remote.Task, out _)) _models.Return(remote.Inputs);
+        if (_tasks.TryRemove(remote.Task, out _)) Return(remote);
         remote.Release();
 
         // Also of a task that was answered: its site may have begun another update, or the same one over another line.
         _spool.Drop(Run, remote.Label.Span);
+    }
+
+    private void Return(RemoteTask remote)
+    {
+        if (remote.Inputs is { } inputs) _models.Return(inputs);
     }
 
     // An evaluation has no end that the fleet hears of; before a round none goes on.
@@ -245,17 +267,27 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
             if (remote.Task is EvaluateTask || (!remote.IsOpen && remote.Update is null)) Take(remote);
     }
 
-    /// <summary>How the answers to a task are written down.</summary>
-    public UpdateCodec CodecOf(SiteTask task) => task is TrainTask ? Plan.WireCodec : Plan.EvaluateCodec;
+    /// <summary>What an answer to a task must be.</summary>
+    public AnswerForm FormOf(SiteTask task) => task switch
+    {
+        ExchangeTask exchange => new AnswerForm(exchange.MostBytes),
+        _ when Plan.Definition.SecureAggregation is not null => new AnswerForm(ReadyAnswer.Bytes.Length) { Digest = ReadyAnswer.Digest },
+        _ => new AnswerForm(CodecOf(task).MaxByteLength) { BeginCheck = bytes => CodecOf(task).BeginCheck(bytes, task.Round, WeightingOf(task)) },
+    };
 
-    /// <summary>Begins to check the bytes of an answer to a task.</summary>
-    public UpdateCheck BeginCheck(SiteTask task, IEncodedUpdate bytes) =>
-        CodecOf(task).BeginCheck(bytes, task.Round, task is TrainTask train && !Plan.Definition.Strategy.HasOwnWeights ? train.Work.Weighting : null);
+    private UpdateCodec CodecOf(SiteTask task) => task is TrainTask ? Plan.WireCodec : Plan.EvaluateCodec;
+
+    private ClientWeighting? WeightingOf(SiteTask task) => task is TrainTask train && !Plan.Definition.Strategy.HasOwnWeights ? train.Work.Weighting : null;
 
     private SpooledSource SourceOf(SiteTask task, SpooledUpdate update) => new(CodecOf(task), update, task.Round);
 
     private sealed class SpooledSource(UpdateCodec codec, SpooledUpdate update, int round) : IUpdateSource
     {
         public ValueTask<IUpdateReader> OpenAsync(CancellationToken ct) => ValueTask.FromResult(codec.Open(update.OpenRead(), round));
+    }
+
+    private sealed class SpooledAnswer(SpooledUpdate update) : IExchangeAnswer
+    {
+        public ValueTask<IEncodedUpdate> OpenAsync(CancellationToken ct) => ValueTask.FromResult(update.OpenRead());
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
@@ -13,9 +14,10 @@ namespace FedCore.Aggregator.Fleet;
 /// <param name="fleet">The fleet of its run.</param>
 /// <param name="site">Who does it.</param>
 /// <param name="task">The task, as the round engine gave it.</param>
-/// <param name="inputs">What goes to the client.</param>
+/// <param name="inputs">What goes to the client; null in an exchange.</param>
+/// <param name="of">Of an exchange, the task whose result is summed.</param>
 /// <param name="clock">The clock.</param>
-internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTask task, TaskInputs inputs, TimeProvider clock)
+internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTask task, TaskInputs? inputs, RemoteTask? of, TimeProvider clock)
 {
     private readonly Lock _lock = new();
 
@@ -49,7 +51,14 @@ internal sealed class RemoteTask(string id, RemoteFleet fleet, Site site, SiteTa
 
     public SiteTask Task => task;
 
-    public TaskInputs Inputs => inputs;
+    /// <summary>What goes to the client; null in an exchange.</summary>
+    public TaskInputs? Inputs => inputs;
+
+    /// <summary>Of an exchange, the task whose result is summed; otherwise null.</summary>
+    public RemoteTask? Of => of;
+
+    /// <summary>The exchanges in which its result is summed.</summary>
+    public ConcurrentQueue<RemoteTask> Exchanges { get; } = new();
 
     /// <summary>The update that was accepted, or null.</summary>
     public SpooledUpdate? Update { get; private set; }

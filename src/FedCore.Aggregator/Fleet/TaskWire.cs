@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
+using FedCore.SecureAggregation.Sessions;
 using FedCore.Strategies;
 using Google.Protobuf;
 
@@ -30,14 +31,42 @@ internal static class TaskWire
         return work;
     }
 
+    /// <summary>The work of an exchange.</summary>
+    /// <param name="task">The exchange.</param>
+    /// <param name="of">The name of the task whose result is summed.</param>
+    public static ExchangeWork WorkOf(ExchangeTask task, string of) => new()
+    {
+        OfTask = of,
+        Terms = ByteString.CopyFrom(task.Terms!.Encode()),
+        Stage = (ExchangeStage)(task.Stage + 1),
+        Message = task.Stage == SessionStage.Advertise ? ByteString.Empty : UnsafeByteOperations.UnsafeWrap(task.Message),
+    };
+
+    /// <summary>What a task is, in a word.</summary>
+    public static string KindOf(SiteTask task) => task switch
+    {
+        TrainTask => "train",
+        EvaluateTask => "evaluate",
+        _ => "exchange",
+    };
+
     /// <summary>
     /// The task's name. It follows from what is to be done and by whom, so that a process that was restarted gives the same task the same name, and an answer to
     /// the one answers the other.
     /// </summary>
-    public static string IdOf(string run, SiteTask task, string site, string modelDigest)
+    /// <param name="run">The run.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="site">Who does it.</param>
+    /// <param name="input">The digest of the model that it begins with; of an exchange, the name of the task whose result is summed.</param>
+    public static string IdOf(string run, SiteTask task, string site, string input)
     {
-        byte[] work = task is TrainTask train ? WorkOf(train.Work).ToByteArray() : [];
-        string place = FormattableString.Invariant($"{run}\n{(task is TrainTask ? "train" : "evaluate")}\n{task.Round}\n{task.Position}\n{task.CohortSize}\n{site}\n{modelDigest}\n");
+        byte[] work = task switch
+        {
+            TrainTask train => WorkOf(train.Work).ToByteArray(),
+            ExchangeTask exchange => WorkOf(exchange, input).ToByteArray(),
+            _ => [],
+        };
+        string place = FormattableString.Invariant($"{run}\n{KindOf(task)}\n{task.Round}\n{task.Position}\n{task.CohortSize}\n{site}\n{input}\n");
         return Convert.ToHexStringLower(SHA256.HashData([.. Encoding.UTF8.GetBytes(place), .. work]).AsSpan(0, IdBytes));
     }
 
@@ -46,7 +75,6 @@ internal static class TaskWire
     /// <param name="cached">The digests of models that the client has.</param>
     public static TaskOffer OfferOf(RemoteTask task, IReadOnlyCollection<ByteString> cached)
     {
-        TaskInputs inputs = task.Inputs;
         var offer = new TaskOffer
         {
             TaskId = task.Id,
@@ -55,13 +83,32 @@ internal static class TaskWire
             Round = task.Task.Round,
             Position = task.Task.Position,
             CohortSize = task.Task.CohortSize,
-            Model = inputs.Model.ToMessage(),
             DeadlineMilliseconds = task.Left is { } left ? Math.Max(1, (long)left.TotalMilliseconds) : 0,
         };
-        if (inputs.Model.Content is { } content && !cached.Contains(offer.Model.Digest)) offer.ModelContent = content;
-        foreach ((string name, Models.StoredBlob values) in inputs.Broadcasts) offer.Broadcasts.Add(new Broadcast { Name = name, Values = values.ToMessage() });
-        if (task.Task is TrainTask train) offer.Train = WorkOf(train.Work);
-        else offer.Evaluate = new EvaluateWork();
+        if (task.Inputs is { } inputs) Add(inputs, offer, cached);
+        switch (task.Task)
+        {
+            case TrainTask train:
+                offer.Train = WorkOf(train.Work);
+                break;
+            case ExchangeTask exchange:
+                offer.Exchange = WorkOf(exchange, task.Of!.Id);
+                if (exchange.Stage == SessionStage.Share && task.Site.Roster.Length == 0) offer.Exchange.Identities.AddRange(task.Fleet.IdentityKeys.Select(KeyOf));
+                break;
+            default:
+                offer.Evaluate = new EvaluateWork();
+                break;
+        }
+
         return offer;
     }
+
+    private static void Add(TaskInputs inputs, TaskOffer offer, IReadOnlyCollection<ByteString> cached)
+    {
+        offer.Model = inputs.Model.ToMessage();
+        if (inputs.Model.Content is { } content && !cached.Contains(offer.Model.Digest)) offer.ModelContent = content;
+        foreach ((string name, Models.StoredBlob values) in inputs.Broadcasts) offer.Broadcasts.Add(new Broadcast { Name = name, Values = values.ToMessage() });
+    }
+
+    private static SiteKey KeyOf((string Site, ReadOnlyMemory<byte> Key) identity) => new() { Site = identity.Site, Key = UnsafeByteOperations.UnsafeWrap(identity.Key) };
 }

@@ -8,11 +8,13 @@ using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Storage;
 using FedCore.Aggregator.Telemetry;
+using FedCore.Hosting.Federation;
 using FedCore.Hosting.Storage;
 using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
 using FedCore.Numerics;
 using FedCore.Protocol.Connections;
+using FedCore.SecureAggregation.Identity;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -88,6 +90,8 @@ public sealed class AggregatorServer : IAsyncDisposable
         // What is wrong with the settings is said before anything is written.
         Endpoints endpoints = Own(new Endpoints(settings));
         PostgresPlace? place = settings.Postgres is { } postgres ? PostgresPlace.Read(postgres) : null;
+        RosterFile? roster = settings.Roster is { } pinned ? new RosterFile(pinned, settings.Folder) : null;
+        Roster? first = roster?.Read();
         Uri? collector = TelemetryExport.CollectorOf(settings.Otlp, "aggregator.otlp");
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
@@ -117,7 +121,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         TelemetryExport export = Own(TelemetryExport.Start("fedcore-aggregator", collector, meters => meters
             .AddView(instrument => instrument.Meter.Name != FedCoreTelemetry.Name || instrument.Meter == metrics.Meter ? null : MetricStreamConfiguration.Drop)
             .AddPrometheusExporter(options => (options.ScrapeResponseCacheDurationMilliseconds, options.ScopeInfoEnabled) = (0, false))));
-        var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, new TaskBoard(), metrics, new VectorStorage(vectors), seams.Clock, logger);
+        var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, roster, new TaskBoard(), metrics, new VectorStorage(vectors), seams.Clock, logger);
         RunDirectory runs = Own(new RunDirectory(parts));
         await runs.LoadAsync(recovered, ct).ConfigureAwait(false);
         AggregatorGauges.Add(parts, runs, journal, disk, folder);
@@ -138,6 +142,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app.MapOperator(runs.Settled, folder, new JournalHealth(journal.ProbeAsync, seams.Clock, logger), export.Meters, coordinatorHash);
         await _app.StartAsync(ct).ConfigureAwait(false);
         Addresses = [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Where(address => !ProtocolSwitch.IsInner(address))];
+        if (first is not null) Log.RosterRead(logger, first.Serial, first.Federation, first.Sites.Count);
         foreach (string address in endpoints.Insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);
         _stop = new CancellationTokenSource();

@@ -5,6 +5,7 @@ using FedCore.Aggregator.Settings;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Telemetry;
+using FedCore.Hosting.Federation;
 using FedCore.Naming;
 using FedCore.Numerics;
 using Microsoft.Extensions.Logging;
@@ -13,5 +14,5 @@ namespace FedCore.Aggregator.Runs;
 
 /// <summary>What all runs of an aggregator share.</summary>
 internal sealed record AggregatorParts(
-    AggregatorSettings Settings, Registry Registry, IEventLog Log, Spool Spool, BlobReferences Blobs, SiteDirectory Sites, TaskBoard Board, AggregatorMetrics Metrics,
+    AggregatorSettings Settings, Registry Registry, IEventLog Log, Spool Spool, BlobReferences Blobs, SiteDirectory Sites, RosterFile? Roster, TaskBoard Board, AggregatorMetrics Metrics,
     VectorStorage Vectors, TimeProvider Clock, ILogger Logger);

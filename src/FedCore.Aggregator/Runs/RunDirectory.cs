@@ -90,12 +90,16 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         if (DeviceName().IsMatch(request.RunId))
             throw FedCoreException.Configuration("run.name", $"run_id is '{request.RunId}', as Windows calls a device, and a run has folders of its name. Choose another name.");
         RunPlan plan = RunDocument.PlanOf(request.Definition.Span, parts.Registry);
-        if (plan.Definition.SecureAggregation is not null)
-            throw FedCoreException.Configuration("run.secure-aggregation", "The run asks for secure aggregation, but this aggregator sums in the clear. Leave secureAggregation out.");
         IReadOnlyList<Site> sites = request.Sites.Count == 0 ? [.. parts.Sites.All.Where(site => site.TokenHash is not null)] : SitesOf(request.Sites);
         if (sites.Count == 0) throw FedCoreException.Configuration("run.sites", "There are no sites that may join. Add them first, with: fedcore site add NAME.");
         if (sites.Distinct().Count() != sites.Count) throw FedCoreException.Configuration("run.sites", "sites names one twice. Name each once.");
         plan.CheckPopulation(sites.Count);
+        if (plan.Definition.SecureAggregation is not null && parts.Roster?.Read() is { } roster && sites.FirstOrDefault(site => !roster.TryFind(site.Name, out _)) is { } stranger)
+        {
+            throw FedCoreException.Configuration(
+                "run.roster", $"The run sums securely, but the site '{stranger.Name}' is not in roster {roster.Serial} of {roster.Federation}. Leave it out, or add it to the roster, with: fedcore federation add-site {stranger.Name} --key KEY");
+        }
+
         string? start = StartOf(request, plan);
         RequireNew(request.RunId);
         StoredBlob definition = await parts.Blobs.PutAsync(stream => stream.Write(plan.CanonicalBytes.Span), ct).ConfigureAwait(false);

@@ -188,7 +188,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
 
         using var pool = new FlatVectorPool(_parts.Vectors);
         using ServerState server = await FirstStateAsync(plan, ct).ConfigureAwait(false);
-        var fleet = new RemoteFleet(Id, plan, Definition, Sites, _parts.Sites, _parts.Board, Models, Gate, _parts.Spool, _unsettled.TakeUpdates(), _parts.Clock);
+        var fleet = new RemoteFleet(Id, plan, Definition, Sites, new SiteIdentities(Sites, _parts.Roster), _parts.Sites, _parts.Board, Models, Gate, _parts.Spool, _unsettled.TakeUpdates(), _parts.Clock);
         var engine = new RoundEngine(plan, fleet, _journal, new RoundEngineOptions
         {
             Clock = _parts.Clock,

@@ -6,6 +6,7 @@ using FedCore.Aggregator.Telemetry;
 using FedCore.Json;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
+using Google.Protobuf;
 using Grpc.Core;
 
 namespace FedCore.Aggregator.Services;
@@ -77,8 +78,10 @@ internal sealed class AdminService(AggregatorParts parts, RunDirectory runs) : A
             Software = site.Software,
             Cores = site.Cores ?? 0,
             MemoryBytes = site.MemoryBytes ?? 0,
-            Activity = site.Tasks is [var task, ..] ? $"{task.Fleet.Run} round {task.Task.Round} {(task.Task is TrainTask ? "train" : "evaluate")}" : "",
+            Activity = site.Tasks is [var task, ..] ? $"{task.Fleet.Run} round {task.Task.Round} {TaskWire.KindOf(task.Task)}" : "",
             IsRevoked = site.TokenHash is null,
+            Roster = site.Roster,
+            IdentityKey = site.IdentityKey is { } key ? UnsafeByteOperations.UnsafeWrap(key) : ByteString.Empty,
         }));
         return Task.FromResult(reply);
     }

@@ -103,5 +103,5 @@ internal sealed class BlobsService(AggregatorParts parts, RunDirectory runs) : B
     }
 
     private static bool Names(RemoteTask task, string digest) =>
-        task.Fleet.Definition.Digest == digest || task.Inputs.Model.Digest == digest || task.Inputs.Broadcasts.Any(broadcast => broadcast.Values.Digest == digest);
+        task.Fleet.Definition.Digest == digest || (task.Inputs is { } inputs && (inputs.Model.Digest == digest || inputs.Broadcasts.Any(broadcast => broadcast.Values.Digest == digest)));
 }

@@ -8,6 +8,7 @@ using FedCore.Aggregator.Telemetry;
 using FedCore.Hosting.Telemetry;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
+using FedCore.SecureAggregation.Suites;
 using Grpc.Core;
 
 namespace FedCore.Aggregator.Services;
@@ -15,7 +16,7 @@ namespace FedCore.Aggregator.Services;
 /// <summary>What sites say: <c>fedcore.v1.Edge</c>.</summary>
 internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory runs, UploadDesk uploads) : Edge.EdgeBase
 {
-    private const int MaxListed = 1000, MaxSoftware = 100;
+    private const int MaxListed = 1000, MaxSoftware = 100, MaxRoster = 120;
 
     /// <summary>How many bytes of an update a site sends at once.</summary>
     public const int ChunkBytes = 1 << 18;
@@ -25,22 +26,24 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
 
     private AggregatorSettings Settings => parts.Settings;
 
-    public override Task<JoinReply> Join(JoinRequest request, ServerCallContext context)
+    public override async Task<JoinReply> Join(JoinRequest request, ServerCallContext context)
     {
         Site site = Caller.SiteOf(context);
         if (request.Software.Length > MaxSoftware) throw RpcFault.Invalid("software", $"has {request.Software.Length} characters, more than {MaxSoftware}.");
         if (request.Cores < 0) throw RpcFault.Invalid("cores", $"is {request.Cores}, below 0.");
         if (request.MemoryBytes < 0) throw RpcFault.Invalid("memory_bytes", $"is {request.MemoryBytes}, below 0.");
+        if (request.Roster.Length > MaxRoster) throw RpcFault.Invalid("roster", $"has {request.Roster.Length} characters, more than {MaxRoster}.");
+        if (!request.IdentityKey.IsEmpty) await IdentifyAsync(site, request, context.CancellationToken).ConfigureAwait(false);
         site.Describe(Shown.Of(request.Software, MaxSoftware), request.Cores > 0 ? request.Cores : null, request.MemoryBytes > 0 ? request.MemoryBytes : null);
         Log.SiteJoined(parts.Logger, site.Name, site.Software, site.Cores, site.MemoryBytes);
-        return Task.FromResult(new JoinReply
+        return new JoinReply
         {
             Site = site.Name,
             PollSeconds = Settings.PollSeconds,
             LivenessSeconds = Settings.LivenessSeconds,
             InlineBytes = Settings.InlineBytes,
             ChunkBytes = ChunkBytes,
-        });
+        };
     }
 
     public override async Task<NextTaskReply> NextTask(NextTaskRequest request, ServerCallContext context)
@@ -96,6 +99,27 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         if (!TaskIdPattern().IsMatch(id)) throw RpcFault.Invalid(field, "must be 32 lower-case hexadecimal digits.");
     }
 
+    private async Task IdentifyAsync(Site site, JoinRequest request, CancellationToken ct)
+    {
+        try
+        {
+            SecureAggregationSuites.Default.ImportPeer(request.IdentityKey.Span).Dispose();
+        }
+        catch (CryptographicException)
+        {
+            throw RpcFault.Invalid("identity_key", "is no point of P-256.");
+        }
+
+        try
+        {
+            await parts.Sites.IdentifyAsync(site, request.IdentityKey.Memory, Shown.Of(request.Roster, MaxRoster), parts.Roster?.Read(), ct).ConfigureAwait(false);
+        }
+        catch (FedCoreException fault)
+        {
+            throw RpcFault.From(fault, "identity_key");
+        }
+    }
+
     private static void RequireFew(string field, int count)
     {
         if (count > MaxListed) throw RpcFault.Invalid(field, $"has {count} elements, more than {MaxListed}.");
@@ -129,7 +153,9 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
         foreach (UnsettledTask task in request.UnsettledTasks)
         {
             // Of a run in which the site takes no part it hears as of one that there is not.
-            bool? counts = runs.Find(task.RunId) is { } run && run.Sites.Contains(site) ? run.SettlementOf(site.Name, task.Round, task.Position) : false;
+            bool? counts = runs.Find(task.RunId) is not { } run || !run.Sites.Contains(site) ? false
+                : task.IsEvaluation ? (parts.Board.Find(task.TaskId, site) is null ? false : null)
+                : run.SettlementOf(site.Name, task.Round, task.Position);
             if (counts is not null) reply.Settlements.Add(new Settlement { TaskId = task.TaskId, Counts = counts.Value });
         }
 

@@ -39,8 +39,8 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         {
             try
             {
-                using UpdateCheck check = task.Fleet.BeginCheck(task.Task, new EncodedInPieces(data));
-                check.Advance(data.Length);
+                using UpdateCheck? check = task.Fleet.FormOf(task.Task).BeginCheck?.Invoke(new EncodedInPieces(data));
+                check?.Advance(data.Length);
             }
             catch (UpdateRefusedException) when (!IsAsAnnounced(data, head))
             {
@@ -118,16 +118,19 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         if (parts.Board.Find(head.TaskId, site) is null) await runs.Settled.WaitAsync(ct).ConfigureAwait(false);
         if (parts.Board.Find(head.TaskId, site) is not { IsWanted: true } task) throw Unwanted();
         if (task.IsHeld) throw HeldUp();
-        UpdateCodec codec = task.Fleet.CodecOf(task.Task);
+        AnswerForm form = task.Fleet.FormOf(task.Task);
         UploadTrace.Describe(task, head);
-        if (head.Length < 1 || head.Length > codec.MaxByteLength)
-        {
-            parts.Metrics.UpdateRefused(task.Fleet.Run, "update.length");
-            UploadTrace.Refused("update.length");
-            throw RpcFault.Invalid("head.length", $"is {head.Length}; an update of this task has at most {codec.MaxByteLength} bytes.", "update.length");
-        }
-
+        if (head.Length < 1 || head.Length > form.MostBytes) throw Misfit(task, "head.length", $"is {head.Length}; an update of this task has at most {form.MostBytes} bytes.", StagedUpload.WrongLength);
+        if (form.Digest is { } expected && !expected.Span.SequenceEqual(head.Digest.Span))
+            throw Misfit(task, "head.digest", "is not that of the word \"ready\": the run sums securely, and nothing of a single site is taken.", "update.encoding");
         return task;
+    }
+
+    private RpcException Misfit(RemoteTask task, string field, string fault, string code)
+    {
+        parts.Metrics.UpdateRefused(task.Fleet.Run, code);
+        UploadTrace.Refused(code);
+        return RpcFault.Invalid(field, fault, code);
     }
 
     private static UploadState? Known(RemoteTask task, UploadHead head) => task.Update switch
@@ -146,7 +149,7 @@ internal sealed class UploadDesk(AggregatorParts parts, RunDirectory runs)
         try
         {
             StagedUpload upload = await parts.Spool
-                .StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, content => task.Fleet.BeginCheck(task.Task, content), ct).ConfigureAwait(false);
+                .StageAsync(task.Fleet.Run, task.Label, head.Length, head.Digest.Memory, task.Fleet.FormOf(task.Task).BeginCheck, ct).ConfigureAwait(false);
             if (task.IsOpen) return (task, upload, null);
 
             // It was answered or taken back meanwhile, and nobody may come to drop this; what is held goes on later.

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using System.Text.Json.Nodes;
+using FedCore.Hosting.Federation;
 using FedCore.Hosting.Settings;
 using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
@@ -32,6 +33,12 @@ public sealed record AggregatorSettings
 
     /// <summary>A PostgreSQL connection string for the journal; null for SQLite in the data folder.</summary>
     public string? Postgres { get; init; }
+
+    /// <summary>
+    /// The federation's roster: the identity keys of its sites, which its root signed. Without one those count that the sites came with first, and secure sums keep something from an
+    /// aggregator that is curious, but nothing from one that lies.
+    /// </summary>
+    public RosterSettings? Roster { get; init; }
 
     /// <summary>Threads that sum updates at once; 0 for as many as there are cores.</summary>
     [Range(0, 1024)]

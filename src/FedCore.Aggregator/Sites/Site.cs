@@ -3,8 +3,8 @@ using FedCore.Aggregator.Fleet;
 namespace FedCore.Aggregator.Sites;
 
 /// <summary>
-/// A site: what it said of itself, when it was last heard of, the tasks that it owes an answer to, and its call that waits for one. Everything but its name
-/// and token lives as long as the process. Safe for many threads.
+/// A site: what it said of itself, when it was last heard of, the tasks that it owes an answer to, and its call that waits for one. Everything but its name,
+/// token and identity lives as long as the process. Safe for many threads.
 /// </summary>
 internal sealed class Site(string name, string? tokenHash, TimeProvider clock, TimeSpan liveness, Action changed)
 {
@@ -30,6 +30,12 @@ internal sealed class Site(string name, string? tokenHash, TimeProvider clock, T
 
     /// <summary>Bytes of memory that it may use; null for unsaid.</summary>
     public long? MemoryBytes { get; private set; }
+
+    /// <summary>Its public identity key, as it came with it first or as the roster has it; null for none.</summary>
+    public ReadOnlyMemory<byte>? IdentityKey { get; set; }
+
+    /// <summary>The roster by which it knows the others' keys, such as <c>clinics/3</c>; empty for none.</summary>
+    public string Roster { get; set; } = "";
 
     /// <summary>When it was last heard of; null for not since the process started.</summary>
     public DateTimeOffset? LastSeen { get; private set; }

@@ -81,6 +81,41 @@ internal sealed class SiteDirectory(IEventLog log, TimeProvider clock, TimeSpan 
         return token;
     }
 
+    /// <summary>Takes note of who a site is: the first identity that it comes with is its own, until it gets another token.</summary>
+    /// <param name="site">The site.</param>
+    /// <param name="key">Its public identity key.</param>
+    /// <param name="roster">The roster by which it knows the others' keys; empty for none.</param>
+    /// <param name="pinned">The roster that counts here; null for none.</param>
+    /// <param name="ct">Cancels it.</param>
+    /// <exception cref="FedCoreException">It is another one (<c>site.identity</c>).</exception>
+    public async Task IdentifyAsync(Site site, ReadOnlyMemory<byte> key, string roster, Roster? pinned, CancellationToken ct)
+    {
+        await _writing.WaitAsync(ct).ConfigureAwait(false);
+        try
+        {
+            if (pinned is not null)
+            {
+                if (pinned.TryFind(site.Name, out ReadOnlyMemory<byte> expected) && !expected.Span.SequenceEqual(key.Span))
+                {
+                    throw FedCoreException.Configuration(
+                        "site.identity", $"The client of the site '{site.Name}' has another identity key than roster {pinned.Serial} of {pinned.Federation} says. Give it the key that is in the roster, or have a roster signed with its own.");
+                }
+            }
+            else if (site.IdentityKey is { } known && !known.Span.SequenceEqual(key.Span))
+            {
+                throw FedCoreException.Configuration(
+                    "site.identity", $"The client of the site '{site.Name}' has another identity key than the one it first came with. Give it its key back; or, where the site has a new one, give the site a new token, with: fedcore site token {site.Name}");
+            }
+
+            if (site.IdentityKey is { } same && same.Span.SequenceEqual(key.Span) && site.Roster == roster) return;
+            await RecordAsync(new SiteIdentified(site.Name, Convert.ToBase64String(key.Span), roster), ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+
     /// <summary>Tells those who wait for sites that one came or went.</summary>
     public void RaiseChanged() => Changed?.Invoke();
 
@@ -110,7 +145,11 @@ internal sealed class SiteDirectory(IEventLog log, TimeProvider clock, TimeSpan 
             case TokenReplaced replaced when _byName.TryGetValue(replaced.Name, out Site? known):
                 if (known.TokenHash is { } old) _byToken.TryRemove(old, out _);
                 known.TokenHash = replaced.TokenHash;
+                known.IdentityKey = null;
                 if (replaced.TokenHash is { } hash) _byToken[hash] = known;
+                break;
+            case SiteIdentified identified when _byName.TryGetValue(identified.Name, out Site? known):
+                (known.IdentityKey, known.Roster) = (Convert.FromBase64String(identified.Key), identified.Roster);
                 break;
         }
     }

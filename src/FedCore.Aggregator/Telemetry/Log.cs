@@ -29,6 +29,9 @@ internal static partial class Log
     [LoggerMessage(8, LogLevel.Error, "Calls that waited long, tasks that fell silent or models that nobody needs could not be seen to; it is tried again in a moment")]
     public static partial void SweepFailed(ILogger logger, Exception fault);
 
+    [LoggerMessage(9, LogLevel.Information, "Sites are those of roster {Serial} of {Federation}, {Sites} of them")]
+    public static partial void RosterRead(ILogger logger, long serial, string federation, int sites);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run} was created by a coordinator: {Hash}, {Sites} sites")]
     public static partial void RunCreated(ILogger logger, string run, string hash, int sites);
 

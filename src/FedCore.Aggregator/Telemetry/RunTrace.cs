@@ -32,5 +32,5 @@ internal sealed class RunTrace(string run)
 
     /// <summary>Starts the activity of a task that goes to its site.</summary>
     public Activity? StartTask(RemoteTask task) => FedCoreTelemetry.StartDetached("fedcore.task", ActivityKind.Producer, _round?.Id)?.Of(run, task.Task.Round)
-        .SetTag(FedCoreTelemetry.Site, task.Site.Name).SetTag(FedCoreTelemetry.TaskKind, task.Task is TrainTask ? "train" : "evaluate");
+        .SetTag(FedCoreTelemetry.Site, task.Site.Name).SetTag(FedCoreTelemetry.TaskKind, TaskWire.KindOf(task.Task));
 }

@@ -13,6 +13,8 @@ internal static class DemoFiles
 {
     private const string HeartDisease = "heart-disease", Embedded = "hospitals";
 
+    private const int MaxExamples = 1000;
+
     /// <summary>The run file's name.</summary>
     public const string RunFile = "run.json";
 
@@ -34,6 +36,10 @@ internal static class DemoFiles
         double testFraction = simulation["testFraction"]!.GetValue<double>();
         IReadOnlyList<DemoHospital> hospitals = data is null ? Deal(folder) : [.. info.Files.Select(file => Copy(folder, data, file.Name))];
         run.Remove("$schema");
+
+        // Nobody but a hospital sees its updates, whichever data there is; and the weights of secure sums need a bound.
+        run["secureAggregation"] ??= new JsonObject();
+        run["training"]!["maxExamples"] ??= MaxExamples;
         run["simulation"] = new JsonObject
         {
             ["data"] = Source([.. hospitals.Select(hospital => $"{hospital.Name}/{hospital.File}")], columns),

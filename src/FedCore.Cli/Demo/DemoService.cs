@@ -33,7 +33,9 @@ internal sealed partial class DemoService : IAsyncDisposable
         say("starting the aggregator");
         string home = Path.Combine(folder, "aggregator");
         Directory.CreateDirectory(home);
-        ServiceProcess aggregator = ServiceProcess.Start(home, Path.Combine(home, "aggregator.log"), "serving ", "aggregator", "--set", "dataFolder=data", "--set", """listen=["http://127.0.0.1:0"]""");
+        await DemoFederation.WriteAsync(folder, hospitals);
+        ServiceProcess aggregator = ServiceProcess.Start(
+            home, Path.Combine(home, "aggregator.log"), "serving ", "aggregator", "--set", "dataFolder=data", "--set", """listen=["http://127.0.0.1:0"]""", "--set", $"roster={DemoFederation.Settings.ToJsonString()}");
         DemoService? service = null;
         try
         {
@@ -82,6 +84,8 @@ internal sealed partial class DemoService : IAsyncDisposable
                 ["aggregator"] = Address,
                 ["tokenFile"] = Token,
                 ["dataFolder"] = "data",
+                ["identityKey"] = DemoFederation.IdentityKey,
+                ["roster"] = DemoFederation.Settings,
                 ["testFraction"] = hospital.TestFraction,
                 ["data"] = hospital.Source.DeepClone(),
             },

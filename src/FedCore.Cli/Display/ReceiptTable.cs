@@ -13,13 +13,13 @@ internal static class ReceiptTable
         output.WriteLine($"\n  Receipts: who was asked, who is in the sum, who was left out and why.{(state.Rounds.Count > MaxRows ? $" The last {MaxRows} of {state.Rounds.Count}:" : "")}\n");
         using var table = new StringWriter(CultureInfo.InvariantCulture);
         TextTable.Write(
-            table, ["round", "in the sum", "left out", "examples", "from clients", "to clients"],
+            table, ["round", "in the sum", "left out", "weight", "from clients", "to clients"],
             state.Rounds.TakeLast(MaxRows).Select(round => (string[])
             [
                 $"{round.Round}",
                 Join(round.Clients.Where(client => round.Committed && client.Outcome == ClientOutcome.Reported).Select(client => Shown.Of(client.Client))),
                 Join(round.Clients.Where(client => !round.Committed || client.Outcome != ClientOutcome.Reported).Select(client => $"{Shown.Of(client.Client)} ({Shown.Of(client.Reason ?? round.Reason)})")),
-                round.Weight.ToString("N0", CultureInfo.InvariantCulture),
+                round.Weight.ToString(round.Weight < 100 ? "0.###" : "N0", CultureInfo.InvariantCulture),
                 $"{round.BytesUp:N0} B",
                 $"{round.BytesDown:N0} B",
             ]),

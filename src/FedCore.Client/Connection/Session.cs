@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace FedCore.Client.Connection;
 
 /// <summary>What the client knows of the aggregator since it has joined.</summary>
-internal sealed class Session(EdgeConnection connection, JoinRequest machine, Func<Backoff> newBackoff, ILogger log)
+internal sealed class Session(EdgeConnection connection, Func<JoinRequest> self, Func<Backoff> newBackoff, ILogger log)
 {
     private const int MinChunkBytes = 1 << 10, MaxChunkBytes = 256 << 10;
 
@@ -71,7 +71,7 @@ internal sealed class Session(EdgeConnection connection, JoinRequest machine, Fu
     public async Task JoinAsync(CancellationToken ct)
     {
         connection.Token.Read();
-        JoinReply reply = await connection.JoinAsync(machine, ct).ConfigureAwait(false);
+        JoinReply reply = await connection.JoinAsync(self(), ct).ConfigureAwait(false);
         if (reply.Site.Length == 0) throw new CallFault("the aggregator does not say which site this is");
         bool isFirst = reply.Site != _reply.Site;
         (_reply, IsJoined) = (reply, true);

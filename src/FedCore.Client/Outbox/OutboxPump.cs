@@ -65,7 +65,7 @@ internal sealed class OutboxPump(UpdateOutbox outbox, UpdateSender sender, Func<
             if (entry.Unwanted.IsCancellationRequested) return Forsake(entry);
             await sender.SendAsync(entry, ct).ConfigureAwait(false);
             outbox.Remove(entry);
-            log.UpdateSent(record.Run, record.Round, record.Length);
+            if (!record.IsExchange) log.UpdateSent(record.Run, record.Round, record.Length);
             return null;
         }
         catch (OperationCanceledException) when (entry.Unwanted.IsCancellationRequested && !ct.IsCancellationRequested)
@@ -98,7 +98,7 @@ internal sealed class OutboxPump(UpdateOutbox outbox, UpdateSender sender, Func<
 
     private (string Why, bool IsOfConnection)? Forsake(OutboxEntry entry)
     {
-        log.UpdateUnwanted(entry.Record.Run, entry.Record.Round);
+        if (!entry.Record.IsExchange) log.UpdateUnwanted(entry.Record.Run, entry.Record.Round);
         outbox.Remove(entry);
         return null;
     }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using FedCore.Client.State;
 using FedCore.Client.Storage;
+using FedCore.Protocol.Transfers;
 
 namespace FedCore.Client.Outbox;
 
@@ -9,15 +10,19 @@ internal sealed class UpdateDraft : IDisposable
 {
     private readonly Disk _disk;
     private readonly string _folder, _target;
+    private readonly bool _withholds;
     private readonly UpdateFileWriter _writer;
     private (long Length, string Digest) _content;
 
-    public UpdateDraft(string target, Disk disk)
+    /// <param name="target">The folder that it gets.</param>
+    /// <param name="withholds">Whether its bytes stay here, and what is sent says that it is ready.</param>
+    /// <param name="disk">Writes it.</param>
+    public UpdateDraft(string target, bool withholds, Disk disk)
     {
-        (_target, _folder, _disk) = (target, target + Suffix, disk);
+        (_target, _folder, _withholds, _disk) = (target, target + Suffix, withholds, disk);
         disk.DeleteFolder(_folder);
         disk.CreateFolder(_folder);
-        _writer = new UpdateFileWriter(UpdateFile, disk);
+        _writer = new UpdateFileWriter(BytesFile, disk);
     }
 
     /// <summary>How folders of drafts end.</summary>
@@ -26,7 +31,7 @@ internal sealed class UpdateDraft : IDisposable
     /// <summary>Takes the update's bytes.</summary>
     public System.Buffers.IBufferWriter<byte> Bytes => _writer;
 
-    private string UpdateFile => Path.Combine(_folder, UpdateOutbox.UpdateFile);
+    private string BytesFile => Path.Combine(_folder, _withholds ? UpdateOutbox.ResultFile : UpdateOutbox.UpdateFile);
 
     /// <summary>Ends the writing of the update's bytes.</summary>
     /// <returns>The bytes, to be looked at.</returns>
@@ -34,16 +39,22 @@ internal sealed class UpdateDraft : IDisposable
     {
         _content = _writer.Complete();
         _writer.Dispose();
-        return new UpdateFileReader(UpdateFile);
+        return new UpdateFileReader(BytesFile);
     }
 
     /// <summary>Makes the draft an update, at once and for good.</summary>
-    /// <param name="record">What to write down of it; its digest and length are those of the bytes.</param>
+    /// <param name="record">What to write down of it; its digest and length are those of what is sent.</param>
     /// <param name="state">What was learned for it; null for nothing that is kept.</param>
     /// <returns>What was written down.</returns>
     public UpdateRecord Complete(UpdateRecord record, SiteState? state)
     {
-        record = record with { Digest = _content.Digest, Length = _content.Length, KeepsState = state is not null };
+        if (_withholds)
+        {
+            _disk.Write(Path.Combine(_folder, UpdateOutbox.UpdateFile), ReadyAnswer.Bytes.Span);
+            _content = (ReadyAnswer.Bytes.Length, Convert.ToHexStringLower(ReadyAnswer.Digest.Span));
+        }
+
+        record = record with { Digest = _content.Digest, Length = _content.Length, KeepsState = state is not null, Withholds = _withholds };
         if (state is not null)
         {
             string kept = Path.Combine(_folder, UpdateOutbox.StateFolder);

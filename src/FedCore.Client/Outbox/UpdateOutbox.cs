@@ -7,13 +7,13 @@ namespace FedCore.Client.Outbox;
 
 /// <summary>
 /// Finished updates, from the moment at which they are on the disk until the aggregator has them, and then what was learned for them until it is known whether
-/// they count. Each is a folder that moves on: <c>outbox</c> until it was acknowledged, <c>unsettled</c> until it was settled, <c>committing</c> while it becomes the
+/// they count, and what is summed securely until it has been. Each is a folder that moves on: <c>outbox</c> until it was acknowledged, <c>unsettled</c> until it was settled, <c>committing</c> while it becomes the
 /// client's state. So the disk alone says what has happened, wherever the process stopped. Safe for many threads; one sends.
 /// </summary>
 internal sealed class UpdateOutbox
 {
-    /// <summary>The names of an update's files and of the folder of what was learned for it.</summary>
-    public const string UpdateFile = "update.bin", RecordFile = "update.json", StateFolder = "state";
+    /// <summary>The names of an update's files, of the file of what is summed securely in its place, and of the folder of what was learned for it.</summary>
+    public const string UpdateFile = "update.bin", ResultFile = "result.bin", RecordFile = "update.json", StateFolder = "state";
 
     private const string Gone = ".gone";
     private const int HashDigits = 64;
@@ -94,12 +94,25 @@ internal sealed class UpdateOutbox
         lock (_lock)
         {
             return (_waiting.Count(entry => entry.Record.KeepsState && entry.Record.Run == run),
-                [.. _unsettled.Where(record => record.Run == run).Select(record => record.Task)]);
+                [.. _unsettled.Where(record => record.KeepsState && record.Run == run).Select(record => record.Task)]);
         }
     }
 
+    /// <summary>Finds the result of a task whose answer was acknowledged, and that is summed securely.</summary>
+    /// <param name="task">The task.</param>
+    public UpdateRecord? FindResult(string task)
+    {
+        lock (_lock) return _unsettled.Find(record => record.Withholds && record.Task == task);
+    }
+
+    /// <summary>Opens such a result.</summary>
+    /// <param name="record">The task's record; it is not settled meanwhile.</param>
+    public UpdateFileReader OpenResult(UpdateRecord record) => new(Path.Combine(_folder.Unsettled, record.Task, ResultFile));
+
     /// <summary>Begins an update.</summary>
-    public UpdateDraft Begin(string task) => new(Path.Combine(_folder.Outbox, task), _folder.Disk);
+    /// <param name="task">The task that it answers.</param>
+    /// <param name="withholds">Whether its bytes stay here, to be summed securely.</param>
+    public UpdateDraft Begin(string task, bool withholds = false) => new(Path.Combine(_folder.Outbox, task), withholds, _folder.Disk);
 
     /// <summary>Takes an update over that was completed.</summary>
     public void Add(UpdateRecord record)
@@ -131,13 +144,13 @@ internal sealed class UpdateOutbox
         return entry is not null;
     }
 
-    /// <summary>Takes an update out. What was learned for it stays until it is settled.</summary>
+    /// <summary>Takes an update out. What was learned for it, and what is yet to be summed, stays until it is settled.</summary>
     /// <param name="entry">The update: one that was acknowledged, or that may have been and is now unwanted.</param>
     public void Remove(OutboxEntry entry)
     {
         lock (_lock)
         {
-            if (entry.Record.KeepsState)
+            if (entry.Record.IsKept)
             {
                 string target = Path.Combine(_folder.Unsettled, entry.Record.Task);
                 _folder.Disk.DeleteFolder(target, RecordFile);
@@ -176,7 +189,7 @@ internal sealed class UpdateOutbox
         {
             if (_unsettled.Find(record => record.Task == task) is not { } record) return null;
             string from = Path.Combine(_folder.Unsettled, task);
-            if (counts)
+            if (counts && record.KeepsState)
             {
                 string to = Path.Combine(_folder.Committing, task);
                 _folder.Disk.Move(from, to);

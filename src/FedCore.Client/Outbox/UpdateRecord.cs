@@ -14,8 +14,12 @@ internal sealed record UpdateRecord
     /// <summary>The run's hash, 64 hexadecimal digits.</summary>
     public required string Hash { get; init; }
 
-    /// <summary>Whether it answers a training task, not an evaluation.</summary>
+    /// <summary>Whether it answers a training task, not an evaluation or an exchange.</summary>
     public required bool IsTraining { get; init; }
+
+    /// <summary>Whether it answers a message of a secure sum.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsExchange { get; init; }
 
     /// <summary>The round, from 1.</summary>
     public required int Round { get; init; }
@@ -40,6 +44,13 @@ internal sealed record UpdateRecord
 
     /// <summary>Whether the client has learned something that counts only if the update does.</summary>
     public bool KeepsState { get; init; }
+
+    /// <summary>Whether the result stays here until it has been summed securely; the update is a word then.</summary>
+    public bool Withholds { get; init; }
+
+    /// <summary>Whether something of it stays here when it was acknowledged.</summary>
+    [JsonIgnore]
+    public bool IsKept => KeepsState || Withholds;
 
     /// <summary>The activity that it came from, in the form of W3C Trace Context; null where nobody wants to know.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using FedCore.Client.Resources;
+using FedCore.Hosting.Federation;
 using FedCore.Hosting.Settings;
 using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
@@ -31,6 +32,22 @@ public sealed record ClientSettings
     /// <summary>Where the client keeps what must outlast it: updates on their way, what it learns from round to round, downloads. For one client at a time.</summary>
     [StringLength(4096, MinimumLength = 1)]
     public string DataFolder { get; init; } = "client-data";
+
+    /// <summary>
+    /// A PEM file with the site's private identity key, with which it signs what it says in secure sums, as <c>fedcore federation identity</c> makes it; null for a key that the client
+    /// makes for itself and keeps in <see cref="DataFolder"/>.
+    /// </summary>
+    [StringLength(4096, MinimumLength = 1)]
+    public string? IdentityKey { get; init; }
+
+    /// <summary>
+    /// The federation's roster, by which the site knows the others' identity keys whatever the aggregator says. Without one it believes the aggregator: then secure sums keep something
+    /// from one that is curious, but nothing from one that lies.
+    /// </summary>
+    public RosterSettings? Roster { get; init; }
+
+    /// <summary>What the site demands of secure sums, whatever runs say.</summary>
+    public SecureAggregationDemands SecureAggregation { get; init; } = new();
 
     /// <summary>Where the site's examples come from.</summary>
     public required IDataSource Data { get; init; }

@@ -10,7 +10,7 @@ internal sealed class DataFolder : IDisposable
     private DataFolder(string path, FileStream held, Disk disk)
     {
         (Path, _lock, Disk) = (path, held, disk);
-        foreach (string folder in (string[])[Blobs, Outbox, Unsettled, Committing, State]) disk.CreateFolder(folder);
+        foreach (string folder in (string[])[Blobs, Outbox, Unsettled, Committing, State, Sums]) disk.CreateFolder(folder);
         Identity = ClientIdentity.Next(System.IO.Path.Combine(path, "client.json"), disk);
     }
 
@@ -26,7 +26,7 @@ internal sealed class DataFolder : IDisposable
     /// <summary>Updates on their way to the aggregator, a folder each.</summary>
     public string Outbox => Of("outbox");
 
-    /// <summary>What was learned for updates that were acknowledged and may yet count.</summary>
+    /// <summary>What was learned for updates that were acknowledged and may yet count, and results that are yet to be summed.</summary>
     public string Unsettled => Of("unsettled");
 
     /// <summary>What was learned for updates that count, while it becomes the client's state.</summary>
@@ -34,6 +34,15 @@ internal sealed class DataFolder : IDisposable
 
     /// <summary>What the client keeps from round to round, a folder per run.</summary>
     public string State => Of("state");
+
+    /// <summary>The sums that the site has taken part in, a file per run and purpose.</summary>
+    public string Sums => Of("sums");
+
+    /// <summary>The site's private identity key, where the settings name none.</summary>
+    public string IdentityKey => Of("identity.pem");
+
+    /// <summary>The number of the last roster that was here.</summary>
+    public string LastRoster => Of("roster.json");
 
     /// <summary>Opens the folder, which is made where it is not there.</summary>
     /// <exception cref="FedCoreException">Another process has it, or it cannot be written to (<c>client.folder</c>); there is no room (<c>client.full</c>).</exception>

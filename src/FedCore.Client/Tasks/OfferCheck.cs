@@ -8,7 +8,7 @@ namespace FedCore.Client.Tasks;
 /// <summary>Looks at what an aggregator offers before it is used: names become folders, lengths become memory.</summary>
 internal static partial class OfferCheck
 {
-    private const int DigestBytes = 32, MaxDefinitionBytes = 4 << 20, MaxHeaderBytes = 16 << 20, MaxBatch = 1 << 20;
+    private const int DigestBytes = 32, MaxDefinitionBytes = 4 << 20, MaxHeaderBytes = 16 << 20, MaxBatch = 1 << 20, MaxTermsBytes = 4 << 10;
 
     /// <summary>Says why what is offered is no task, if it is none.</summary>
     public static string? FaultOf(TaskOffer offer)
@@ -16,14 +16,16 @@ internal static partial class OfferCheck
         if (!TaskPattern().IsMatch(offer.TaskId)) return $"its name is '{Shown.Of(offer.TaskId)}', not 32 hexadecimal digits";
         if (!RunPattern().IsMatch(offer.RunId)) return $"its run is '{Shown.Of(offer.RunId)}', which is no run's name";
         if (offer.Round < 1 || offer.Position < 0 || offer.CohortSize <= offer.Position) return $"it is for round {offer.Round}, position {offer.Position} of {offer.CohortSize}";
-        if (!IsBlob(offer.Definition, MaxDefinitionBytes) || !IsBlob(offer.Model, long.MaxValue)) return "it does not say where definition and model are";
+        bool hasModel = offer.WorkCase == TaskOffer.WorkOneofCase.Exchange || IsBlob(offer.Model, long.MaxValue);
+        if (!IsBlob(offer.Definition, MaxDefinitionBytes) || !hasModel) return "it does not say where definition and model are";
         if (offer.Broadcasts.Any(broadcast => !IsBlob(broadcast.Values, long.MaxValue))) return "it does not say where the vectors are that go along with the model";
         if (offer.DeadlineMilliseconds < 0) return $"it was to be done {-offer.DeadlineMilliseconds} ms ago";
         return offer.WorkCase switch
         {
             TaskOffer.WorkOneofCase.Train => FaultOf(offer.Train),
             TaskOffer.WorkOneofCase.Evaluate => null,
-            _ => "it is neither for training nor for evaluation",
+            TaskOffer.WorkOneofCase.Exchange => FaultOf(offer.Exchange),
+            _ => "it is for nothing that this client knows",
         };
     }
 
@@ -50,6 +52,13 @@ internal static partial class OfferCheck
         if (work.HasClipNorm && !(work.ClipNorm > 0)) return $"it clips gradients to {work.ClipNorm}";
         if (work.MaxExamples < 0) return $"it lets {work.MaxExamples} examples count";
         return work.HasMaxSteps && work.MaxSteps < 1 ? $"it allows {work.MaxSteps} steps" : null;
+    }
+
+    private static string? FaultOf(ExchangeWork work)
+    {
+        if (!TaskPattern().IsMatch(work.OfTask)) return $"it is about task '{Shown.Of(work.OfTask)}', not 32 hexadecimal digits";
+        if (work.Stage is < ExchangeStage.Advertise or > ExchangeStage.Unmask) return $"there is no round {(int)work.Stage} of secure sums";
+        return work.Terms.Length is 0 or > MaxTermsBytes ? $"its terms have {work.Terms.Length} bytes" : null;
     }
 
     private static bool IsBlob(Blob? blob, long maxLength) => blob is { Digest.Length: DigestBytes, Length: > 0 } && blob.Length <= maxLength;

@@ -96,7 +96,7 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
                 "run.hash", $"{name} has the hash {hash}, but what this client reads of it has {plan.Hash}: client and aggregator are of different versions, or have different plug-ins. Install the same.");
         }
 
-        return plan.Definition.SecureAggregation is null ? plan : throw FedCoreException.Configuration(
-            "run.secure-aggregation", $"The run {offer.RunId} asks for secure aggregation, which this client does not do yet. It sends nothing in the clear instead.");
+        settings.SecureAggregation.Check(offer.RunId, plan.Definition);
+        return plan;
     }
 }

@@ -1,6 +1,7 @@
 using FedCore.Client.Connection;
 using FedCore.Client.Models;
 using FedCore.Client.Outbox;
+using FedCore.Client.SecureSums;
 using FedCore.Client.Telemetry;
 using FedCore.Protocol.V1;
 using Microsoft.Extensions.Logging;
@@ -9,7 +10,7 @@ namespace FedCore.Client.Tasks;
 
 /// <summary>Asks for work, does it, asks again; and hears on the way what became of what was done.</summary>
 internal sealed class TaskLoop(
-    EdgeConnection connection, Session session, UpdateOutbox outbox, BlobCache cache, RunRooms rooms, KeptRuns kept, TaskRunner runner, Func<Backoff> newBackoff, ILogger log)
+    EdgeConnection connection, Session session, UpdateOutbox outbox, BlobCache cache, RunRooms rooms, KeptRuns kept, ExchangeDesk exchanges, TaskRunner runner, Func<Backoff> newBackoff, ILogger log)
 {
     private const int MaxListed = 1000, MaxCached = 64, MaxDeferrals = 3;
 
@@ -80,6 +81,7 @@ internal sealed class TaskLoop(
         kept.Drop(request.KeptRuns.Intersect(reply.EndedRuns));
         Take(reply);
         rooms.FreeIdle();
+        exchanges.Forget();
         if (reply.Task is { } offer)
         {
             if (outbox.Has(offer.TaskId)) return "a task was offered that is done and on its way";
@@ -98,7 +100,7 @@ internal sealed class TaskLoop(
         var request = new NextTaskRequest();
         request.TasksAtHand.AddRange(outbox.AtHand.Take(MaxListed));
         request.UnsettledTasks.AddRange(outbox.Unsettled.Take(MaxListed).Select(
-            record => new UnsettledTask { TaskId = record.Task, RunId = record.Run, Round = record.Round, Position = record.Position }));
+            record => new UnsettledTask { TaskId = record.Task, RunId = record.Run, Round = record.Round, Position = record.Position, IsEvaluation = !record.IsTraining }));
         request.CachedDigests.AddRange(cache.Latest(MaxCached));
         request.KeptRuns.AddRange(kept.ToAsk());
         return request;
@@ -114,16 +116,18 @@ internal sealed class TaskLoop(
         {
             if (!settled.TryGetValue(record.Task, out bool counts) || outbox.Settle(record.Task, counts) is null) continue;
             kept.AskAgain();
+            if (!record.KeepsState) continue;
             if (counts) log.UpdateCounts(record.Run, record.Round);
             else log.UpdateDoesNotCount(record.Run, record.Round);
         }
     }
 
     // A task of a run begins from what the client has learned in the rounds before it. Where it is not known yet whether that counts, the task is left with the
-    // aggregator, which offers it again and says so; unless it does not know either, as in a run that does not wait for all.
+    // aggregator, which offers it again and says so; unless it does not know either, as in a run that does not wait for all. And a result is summed once it is known
+    // here too that the aggregator knows of it.
     private async Task<bool> DeferAsync(TaskOffer offer, NextTaskRequest request, CancellationToken ct)
     {
-        (int waiting, IReadOnlyList<string> unsettled) = outbox.OpenIn(offer.RunId);
+        (int waiting, IReadOnlyList<string> unsettled) = OpenFor(offer);
         if (waiting == 0 && unsettled.All(task => request.UnsettledTasks.Any(asked => asked.TaskId == task))) return false;
         _deferred = (offer.TaskId, _deferred.Task == offer.TaskId ? _deferred.Times + 1 : 1);
         if (_deferred.Times > MaxDeferrals) return false;
@@ -131,9 +135,12 @@ internal sealed class TaskLoop(
         {
             outbox.Nudge();
             Task changed = outbox.Changed;
-            if (outbox.OpenIn(offer.RunId).Waiting == waiting) await _backoff.WaitAsync(AcknowledgementLimit, ct, changed).ConfigureAwait(false);
+            if (OpenFor(offer).Waiting == waiting) await _backoff.WaitAsync(AcknowledgementLimit, ct, changed).ConfigureAwait(false);
         }
 
         return true;
     }
+
+    private (int Waiting, IReadOnlyList<string> Unsettled) OpenFor(TaskOffer offer) =>
+        offer.WorkCase == TaskOffer.WorkOneofCase.Exchange ? (outbox.Has(offer.Exchange.OfTask) ? 1 : 0, []) : outbox.OpenIn(offer.RunId);
 }

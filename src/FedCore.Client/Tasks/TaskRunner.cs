@@ -3,6 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using FedCore.Client.Connection;
 using FedCore.Client.Models;
 using FedCore.Client.Outbox;
+using FedCore.Client.SecureSums;
 using FedCore.Client.State;
 using FedCore.Client.Telemetry;
 using FedCore.Hosting.Telemetry;
@@ -15,7 +16,7 @@ namespace FedCore.Client.Tasks;
 
 /// <summary>Does a task: from its offer to an update in the outbox, or to a word why not.</summary>
 internal sealed class TaskRunner(
-    RunRooms rooms, BlobCache cache, BlobDownloads downloads, UpdateOutbox outbox, TaskReporter reporter, Declines declines, TimeProvider clock, ILogger log)
+    RunRooms rooms, BlobCache cache, BlobDownloads downloads, UpdateOutbox outbox, ExchangeDesk exchanges, TaskReporter reporter, Declines declines, TimeProvider clock, ILogger log)
 {
     /// <summary>Does a task.</summary>
     /// <param name="offer">The task.</param>
@@ -32,7 +33,7 @@ internal sealed class TaskRunner(
             return;
         }
 
-        string kind = offer.WorkCase == TaskOffer.WorkOneofCase.Train ? "train" : "evaluate";
+        string kind = offer.WorkCase.ToString().ToLowerInvariant();
         long start = clock.GetTimestamp();
         using Activity? activity = ClientActivities.StartTask(kind, offer.RunId, offer.Round, site, parent);
         string outcome = await TryAsync(offer, site, start, abort).ConfigureAwait(false);
@@ -52,7 +53,8 @@ internal sealed class TaskRunner(
         try
         {
             UpdateRecord record = await WorkAsync(offer, site, start, work.Token).ConfigureAwait(false);
-            log.TaskFinished(offer.RunId, offer.Round, clock.GetElapsedTime(start).TotalSeconds, record.Length);
+            if (record.IsExchange) log.ExchangeAnswered(offer.RunId, offer.Round, offer.Exchange.Stage, clock.GetElapsedTime(start).TotalSeconds, record.Length);
+            else log.TaskFinished(offer.RunId, offer.Round, clock.GetElapsedTime(start).TotalSeconds, record.Length);
             return "finished";
         }
         catch (OperationCanceledException) when (work.IsCancellationRequested)
@@ -94,38 +96,51 @@ internal sealed class TaskRunner(
 
     private async Task<UpdateRecord> WorkAsync(TaskOffer offer, string site, long start, CancellationToken ct)
     {
-        cache.Trim([offer.Definition, offer.Model, .. offer.Broadcasts.Select(broadcast => broadcast.Values)]);
+        bool isExchange = offer.WorkCase == TaskOffer.WorkOneofCase.Exchange;
+        if (!isExchange) cache.Trim([offer.Definition, offer.Model, .. offer.Broadcasts.Select(broadcast => broadcast.Values)]);
         if (!offer.ModelContent.IsEmpty) cache.Put(offer.Model, offer.ModelContent.Span);
         RunRoom room = await rooms.EnterAsync(offer, site, ct).ConfigureAwait(false);
-        OfferCheck.RequireFit(offer, room.Plan);
-        await room.LoadAsync(offer, downloads, ct).ConfigureAwait(false);
-        using UpdateDraft draft = outbox.Begin(offer.TaskId);
+        using UpdateDraft draft = outbox.Begin(offer.TaskId, withholds: !isExchange && room.Plan.Definition.SecureAggregation is not null);
         UpdateRecord record = RecordOf(offer, room.Plan);
         SiteState? learned = null;
-        if (record.IsTraining)
-        {
-            BeginAnew(record);
-            ClientTask task = TaskBuilder.WorkOf(offer);
-            TimeSpan? left = offer.DeadlineMilliseconds > 0 ? TimeSpan.FromMilliseconds(offer.DeadlineMilliseconds) - clock.GetElapsedTime(start) : null;
-            int planned = task.StepsFor(room.Data.Train.Count), steps = task.AcceptPartialWork ? room.Pace.StepsWithin(planned, left) : planned;
-            log.TrainingBegun(offer.RunId, offer.Round, room.Data.Train.Count, steps);
-            long begun = clock.GetTimestamp();
-            using (ClientActivities.StartWork("train", offer.RunId, offer.Round))
-                learned = await room.TrainAsync(offer, steps, left is { } time ? clock.GetUtcNow() + time : null, draft, ct).ConfigureAwait(false);
-            room.Pace.Learn(steps, clock.GetElapsedTime(begun));
-            if (room.Plan.Discloses(Disclosure.Timing)) record = record with { Steps = steps, PlannedSteps = planned };
-        }
-        else
-        {
-            log.EvaluationBegun(offer.RunId, offer.Round, room.Data.Test.Count, room.Data.Train.Count);
-            using (ClientActivities.StartWork("evaluate", offer.RunId, offer.Round))
-                await room.EvaluateAsync(offer, draft, ct).ConfigureAwait(false);
-        }
-
+        if (isExchange) await ExchangeAsync(offer, room, draft, ct).ConfigureAwait(false);
+        else (record, learned) = await ComputeAsync(offer, room, record, start, draft, ct).ConfigureAwait(false);
         ct.ThrowIfCancellationRequested();
         record = draft.Complete(record with { Finished = clock.GetUtcNow() }, learned);
         outbox.Add(record);
         return record;
+    }
+
+    private async Task ExchangeAsync(TaskOffer offer, RunRoom room, UpdateDraft draft, CancellationToken ct)
+    {
+        using Activity? activity = ClientActivities.StartWork("exchange", offer.RunId, offer.Round);
+        await Task.Run(() => exchanges.Answer(offer, room, draft.Bytes), ct).ConfigureAwait(false);
+        draft.Seal().Dispose();
+    }
+
+    private async Task<(UpdateRecord Record, SiteState? Learned)> ComputeAsync(TaskOffer offer, RunRoom room, UpdateRecord record, long start, UpdateDraft draft, CancellationToken ct)
+    {
+        OfferCheck.RequireFit(offer, room.Plan);
+        await room.LoadAsync(offer, downloads, ct).ConfigureAwait(false);
+        if (!record.IsTraining)
+        {
+            log.EvaluationBegun(offer.RunId, offer.Round, room.Data.Test.Count, room.Data.Train.Count);
+            using (ClientActivities.StartWork("evaluate", offer.RunId, offer.Round))
+                await room.EvaluateAsync(offer, draft, ct).ConfigureAwait(false);
+            return (record, null);
+        }
+
+        BeginAnew(record);
+        ClientTask task = TaskBuilder.WorkOf(offer);
+        TimeSpan? left = offer.DeadlineMilliseconds > 0 ? TimeSpan.FromMilliseconds(offer.DeadlineMilliseconds) - clock.GetElapsedTime(start) : null;
+        int planned = task.StepsFor(room.Data.Train.Count), steps = task.AcceptPartialWork ? room.Pace.StepsWithin(planned, left) : planned;
+        log.TrainingBegun(offer.RunId, offer.Round, room.Data.Train.Count, steps);
+        long begun = clock.GetTimestamp();
+        SiteState? learned;
+        using (ClientActivities.StartWork("train", offer.RunId, offer.Round))
+            learned = await room.TrainAsync(offer, steps, left is { } time ? clock.GetUtcNow() + time : null, draft, ct).ConfigureAwait(false);
+        room.Pace.Learn(steps, clock.GetElapsedTime(begun));
+        return (room.Plan.Discloses(Disclosure.Timing) ? record with { Steps = steps, PlannedSteps = planned } : record, learned);
     }
 
     // A run whose aggregator was set up anew may have the name and the definition of one that was there before. What was kept of that one is not its own.
@@ -142,6 +157,7 @@ internal sealed class TaskRunner(
         Run = offer.RunId,
         Hash = plan.Hash["sha256:".Length..],
         IsTraining = offer.WorkCase == TaskOffer.WorkOneofCase.Train,
+        IsExchange = offer.WorkCase == TaskOffer.WorkOneofCase.Exchange,
         Round = offer.Round,
         Position = offer.Position,
         Digest = "",

@@ -35,6 +35,12 @@ internal static partial class Log
     [LoggerMessage(109, LogLevel.Information, "{What} go over {Protocol} from now on")]
     public static partial void OtherWay(this ILogger log, string what, string protocol);
 
+    [LoggerMessage(110, LogLevel.Information, "Roster {Serial} of {Federation} is pinned, with {Sites} sites: secure sums are formed with these alone")]
+    public static partial void RosterPinned(this ILogger log, long serial, string federation, int sites);
+
+    [LoggerMessage(111, LogLevel.Information, "No roster is pinned (client.roster): secure sums believe the aggregator about who the others are, which keeps updates from a curious aggregator and not from one that lies: curious server only")]
+    public static partial void NoRoster(this ILogger log);
+
     [LoggerMessage(200, LogLevel.Information, "{Run}, round {Round}: training on {Examples} examples, {Steps} steps")]
     public static partial void TrainingBegun(this ILogger log, string run, int round, int examples, int steps);
 
@@ -85,6 +91,12 @@ internal static partial class Log
 
     [LoggerMessage(216, LogLevel.Warning, "What this site keeps of runs that are over stays where it is: {Reason}. Look at the rights in the data folder; it is tried again later")]
     public static partial void StateNotDropped(this ILogger log, string reason);
+
+    [LoggerMessage(217, LogLevel.Information, "{Run}, round {Round}: takes part in a secure sum ({Purpose}) of {Invited} clients, threshold {Threshold}, attempt {Attempt}; who they are: {Identities}")]
+    public static partial void SumBegun(this ILogger log, string run, int round, FedCore.SecureAggregation.Messages.SumPurpose purpose, int invited, int threshold, int attempt, string identities);
+
+    [LoggerMessage(218, LogLevel.Debug, "{Run}, round {Round}: the message {Stage} of the secure sum is answered after {Seconds:F3} s, with {Bytes} bytes")]
+    public static partial void ExchangeAnswered(this ILogger log, string run, int round, FedCore.Protocol.V1.ExchangeStage stage, double seconds, long bytes);
 
     [LoggerMessage(300, LogLevel.Information, "{Run}, round {Round}: the answer was sent, {Bytes} bytes")]
     public static partial void UpdateSent(this ILogger log, string run, int round, long bytes);

@@ -53,7 +53,10 @@ public interface IFleet
     /// <summary>Whose signatures are believed under secure aggregation; null where the fleet has none.</summary>
     ISiteIdentities? Identities => null;
 
-    /// <summary>Says that the answer to a message of secure aggregation is not needed any more: the session is over.</summary>
+    /// <summary>
+    /// Says that the answer to a message of secure aggregation is not needed any more: the session came to nothing, and another one follows. What a session was left with that came to
+    /// a sum is needed until the task whose result it summed is done with, in case the process ends before the sum is safe.
+    /// </summary>
     /// <param name="task">The task, answered or withdrawn.</param>
     void Release(ExchangeTask task)
     {
@@ -119,6 +122,12 @@ public sealed record ExchangeTask(SiteTask Of, SessionTerms? Terms, SessionStage
 {
     /// <summary>Where the result is, if the client said so when it was ready.</summary>
     public IUpdateSource? Result { get; init; }
+
+    /// <summary>What the session sums.</summary>
+    public SumPurpose Purpose => Of is TrainTask ? SumPurpose.Update : SumPurpose.Evaluation;
+
+    /// <summary>The most bytes that an answer can have.</summary>
+    public long MostBytes => Terms is null || Stage == SessionStage.Mask ? Ring.Encoding.ByteLength : RoundMessages.MostBytesUp(Terms, Stage);
 }
 
 /// <summary>A client's answer to a message of secure aggregation: on its way, in a file, or, in a simulation, computed when it is wanted.</summary>

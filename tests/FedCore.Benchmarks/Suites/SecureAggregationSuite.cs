@@ -85,7 +85,7 @@ internal static class SecureAggregationSuite
         RandomStream normal = random.Stream("values");
         foreach (ref float value in values.AsSpan()) value = (float)normal.NextNormal();
         uint[] words = new uint[Length];
-        var encoder = new RingEncoder(encoding, random.Stream("rounding"));
+        var encoder = new RingEncoder(random.Stream("rounding"));
         void Encode()
         {
             double factor = RingEncoder.ClipFactor(encoding.Sections[0], VectorBlocks.SquaredNorm(values, Length), 1);

@@ -1,4 +1,5 @@
 using FedCore.Client.Resources;
+using FedCore.Client.Settings;
 using FedCore.Client.Tests.Fakes;
 using FedCore.Models;
 using FedCore.Protocol.V1;
@@ -189,7 +190,7 @@ public sealed class TaskTests : IDisposable
     public static TheoryData<string, string> Misfits => new()
     {
         { "memory", "client.memory" }, { "label", "data.label" }, { "source", "data.contract" }, { "trainer", "client.failed" }, { "nan", "update.not-finite" },
-        { "secure", "run.secure-aggregation" }, { "size", "task.size" }, { "run", "task.invalid" },
+        { "few", "run.secure-aggregation" }, { "gone", "run.secure-aggregation" }, { "clear", "run.secure-aggregation" }, { "size", "task.size" }, { "run", "task.invalid" },
     };
 
     [Theory]
@@ -199,7 +200,7 @@ public sealed class TaskTests : IDisposable
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         using var run = new SmallRun(aggregator, hidden: what == "memory" ? 400_000 : 4, change: what switch
         {
-            "secure" => definition => definition with { SecureAggregation = new SecureAggregationPolicy(), Training = definition.Training with { WeightBy = WeightBy.Uniform } },
+            "few" or "gone" => definition => definition with { SecureAggregation = new SecureAggregationPolicy(), Training = definition.Training with { WeightBy = WeightBy.Uniform } },
             _ => null,
         });
         var trainer = new GatedTrainer((_, _) => what == "trainer" ? throw new InvalidTimeZoneException("out of order") : Task.CompletedTask);
@@ -209,6 +210,9 @@ public sealed class TaskTests : IDisposable
             _ => null,
         });
         if (what == "memory") settings = settings with { Limits = new ResourceLimits { MemoryMb = 128 } };
+        if (what == "few") settings = settings with { SecureAggregation = new SecureAggregationDemands { MinimumCohort = 4 } };
+        if (what == "gone") settings = settings with { SecureAggregation = new SecureAggregationDemands { MaximumDropout = 0.2 } };
+        if (what == "clear") settings = settings with { SecureAggregation = new SecureAggregationDemands { Required = true } };
         if (what == "label") settings = settings with { Data = new WrongLabels() };
         if (what == "nan") run.Model.Trainable.AsSpan().Fill(float.NaN);
         void Change(TaskOffer offer)

@@ -32,6 +32,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
                 refused.Add(index, new UpdateRefusedException("secagg.late", $"Client '{participants[index].Client.Id}' was left out of the session."));
         }
 
+        SecureSession? failed = null;
         for (int attempt = before is null ? 1 : SessionTerms.Decode(before.Terms).Attempt; ; attempt++)
         {
             int[] ready = [.. Enumerable.Range(0, participants.Count).Where(index => !refused.ContainsKey(index))];
@@ -40,9 +41,10 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
             var session = new SecureSession(run, replies, resources, run.Plan.RingFor(purpose, ready.Length), [.. ready.Select(index => participants[index])]);
             try
             {
-                (UpdateSum sum, SecureSumReceipt receipt) = run.Options.SumsInTheOpen
-                    ? await session.SumInTheOpenAsync(attempt, ct).ConfigureAwait(false)
-                    : await session.HoldAsync(await OpenAsync(before, purpose, attempt, session, ct).ConfigureAwait(false), ct).ConfigureAwait(false);
+                SessionTerms? terms = run.Options.SumsInTheOpen ? null : await OpenAsync(before, purpose, attempt, session, ct).ConfigureAwait(false);
+                failed?.Release();
+                (UpdateSum sum, SecureSumReceipt receipt) =
+                    terms is null ? await session.SumInTheOpenAsync(attempt, ct).ConfigureAwait(false) : await session.HoldAsync(terms, ct).ConfigureAwait(false);
                 Note(session.Lost, ready, refused);
                 return (new AggregationResult(sum, [.. refused.Select(pair => (pair.Key, pair.Value))]), receipt);
             }
@@ -50,11 +52,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
             {
                 // Who vanished or refused is left out of the next attempt.
                 Note(session.Lost.Concat(session.Silent), ready, refused);
-                before = null;
-            }
-            finally
-            {
-                session.Release();
+                (before, failed) = (null, session);
             }
         }
     }

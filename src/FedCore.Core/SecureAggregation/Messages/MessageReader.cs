@@ -8,8 +8,8 @@ namespace FedCore.SecureAggregation.Messages;
 /// <param name="what">What it is, for the refusal.</param>
 internal ref struct MessageReader(ReadOnlySpan<byte> bytes, string what)
 {
-    // A name longer than this is refused before anything is made of it.
-    private const int MostText = 400;
+    /// <summary>The most bytes of a name; a longer one is refused before anything is made of it.</summary>
+    public const int LongestText = 400;
 
     private static readonly UTF8Encoding Strict = new(false, true);
 
@@ -38,7 +38,7 @@ internal ref struct MessageReader(ReadOnlySpan<byte> bytes, string what)
     public string Text()
     {
         int length = Number();
-        if (length is < 0 or > MostText) throw Refused($"a text of it has {length} bytes, but at most {MostText}");
+        if (length is < 0 or > LongestText) throw Refused($"a text of it has {length} bytes, but at most {LongestText}");
         try
         {
             return Strict.GetString(Bytes(length));

@@ -1,7 +1,29 @@
+using FedCore.SecureAggregation.Sessions;
 using FedCore.SecureAggregation.Sharing;
 using FedCore.SecureAggregation.Suites;
 
 namespace FedCore.SecureAggregation.Messages;
+
+/// <summary>What goes to the aggregator in the rounds of a session.</summary>
+internal static class RoundMessages
+{
+    /// <summary>The most bytes that a client's message can have in any round but that of the masked input.</summary>
+    /// <param name="terms">The session's terms.</param>
+    /// <param name="stage">The round.</param>
+    public static long MostBytesUp(SessionTerms terms, SessionStage stage)
+    {
+        ISecureAggregationSuite suite = SecureAggregationSuites.Find(terms.Suite)!;
+        int neighbours = Math.Min(terms.Graph.Degree, terms.Invited - 1);
+        return stage switch
+        {
+            SessionStage.Advertise => Advertisement.LeastLength(suite) + MessageReader.LongestText,
+            SessionStage.Share => (long)neighbours * SealedShares.Length(suite),
+            SessionStage.Confirm => suite.SignatureLength,
+            SessionStage.Unmask => (neighbours + 1L) * SecretSharing.ShareLength,
+            _ => throw new ArgumentOutOfRangeException(nameof(stage), stage, "The round's message is as long as the input."),
+        };
+    }
+}
 
 /// <summary>A client's shares for its neighbours, sealed for each, in the neighbours' order (round 1, to the aggregator).</summary>
 internal static class SealedShares

@@ -6,18 +6,19 @@ using FedCore.Updates;
 namespace FedCore.SecureAggregation.Ring;
 
 /// <summary>Writes one update into the ring. For one thread.</summary>
-/// <param name="encoding">How.</param>
 /// <param name="random">Random numbers for the rounding; they need not be secret, since no proof rests on them.</param>
-public sealed class RingEncoder(RingEncoding encoding, RandomStream random)
+public sealed class RingEncoder(RandomStream random)
 {
     private LaneRandom _random = new(random);
 
     /// <summary>Writes the numbers beside the vector.</summary>
+    /// <param name="encoding">How.</param>
     /// <param name="values">All of them.</param>
     /// <param name="words">Receives as many.</param>
     /// <exception cref="UpdateRefusedException">One is not finite or larger than its bound (<c>secagg.input</c>).</exception>
-    public void EncodeScalars(ReadOnlySpan<double> values, Span<ulong> words)
+    public static void EncodeScalars(RingEncoding encoding, ReadOnlySpan<double> values, Span<ulong> words)
     {
+        ArgumentNullException.ThrowIfNull(encoding);
         if (values.Length != encoding.ScalarCount) throw Refused($"the update has {values.Length} numbers beside its vector, but its layout {encoding.ScalarCount}");
         int next = 0;
         foreach (RingSection section in encoding.Sections)

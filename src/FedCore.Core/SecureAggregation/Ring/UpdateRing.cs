@@ -36,6 +36,16 @@ public sealed class UpdateRing
     /// <summary>How numbers are written.</summary>
     public RingEncoding Encoding { get; }
 
+    /// <summary>Sees whether an update can be written into the ring, before any key is made for it.</summary>
+    /// <param name="update">The update as the codec wrote it.</param>
+    /// <exception cref="UpdateRefusedException">A number is not finite or out of bounds (<c>secagg.input</c>), or the update is of another length.</exception>
+    public void Check(IEncodedUpdate update)
+    {
+        ArgumentNullException.ThrowIfNull(update);
+        EncodeScalars(ReadScalars(update));
+        ClipFactors(update, Encoding.ScalarCount * sizeof(double), 1);
+    }
+
     /// <summary>Writes an update into the ring.</summary>
     /// <param name="update">The update as the codec wrote it; it is read twice.</param>
     /// <param name="random">Random numbers for the rounding.</param>
@@ -47,12 +57,9 @@ public sealed class UpdateRing
         ArgumentNullException.ThrowIfNull(update);
         ArgumentNullException.ThrowIfNull(target);
         int scalarBytes = Encoding.ScalarCount * sizeof(double);
-        long length = scalarBytes + Encoding.VectorLength * sizeof(float);
-        if (update.Length != length) throw new UpdateRefusedException(SecureAggregationCodes.Input, $"The update has {update.Length} bytes, but {length} are summed.");
-        var encoder = new RingEncoder(Encoding, random);
-        double[] scalars = new double[Encoding.ScalarCount];
-        for (int i = 0; i < scalars.Length; i++) scalars[i] = BinaryPrimitives.ReadDoubleLittleEndian(update.Read(i * sizeof(double), sizeof(double)));
-        WriteScalars(encoder, scalars, mask, target);
+        double[] scalars = ReadScalars(update);
+        WriteScalars(EncodeScalars(scalars), mask, target);
+        var encoder = new RingEncoder(random);
         double weight = _codec.Layout.Has(Section.Weight) ? scalars[(int)_codec.Layout.Find(Section.Weight).Offset] : 1;
         double[] factors = ClipFactors(update, scalarBytes, weight);
         uint[] words = ArrayPool<uint>.Shared.Rent(ChunkLength);
@@ -136,10 +143,24 @@ public sealed class UpdateRing
         return new UpdateSum(layout, vector, sum.DecodeScalars(), contributors);
     }
 
-    private static void WriteScalars(RingEncoder encoder, double[] scalars, InputMask? mask, IBufferWriter<byte> target)
+    private double[] ReadScalars(IEncodedUpdate update)
+    {
+        long length = Encoding.ScalarCount * sizeof(double) + Encoding.VectorLength * sizeof(float);
+        if (update.Length != length) throw new UpdateRefusedException(SecureAggregationCodes.Input, $"The update has {update.Length} bytes, but {length} are summed.");
+        double[] scalars = new double[Encoding.ScalarCount];
+        for (int i = 0; i < scalars.Length; i++) scalars[i] = BinaryPrimitives.ReadDoubleLittleEndian(update.Read(i * sizeof(double), sizeof(double)));
+        return scalars;
+    }
+
+    private ulong[] EncodeScalars(double[] scalars)
     {
         ulong[] words = new ulong[scalars.Length];
-        encoder.EncodeScalars(scalars, words);
+        RingEncoder.EncodeScalars(Encoding, scalars, words);
+        return words;
+    }
+
+    private static void WriteScalars(ulong[] words, InputMask? mask, IBufferWriter<byte> target)
+    {
         mask?.ApplyToScalars(words);
         Span<byte> bytes = target.GetSpan(words.Length * sizeof(ulong));
         for (int i = 0; i < words.Length; i++) BinaryPrimitives.WriteUInt64LittleEndian(bytes[(i * sizeof(ulong))..], words[i]);

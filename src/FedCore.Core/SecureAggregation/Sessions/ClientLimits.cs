@@ -1,22 +1,39 @@
+using System.ComponentModel.DataAnnotations;
+using FedCore.Rounds;
 using FedCore.SecureAggregation.Graphs;
 using FedCore.SecureAggregation.Messages;
 
 namespace FedCore.SecureAggregation.Sessions;
 
 /// <summary>What a client demands of every session, whatever the aggregator and the run say.</summary>
-public sealed record ClientLimits
+public record ClientLimits
 {
-    /// <summary>It takes part in no sum of fewer clients, at least 2.</summary>
+    /// <summary>It takes part in no sum of fewer clients.</summary>
+    [Range(2, GraphRule.MostClients)]
     public int MinimumCohort { get; init; } = 3;
 
     /// <summary>The most that may be missing in a sum, as a share of the clients who began.</summary>
+    [Range(0, 0.9)]
     public double MaximumDropout { get; init; } = 0.33;
 
-    /// <summary>The share of the clients that may be the adversary's.</summary>
+    /// <summary>From 100 clients on: the share of them that may be the adversary's. With fewer clients a third of them may be, whatever this says.</summary>
+    [Range(0, 0.9)]
     public double AdversarialRate { get; init; } = 0.05;
 
-    /// <summary>What the aggregator may do without learning more than sums.</summary>
+    /// <summary>From 100 clients on: what the aggregator may do without learning more than sums.</summary>
     public Adversary Adversary { get; init; } = Adversary.SplitView;
+
+    /// <summary>What a run demands less of than the client does, so that there is no need to work for it.</summary>
+    /// <param name="policy">How the run sums.</param>
+    /// <returns>A sentence without its end; null where it demands as much.</returns>
+    public string? FaultIn(SecureAggregationPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        if (policy.MinimumCohort < MinimumCohort) return $"Its sums are of {policy.MinimumCohort} clients or more, but this site takes part in none of fewer than {MinimumCohort}";
+        return policy.MaximumDropout > MaximumDropout
+            ? FormattableString.Invariant($"Its sums may lack {policy.MaximumDropout:0.##} of the clients who began, but this site allows {MaximumDropout:0.##}")
+            : null;
+    }
 
     /// <summary>Why a session's threshold and degree are not safe enough.</summary>
     /// <param name="terms">The session's terms.</param>

@@ -63,7 +63,19 @@ public sealed class SessionHost(SessionTerms terms, ServerSession server, ISessi
 
     private Task AskAsync(
         SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Action<string, byte[]> accept, CancellationToken ct, Func<bool>? isEnough = null) =>
-        channel.AskAsync(stage, clients, messageTo, static answer => answer.Read(0, checked((int)answer.Length)).ToArray(), accept, isEnough ?? Never, ct);
+        channel.AskAsync(stage, clients, messageTo, ReadAll, accept, isEnough ?? Never, ct);
+
+    private static byte[] ReadAll(IEncodedUpdate answer)
+    {
+        byte[] all = new byte[answer.Length];
+        for (int offset = 0; offset < all.Length; offset += IEncodedUpdate.LongestRead)
+        {
+            int count = Math.Min(IEncodedUpdate.LongestRead, all.Length - offset);
+            answer.Read(offset, count).CopyTo(all.AsSpan(offset));
+        }
+
+        return all;
+    }
 
     private static bool Never() => false;
 }

@@ -45,7 +45,14 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
     /// <summary>The messages of secure aggregation of which the fleet need keep no answer any more.</summary>
     public List<ExchangeTask> Released { get; } = [];
 
-    public void Release(ExchangeTask task) => Released.Add(task);
+    /// <summary>Hears of each of them.</summary>
+    public Action<ExchangeTask, string> OnRelease { get; set; } = (_, _) => { };
+
+    public void Release(ExchangeTask task)
+    {
+        Released.Add(task);
+        OnRelease(task, ClientOf(task));
+    }
 
     /// <summary>What a reporting client sends.</summary>
     public Func<SiteTask, ClientDescriptor, IUpdateSource> Update { get; set; } = ScriptedUpdate.Of;

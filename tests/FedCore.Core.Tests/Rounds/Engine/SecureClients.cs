@@ -33,7 +33,7 @@ internal sealed class SecureClients(RunPlan plan) : ISiteIdentities
         return true;
     }
 
-    public void Join(ScriptedFleet fleet) => (fleet.Identities, fleet.OnExchange) = (this, Answer);
+    public void Join(ScriptedFleet fleet) => (fleet.Identities, fleet.OnExchange, fleet.OnRelease) = (this, Answer, (task, client) => _answered.Remove((client, KeyOf(task))));
 
     private FleetReply? Answer(ExchangeTask task, ClientDescriptor client)
     {
@@ -43,13 +43,13 @@ internal sealed class SecureClients(RunPlan plan) : ISiteIdentities
 
     private byte[] Answer(string name, ExchangeTask task)
     {
-        string session = Convert.ToHexString(task.Terms!.Digest()), message = $"{session} {task.Stage} {Convert.ToHexString(SHA256.HashData(task.Message.Span))}";
+        (SessionTerms terms, string session, string message) = (task.Terms!, SessionOf(task), KeyOf(task));
         if (_answered.TryGetValue((name, message), out byte[]? before)) return before;
         if (task.Stage == SessionStage.Advertise)
         {
-            if (!_histories.TryGetValue((name, task.Terms.Purpose), out SessionHistory? history)) _histories.Add((name, task.Terms.Purpose), history = new SessionHistory());
+            if (!_histories.TryGetValue((name, terms.Purpose), out SessionHistory? history)) _histories.Add((name, terms.Purpose), history = new SessionHistory());
             _sessions.Add((name, session), new ClientSession(
-                task.Terms, new ClientParty(name, KeyOf(name), this, new ClientLimits { MaximumDropout = 0.4 }, history), new SessionExpectation(plan.Hash, task.Terms.Purpose, task.Round, task.Ring.Encoding.Digest())));
+                terms, new ClientParty(name, KeyOf(name), this, new ClientLimits { MaximumDropout = 0.4 }, history), new SessionExpectation(plan.Hash, terms.Purpose, task.Round, task.Ring.Encoding.Digest())));
         }
 
         ClientSession mine = _sessions[(name, session)];
@@ -80,6 +80,10 @@ internal sealed class SecureClients(RunPlan plan) : ISiteIdentities
         task.Ring.Write(bytes, plan.Random.Stream("ring", task.Round, name), mask, target);
         return target.WrittenSpan.ToArray();
     }
+
+    private static string SessionOf(ExchangeTask task) => Convert.ToHexString(task.Terms!.Digest());
+
+    private static string KeyOf(ExchangeTask task) => $"{SessionOf(task)} {task.Stage} {Convert.ToHexString(SHA256.HashData(task.Message.Span))}";
 
     private ISigningKey KeyOf(string name)
     {

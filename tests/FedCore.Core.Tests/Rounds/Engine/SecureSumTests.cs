@@ -71,11 +71,33 @@ public class SecureSumTests
     }
 
     [Fact]
-    public async Task Behind_each_session_the_fleet_may_drop_its_answers()
+    public async Task Of_an_attempt_that_came_to_nothing_the_fleet_may_drop_the_answers_and_of_no_other_one()
     {
-        using EngineRun run = Start(new SecureClients(Plan), new InMemoryJournal(), null);
+        var clients = new SecureClients(Plan) { IsSilent = (name, task) => name is "c1" or "c3" && task.Stage == SessionStage.Mask && task.Terms!.Attempt == 1 };
+        using EngineRun run = Start(clients, new InMemoryJournal(), null, clients.IsSilent);
         await run.RunAsync();
-        Assert.Equal(run.Fleet.Sent.OfType<ExchangeTask>().Count(), run.Fleet.Released.Count);
+        Assert.NotEmpty(run.Fleet.Released);
+        Assert.Equal(run.Fleet.Sent.OfType<ExchangeTask>().Where(task => task.Terms!.Attempt == 1), run.Fleet.Released);
+    }
+
+    // An answer that was dropped cannot be had again: a client masks its input once.
+    [Fact]
+    public async Task Killed_behind_any_fact_of_a_second_attempt_the_run_ends_with_the_same_bits()
+    {
+        static bool IsSilent(string name, ExchangeTask task) => name is "c1" or "c3" && task is { Round: 1, Stage: SessionStage.Mask, Of: TrainTask, Terms.Attempt: 1 };
+        using EngineRun whole = Start(new SecureClients(Plan), new InMemoryJournal(), Checkpoints(), IsSilent);
+        await whole.RunAsync();
+        Assert.Equal([3, 5, 5], whole.State.Rounds.Select(round => round.Contributors));
+        int second = whole.Journal.Facts.ToList().FindIndex(fact => fact is SumOpened opened && SessionTerms.Decode(opened.Terms).Attempt == 2), facts = whole.Journal.Facts.Count;
+        for (int length = second + 1; length < facts; length++)
+        {
+            (SecureClients clients, InMemoryJournal journal, MemoryCheckpoints checkpoints) = (new SecureClients(Plan), new InMemoryJournal(), Checkpoints());
+            using (EngineRun killed = Start(clients, journal, checkpoints, IsSilent, length))
+                await Assert.ThrowsAsync<KilledException>(() => killed.RunAsync());
+            using EngineRun again = Start(clients, journal, checkpoints, IsSilent);
+            await again.RunAsync();
+            Assert.True(whole.Model.SequenceEqual(again.Model), $"The model differs behind {length} facts, the last {journal.Facts[length - 1]}.");
+        }
     }
 
     private static EngineRun Start(
