@@ -7,6 +7,7 @@ using FedCore.Client;
 using FedCore.Client.Settings;
 using FedCore.Json;
 using FedCore.Naming;
+using FedCore.SecureAggregation.Suites;
 using FedCore.Tests;
 
 namespace FedCore.Cli.Tests;
@@ -42,7 +43,7 @@ public partial class DocumentationTests
         args = [.. args.Select(arg => arg.StartsWith("examples/", StringComparison.Ordinal) ? Path.Combine(SharedData.Repository, arg) : arg)];
         Assert.SkipWhen(args is ["data", "get", ..], $"{page}: fetching needs a network.");
         int output = Array.IndexOf(args, "--out");
-        if (output >= 0) args[output + 1] = args[0] is "site" or "model" ? folder["out"] : folder.Path;
+        if (output >= 0) args[output + 1] = args[0] is "site" or "model" or "federation" ? folder["out"] : folder.Path;
         if (args.Contains("--resume")) args = [.. args.Where(arg => arg != "--resume")];
         if (args[0] == "simulate")
         {
@@ -53,8 +54,25 @@ public partial class DocumentationTests
             Assert.SkipWhen(command.Contains("fashion-mnist", StringComparison.Ordinal) && !isInstalled, "Fashion-MNIST is not installed.");
         }
 
+        if (args[0] == "federation") args = await InFederationAsync(args, folder["federation"]);
         Fedcore.Outcome outcome = ServiceCommands.Has(args) ? await ServiceCommands.RunAsync(args, folder) : await Fedcore.RunAsync(args);
         Assert.True(outcome.Code == 0, $"{page}: {outcome.Error}");
+    }
+
+    // What comes before the command in a reader's hands: the federation, and a site in it.
+    private static async Task<string[]> InFederationAsync(string[] args, string folder)
+    {
+        if (args[1] == "identity") return args;
+        if (args[1] != "init")
+        {
+            using ISigningKey key = SecureAggregationSuites.Default.CreateSigningKey();
+            string text = Convert.ToBase64String(key.PublicKey.Span);
+            Assert.Equal(0, (await Fedcore.RunAsync("federation", "init", "study", "--folder", folder)).Code);
+            if (args[1] != "add-site") Assert.Equal(0, (await Fedcore.RunAsync("federation", "add-site", "north", "--key", text, "--folder", folder)).Code);
+            args = [.. args.Select(arg => arg == "KEY" ? text : arg)];
+        }
+
+        return [.. args, "--folder", folder];
     }
 
     [Fact]

@@ -94,6 +94,8 @@ internal static class SiteCommand
                     cores = site.Cores,
                     memoryBytes = site.MemoryBytes,
                     activity = site.Activity,
+                    roster = site.Roster,
+                    identityKey = site.IdentityKey.IsEmpty ? null : site.IdentityKey.ToBase64(),
                     revoked = site.IsRevoked,
                 }));
             }
@@ -102,11 +104,12 @@ internal static class SiteCommand
         }
 
         TextTable.Write(
-            output, ["site", "state", "last seen", "software", "does"],
+            output, ["site", "state", "last seen", "software", "roster", "does"],
             reply.Sites.Select(site => (string[])
             [
                 site.Name, site.IsRevoked ? "revoked" : site.IsConnected ? "connected" : "away",
-                TimeOf(site.LastSeenUnixMilliseconds)?.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "", Shown.Of(site.Software), site.Activity,
+                TimeOf(site.LastSeenUnixMilliseconds)?.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "", Shown.Of(site.Software),
+                site.IdentityKey.IsEmpty ? "" : site.Roster.Length > 0 ? Shown.Of(site.Roster) : "none", site.Activity,
             ]),
             "There are no sites. Add one with: fedcore site add NAME");
         return 0;

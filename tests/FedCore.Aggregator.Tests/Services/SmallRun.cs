@@ -27,9 +27,10 @@ internal sealed class SmallRun
     /// <param name="reports">How many must report.</param>
     /// <param name="weightBy">What a site's weight follows from.</param>
     /// <param name="maxExamples">How many examples count for it; null for all.</param>
+    /// <param name="isSecure">Whether it sums securely.</param>
     public SmallRun(
         int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null, double share = 1, int reports = 1,
-        string weightBy = "examples", long? maxExamples = null)
+        string weightBy = "examples", long? maxExamples = null, bool isSecure = false)
     {
         Definition = JsonSerializer.SerializeToUtf8Bytes(new
         {
@@ -40,6 +41,7 @@ internal sealed class SmallRun
             training = new { epochs = 1, batchSize = 4, learningRate = 0.1, weightBy, maxExamples },
             rounds = new { count = rounds, minimumReports = reports, deadlineSeconds = deadline, cohort = share < 1 ? new { type = "uniform", fraction = share } : (object)new { type = "all" } },
             evaluation = new { every = 0 },
+            secureAggregation = isSecure ? new { } : null,
         });
         Registry registry = names ?? Registry.CreateDefault();
         Plan = RunPlan.Create(JsonDocuments.Read<RunDefinition>(JsonDocuments.Parse(System.Text.Encoding.UTF8.GetString(Definition), "run"), registry, "run"), registry);

@@ -48,7 +48,13 @@ internal sealed class TestSite(TestAggregator aggregator, string name, string to
     /// <summary>What goes with its calls.</summary>
     public CallOptions Options() => TestAggregator.Options(token, OnWire);
 
-    public async Task<JoinReply> JoinAsync() => await Edge.JoinAsync(new JoinRequest { Software = "test/1", Cores = 2 }, Options());
+    public async Task<JoinReply> JoinAsync() => await JoinAsync(ByteString.Empty);
+
+    /// <summary>Joins with an identity key.</summary>
+    /// <param name="key">The public key.</param>
+    /// <param name="roster">The roster by which it knows the others.</param>
+    public async Task<JoinReply> JoinAsync(ByteString key, string roster = "") =>
+        await Edge.JoinAsync(new JoinRequest { Software = "test/1", Cores = 2, IdentityKey = key, Roster = roster }, Options());
 
     /// <summary>One call for work, which breaks off when it is disposed of.</summary>
     /// <param name="atHand">The tasks that it has.</param>

@@ -30,7 +30,7 @@ internal sealed class FakeEdge(FakeAggregator owner) : Edge.EdgeBase
             foreach (UnsettledTask task in request.UnsettledTasks)
                 if (owner.Settlement(task) is { } counts) reply.Settlements.Add(new Settlement { TaskId = task.TaskId, Counts = counts });
             reply.EndedRuns.AddRange(owner.Ended(request.KeptRuns));
-            if (reply.Task is { } offer && request.CachedDigests.Contains(offer.Model.Digest)) (reply.Task = offer.Clone()).ModelContent = Google.Protobuf.ByteString.Empty;
+            if (reply.Task is { Model: not null } offer && request.CachedDigests.Contains(offer.Model.Digest)) (reply.Task = offer.Clone()).ModelContent = Google.Protobuf.ByteString.Empty;
             if (reply.Task is not null || reply.UnwantedTasks.Count + reply.Settlements.Count + reply.EndedRuns.Count > 0) return reply;
             try
             {
