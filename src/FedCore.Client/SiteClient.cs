@@ -73,9 +73,9 @@ internal sealed class SiteClient : IDisposable
             log.Starting(Software["fedcore/".Length..], folder.Identity.Start, folder.Identity.Id, folder.Path);
             if (settings.IsInsecure) log.Insecure(settings.Aggregator);
             await settings.Data.CheckAsync(settings.DataFolders, ct).ConfigureAwait(false);
-            identity = SiteIdentity.Open(settings, folder);
-            if (identity.Roster is { } roster) log.RosterPinned(roster.Serial, Shown.Of(roster.Federation), roster.Sites.Count);
-            else log.NoRoster();
+            identity = SiteIdentity.Open(settings, folder, log);
+            if (identity.OpenFile is { } open) log.IdentityIsOpen(open);
+            if (identity.Roster is null) log.NoRoster();
             connection = new EdgeConnection(settings, folder.Identity, clock, log);
             client = new SiteClient(settings, registry, folder, identity, connection, clock, log);
             await client.Session.StartAsync(ct).ConfigureAwait(false);

@@ -80,6 +80,7 @@ public sealed class SecureAggregationRehearsal : ISessionChannel, ISiteIdentitie
             Attempt = 1,
             Nonce = RandomNumberGenerator.GetBytes(SessionTerms.NonceLength),
             Encoding = _encoding.Digest(),
+            Assignment = new byte[SessionTerms.HashLength],
             Invited = options.Clients,
             Graph = new GraphRule(options.Clients, options.Adversary == Adversary.None ? 0 : options.AdversarialRate, dropout, options.Adversary).Choose(),
             MinimumCohort = 2,
@@ -167,7 +168,7 @@ public sealed class SecureAggregationRehearsal : ISessionChannel, ISiteIdentitie
             case SessionStage.Advertise:
                 var limits = new ClientLimits { MinimumCohort = 2, MaximumDropout = _terms.MaximumDropout, AdversarialRate = _options.Adversary == Adversary.None ? 0 : _options.AdversarialRate, Adversary = _options.Adversary };
                 part.Session = new ClientSession(
-                    SessionTerms.Decode(message), new ClientParty(name, part.Key, this, limits, new SessionHistory()), new SessionExpectation(Run, SumPurpose.Update, 1, _encoding.Digest()));
+                    SessionTerms.Decode(message), new ClientParty(name, part.Key, this, limits, new SessionHistory()), new SessionExpectation(Run, SumPurpose.Update, 1, _encoding.Digest(), _terms.Assignment));
                 return part.Session.Advertise();
             case SessionStage.Share:
                 return part.Session!.Share(message);

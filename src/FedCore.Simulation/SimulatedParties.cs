@@ -61,7 +61,7 @@ internal sealed class SimulatedParties(RunPlan plan) : ISiteIdentities, IDisposa
         };
         ISigningKey key = _keys.GetOrAdd(site, static _ => SecureAggregationSuites.Default.CreateSigningKey());
         var party = new ClientParty(site, key, this, limits, _histories.GetOrAdd((site, terms.Purpose), static _ => new SessionHistory()));
-        var session = new ClientSession(terms, party, new SessionExpectation(plan.Hash, terms.Purpose, task.Round, task.Ring.Encoding.Digest()));
+        var session = new ClientSession(terms, party, new SessionExpectation(plan.Hash, terms.Purpose, task.Round, task.Ring.Encoding.Digest(), terms.Assignment));
         if (_sessions.TryGetValue(site, out ClientSession? last)) last.Dispose();
         return _sessions[site] = session;
     }

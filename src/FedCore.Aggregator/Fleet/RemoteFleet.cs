@@ -151,6 +151,8 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
         if (_tasks.TryGetValue(task, out RemoteTask? remote)) Take(remote);
     }
 
+    public ReadOnlyMemory<byte> AssignmentOf(SiteTask task) => Assignment.DigestOf(TaskWire.OfferOf(_tasks[task], []));
+
     public void Release(ExchangeTask task) => Withdraw(task);
 
     public void Settle(TrainTask task, bool counts)

@@ -14,7 +14,6 @@ using FedCore.Hosting.Telemetry;
 using FedCore.Naming;
 using FedCore.Numerics;
 using FedCore.Protocol.Connections;
-using FedCore.SecureAggregation.Identity;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -90,20 +89,23 @@ public sealed class AggregatorServer : IAsyncDisposable
         // What is wrong with the settings is said before anything is written.
         Endpoints endpoints = Own(new Endpoints(settings));
         PostgresPlace? place = settings.Postgres is { } postgres ? PostgresPlace.Read(postgres) : null;
-        RosterFile? roster = settings.Roster is { } pinned ? new RosterFile(pinned, settings.Folder) : null;
-        Roster? first = roster?.Read();
+        ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
+        ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         Uri? collector = TelemetryExport.CollectorOf(settings.Otlp, "aggregator.otlp");
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        ILoggerFactory loggers = Own(LoggerFactory.Create(log => logging?.Invoke(log)));
         builder.Services.AddLogging().AddSingleton(loggers).AddSingleton<IHostLifetime, NoSignals>();
         var either = new ProtocolSwitch(seams.Clock);
         builder.WebHost.UseKestrelCore().UseSockets(endpoints.Configure).UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => endpoints.Configure(kestrel, either));
         builder.Services.AddSingleton<IConnectionListenerFactory>(either).AddRoutingCore().AddSingleton<IMemoryPoolFactory<byte>>(Own(new BlockPool(seams.Clock)));
 
-        ILogger logger = loggers.CreateLogger("FedCore.Aggregator");
         string folder = settings.PathOf(settings.DataFolder);
         Disk disk = seams.Disk;
         disk.CreateFolder(folder);
+        RosterFile? roster = settings.Roster is { } pinned
+            ? new RosterFile(
+                pinned, settings.Folder, new LastRoster(Path.Combine(folder, "roster.json"), disk.Write), newer => Log.RosterRead(logger, newer.Serial, newer.Federation, newer.Sites.Count))
+            : null;
+        roster?.Read();
         EventLog journal = place is not null
             ? await PostgresEventLog.OpenAsync(place, seams.Clock, ct).ConfigureAwait(false)
             : SqliteEventLog.Open(Path.Combine(folder, "journal.db"), seams.Clock, disk);
@@ -142,7 +144,6 @@ public sealed class AggregatorServer : IAsyncDisposable
         _app.MapOperator(runs.Settled, folder, new JournalHealth(journal.ProbeAsync, seams.Clock, logger), export.Meters, coordinatorHash);
         await _app.StartAsync(ct).ConfigureAwait(false);
         Addresses = [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Where(address => !ProtocolSwitch.IsInner(address))];
-        if (first is not null) Log.RosterRead(logger, first.Serial, first.Federation, first.Sites.Count);
         foreach (string address in endpoints.Insecure) Log.Insecure(logger, address);
         Log.Started(logger, string.Join(", ", Addresses), folder);
         _stop = new CancellationTokenSource();

@@ -19,16 +19,7 @@ internal static class CoordinatorToken
         string path = Path.Combine(folder, FileName);
         if (!File.Exists(path))
         {
-            string partial = path + ".partial";
-            File.Delete(partial);
-            using (var file = Disk.CreateFile(partial))
-            {
-                RandomAccess.Write(file, System.Text.Encoding.ASCII.GetBytes(JoinToken.New()), 0);
-                disk.Sync(file);
-            }
-
-            File.Move(partial, path);
-            disk.SyncFolder(folder);
+            disk.Write(path, System.Text.Encoding.ASCII.GetBytes(JoinToken.New()));
             Log.CoordinatorToken(logger, path);
         }
 

@@ -113,6 +113,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
             var run = new RunHost(parts, created, new RunDocument(definition, plan), sites, isPaused: false, isCancelled: false, []);
             Add(run);
             Log.RunCreated(parts.Logger, run.Id, plan.Hash, sites.Count);
+            if (plan.Definition.SecureAggregation is not null && parts.Roster is null) Log.CuriousServerOnly(parts.Logger, run.Id);
             run.Start();
             return run;
         }

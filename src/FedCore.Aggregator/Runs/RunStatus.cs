@@ -123,6 +123,7 @@ internal sealed class RunStatus(RunGate gate)
         _ when _trouble is not null => (RunPhase.Waiting, _trouble),
         { OpenRound: null } when gate.IsHeld => (RunPhase.Paused, "its coordinator paused it"),
         { OpenRound: null } when gate.Wait is { } what => (RunPhase.Waiting, what),
+        { OpenSum: { } sum } => (RunPhase.Running, $"round {sum.Round}: a secure sum of {sum.Clients.Count} sites, {_state.ClosedStages.Count} of 5 messages are answered"),
         { OpenRound: { } round } => (RunPhase.Running, $"round {round.Round}: {_state.Reported} of {round.Wanted} reports"),
         _ => (RunPhase.Running, "between rounds"),
     };

@@ -8,6 +8,7 @@ using FedCore.Aggregator.Telemetry;
 using FedCore.Hosting.Telemetry;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
+using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Suites;
 using Grpc.Core;
 
@@ -110,13 +111,28 @@ internal sealed partial class EdgeService(AggregatorParts parts, RunDirectory ru
             throw RpcFault.Invalid("identity_key", "is no point of P-256.");
         }
 
+        Roster? roster = ReadRoster();
         try
         {
-            await parts.Sites.IdentifyAsync(site, request.IdentityKey.Memory, Shown.Of(request.Roster, MaxRoster), parts.Roster?.Read(), ct).ConfigureAwait(false);
+            await parts.Sites.IdentifyAsync(site, request.IdentityKey.Memory, Shown.Of(request.Roster, MaxRoster), roster, ct).ConfigureAwait(false);
         }
         catch (FedCoreException fault)
         {
             throw RpcFault.From(fault, "identity_key");
+        }
+    }
+
+    // It is the operator's to mend here, not the site's there.
+    private Roster? ReadRoster()
+    {
+        try
+        {
+            return parts.Roster?.Read();
+        }
+        catch (FedCoreException fault)
+        {
+            Log.RosterNotRead(parts.Logger, fault.Code, fault.Message);
+            throw RpcFault.Of(StatusCode.Unavailable, "roster.away", "The aggregator cannot read its roster. Join again later; its operator finds the reason in its log.");
         }
     }
 

@@ -107,6 +107,12 @@ internal sealed class SiteDirectory(IEventLog log, TimeProvider clock, TimeSpan 
                     "site.identity", $"The client of the site '{site.Name}' has another identity key than the one it first came with. Give it its key back; or, where the site has a new one, give the site a new token, with: fedcore site token {site.Name}");
             }
 
+            if (_all.FirstOrDefault(other => other != site && other.IdentityKey is { } taken && taken.Span.SequenceEqual(key.Span)) is { } twin)
+            {
+                throw FedCoreException.Configuration(
+                    "site.identity", $"The client of the site '{site.Name}' has the identity key of '{twin.Name}'. Each site has one of its own: give this one another, with: fedcore federation identity --out FILE");
+            }
+
             if (site.IdentityKey is { } same && same.Span.SequenceEqual(key.Span) && site.Roster == roster) return;
             await RecordAsync(new SiteIdentified(site.Name, Convert.ToBase64String(key.Span), roster), ct).ConfigureAwait(false);
         }

@@ -69,6 +69,21 @@ internal class Disk
         return file;
     }
 
+    /// <summary>Writes a file that only its owner may open, in place of one that may be there. It is whole and on the disk when the call returns, or not there.</summary>
+    public void Write(string path, byte[] content)
+    {
+        string partial = path + ".partial";
+        File.Delete(partial);
+        using (SafeFileHandle file = CreateFile(partial))
+        {
+            RandomAccess.Write(file, content, 0);
+            Sync(file);
+        }
+
+        File.Move(partial, path, overwrite: true);
+        SyncFolder(Path.GetDirectoryName(path)!);
+    }
+
     /// <summary>How many bytes this process may yet write to the disk of a folder; null where it cannot be told.</summary>
     public static long? FreeBytes(string folder)
     {

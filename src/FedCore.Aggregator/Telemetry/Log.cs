@@ -32,6 +32,12 @@ internal static partial class Log
     [LoggerMessage(9, LogLevel.Information, "Sites are those of roster {Serial} of {Federation}, {Sites} of them")]
     public static partial void RosterRead(ILogger logger, long serial, string federation, int sites);
 
+    [LoggerMessage(29, LogLevel.Error, "The roster does not count ({Code}), and no site can join until it does: {Reason}")]
+    public static partial void RosterNotRead(ILogger logger, string code, string reason);
+
+    [LoggerMessage(30, LogLevel.Warning, "Run {Run} sums securely without a roster: sites believe this aggregator about who the others are, and those that pin a roster may refuse each other: curious server only")]
+    public static partial void CuriousServerOnly(ILogger logger, string run);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run} was created by a coordinator: {Hash}, {Sites} sites")]
     public static partial void RunCreated(ILogger logger, string run, string hash, int sites);
 

@@ -73,6 +73,7 @@ internal static class RunWatch
     {
         RoundEnded { Receipt: var receipt } => string.Create(
             CultureInfo.InvariantCulture, $"round {receipt.Round}: {(receipt.Committed ? $"{receipt.Contributors} of {receipt.Clients.Count} clients" : $"abandoned, {receipt.Reason}")}{Metrics(receipt.Metrics)}"),
+        EvaluationEnded { Receipt: { Contributors: 0 } receipt } => $"  not evaluated behind round {receipt.Round}: too few took part",
         EvaluationEnded { Receipt: var receipt } => $"  evaluated behind round {receipt.Round}{Metrics(receipt.Metrics)}",
         RunResumed resumed => $"taken up again behind round {resumed.Round}",
         RunEnded end => $"{(end.IsSuccess ? "completed" : end.Code)}: {end.Message}",

@@ -18,7 +18,11 @@ internal sealed class UpdateFileWriter : IBufferWriter<byte>, IDisposable
     private int _used;
     private long _written;
 
-    public UpdateFileWriter(string path, Disk disk) => (_path, _disk, _file) = (path, disk, File.OpenHandle(path, FileMode.Create, FileAccess.Write));
+    public UpdateFileWriter(string path, Disk disk)
+    {
+        (_path, _disk, _file) = (path, disk, File.OpenHandle(path, FileMode.Create, FileAccess.Write));
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(_file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
 
     public void Advance(int count)
     {

@@ -48,6 +48,10 @@ internal sealed record UpdateRecord
     /// <summary>Whether the result stays here until it has been summed securely; the update is a word then.</summary>
     public bool Withholds { get; init; }
 
+    /// <summary>Of a result that stays here: SHA-256 of what the site was given to do for it, 64 hexadecimal digits.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Assignment { get; init; }
+
     /// <summary>Whether something of it stays here when it was acknowledged.</summary>
     [JsonIgnore]
     public bool IsKept => KeepsState || Withholds;

@@ -92,10 +92,13 @@ internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, U
         if (_sessions.TryGetValue((run, purpose), out OpenSession? last) && last.Result == result && last.Terms.AsSpan().SequenceEqual(offer.Exchange.Terms.Span)) return last.Session;
         UpdateRing ring = room.Plan.RingFor(purpose, terms.Invited);
         using (UpdateFileReader input = outbox.OpenResult(result)) ring.Check(input);
+        var history = KeptHistory.Open(folder, result.Run, result.Hash, purpose, result.Assignment!);
+        if (purpose == SumPurpose.Evaluation && history.HasSummed)
+            throw new SecureAggregationException(SecureAggregationCodes.Retry, "The metrics of this very model were summed before: with another sum over nearly the same sites, the difference would be somebody's.");
         var offered = new OfferedKeys();
         ISiteIdentities sites = (ISiteIdentities?)RosterFor(room.Site) ?? offered;
-        var party = new ClientParty(room.Site, identity.Key, sites, settings.SecureAggregation, KeptHistory.Open(folder, result.Run, result.Hash, purpose));
-        var session = new ClientSession(terms, party, new SessionExpectation(room.Plan.Hash, purpose, result.Round, ring.Encoding.Digest()));
+        var party = new ClientParty(room.Site, identity.Key, sites, settings.SecureAggregation, history);
+        var session = new ClientSession(terms, party, new SessionExpectation(room.Plan.Hash, purpose, result.Round, ring.Encoding.Digest(), Convert.FromHexString(result.Assignment!)));
         last?.Dispose();
         _sessions[(run, purpose)] = new OpenSession(session, result, offer.Exchange.Terms.ToByteArray(), ring, offered);
         log.SumBegun(offer.RunId, offer.Round, purpose, terms.Invited, terms.Graph.Threshold, terms.Attempt, sites is Roster ? $"roster {identity.RosterName}" : "as the aggregator says, curious server only");

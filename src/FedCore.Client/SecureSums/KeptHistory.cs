@@ -11,25 +11,33 @@ namespace FedCore.Client.SecureSums;
 /// </summary>
 internal sealed class KeptHistory : SessionHistory
 {
-    private readonly string _path;
-    private readonly Disk _disk;
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { RespectRequiredConstructorParameters = true };
 
-    private KeptHistory(string path, Disk disk, Sums known)
-        : base(known.Round, known.Attempt, known.Revealed) => (_path, _disk) = (path, disk);
+    private readonly string _path, _assignment;
+    private readonly Disk _disk;
+    private readonly Sums _known;
+
+    private KeptHistory(string path, string assignment, Disk disk, Sums known)
+        : base(known.Round, known.Attempt, known.Revealed) => (_path, _assignment, _disk, _known) = (path, assignment, disk, known);
+
+    /// <summary>Whether what came of the same assignment was summed before, in another round: the same model's metrics are the same again.</summary>
+    public bool HasSummed => _known.Assignment == _assignment;
 
     /// <summary>Opens a history, which is empty where there is none.</summary>
     /// <param name="folder">The client's folder.</param>
     /// <param name="run">The run, as its coordinator named it.</param>
     /// <param name="hash">Its hash, 64 hexadecimal digits.</param>
     /// <param name="purpose">What is summed.</param>
+    /// <param name="assignment">The hash of what the site was given to do for it, in hexadecimal digits.</param>
     /// <exception cref="FedCoreException">The file cannot be read (<c>client.history</c>): nobody knows what it would forbid.</exception>
-    public static KeptHistory Open(DataFolder folder, string run, string hash, SumPurpose purpose)
+    public static KeptHistory Open(DataFolder folder, string run, string hash, SumPurpose purpose, string assignment)
     {
         string path = Path.Combine(folder.Sums, $"{run}-{hash}-{purpose.ToString().ToLowerInvariant()}.json");
         try
         {
-            Sums known = File.Exists(path) ? JsonSerializer.Deserialize<Sums>(File.ReadAllBytes(path), JsonSerializerOptions.Web) ?? throw new JsonException("It is null.") : new Sums(0, 0, 0);
-            return new KeptHistory(path, folder.Disk, known);
+            Sums known = File.Exists(path) ? JsonSerializer.Deserialize<Sums>(File.ReadAllBytes(path), Json) ?? throw new JsonException("It is null.") : new Sums(0, 0, 0, null);
+            if (known.Round < 0 || known.Attempt < 0 || known.Revealed < 0) throw new JsonException("A number of it is below 0.");
+            return new KeptHistory(path, assignment, folder.Disk, known);
         }
         catch (JsonException fault)
         {
@@ -39,11 +47,12 @@ internal sealed class KeptHistory : SessionHistory
     }
 
     protected override void Keep(int round, int attempt, int revealed) =>
-        _disk.Write(_path, JsonSerializer.SerializeToUtf8Bytes(new Sums(round, attempt, revealed), JsonSerializerOptions.Web));
+        _disk.Write(_path, JsonSerializer.SerializeToUtf8Bytes(new Sums(round, attempt, revealed, revealed == _known.Revealed ? _known.Assignment : _assignment), Json));
 
     /// <summary>What is written down.</summary>
     /// <param name="Round">The round of the last session.</param>
     /// <param name="Attempt">Its attempt.</param>
     /// <param name="Revealed">The last round whose sum the site helped to unmask; 0 for none.</param>
-    private sealed record Sums(int Round, int Attempt, int Revealed);
+    /// <param name="Assignment">The hash of what the site was given to do for that; null for none.</param>
+    private sealed record Sums(int Round, int Attempt, int Revealed, string? Assignment);
 }

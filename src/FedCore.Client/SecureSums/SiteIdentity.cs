@@ -1,10 +1,11 @@
 using System.Text;
-using System.Text.Json;
 using FedCore.Client.Settings;
 using FedCore.Client.Storage;
+using FedCore.Client.Telemetry;
 using FedCore.Hosting.Federation;
 using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Suites;
+using Microsoft.Extensions.Logging;
 
 namespace FedCore.Client.SecureSums;
 
@@ -14,6 +15,9 @@ internal sealed class SiteIdentity : IDisposable
     private readonly RosterFile? _roster;
 
     private SiteIdentity(ISigningKey key, RosterFile? roster) => (Key, _roster) = (key, roster);
+
+    /// <summary>The file of the key, where others than its owner can read it; otherwise null.</summary>
+    public string? OpenFile { get; private init; }
 
     /// <summary>The key with which the site signs.</summary>
     public ISigningKey Key { get; }
@@ -27,14 +31,15 @@ internal sealed class SiteIdentity : IDisposable
 
     /// <summary>Opens the site's identity. Where the settings name no key, it has one of its own, which is made at the first start.</summary>
     /// <exception cref="FedCoreException">The key or the roster cannot be read, or is none.</exception>
-    public static SiteIdentity Open(ClientSettings settings, DataFolder folder)
+    public static SiteIdentity Open(ClientSettings settings, DataFolder folder, ILogger log)
     {
         string path = settings.IdentityKey is { } named ? settings.PathOf(named) : folder.IdentityKey;
         if (settings.IdentityKey is null && !File.Exists(path)) Make(path, folder.Disk);
         ISigningKey key = IdentityKeys.FromPem(ReadText(path), path);
         try
         {
-            return new SiteIdentity(key, settings.Roster is { } roster ? Pin(roster, settings.Folder, folder) : null);
+            var last = new LastRoster(folder.LastRoster, (file, content) => folder.Disk.Write(file, content));
+            return new SiteIdentity(key, settings.Roster is { } roster ? new RosterFile(roster, settings.Folder, last, log.RosterPinned) : null) { OpenFile = IsOpen(path) ? path : null };
         }
         catch
         {
@@ -45,32 +50,12 @@ internal sealed class SiteIdentity : IDisposable
 
     public void Dispose() => Key.Dispose();
 
+    private static bool IsOpen(string path) => !OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0;
+
     private static void Make(string path, Disk disk)
     {
         using ISigningKey key = SecureAggregationSuites.Default.CreateSigningKey();
         disk.Write(path, Encoding.ASCII.GetBytes(IdentityKeys.ToPem(key)));
-    }
-
-    // The number of the last roster outlasts the process, or an old one could be put in its place while the client is stopped.
-    private static RosterFile Pin(RosterSettings settings, string settingsFolder, DataFolder folder)
-    {
-        LastRoster? last = Read(folder.LastRoster);
-        return new RosterFile(
-            settings, settingsFolder, last?.Root == settings.RootKey ? last.Serial : 0,
-            roster => folder.Disk.Write(folder.LastRoster, JsonSerializer.SerializeToUtf8Bytes(new LastRoster(settings.RootKey, roster.Serial), JsonSerializerOptions.Web)));
-    }
-
-    private static LastRoster? Read(string path)
-    {
-        if (!File.Exists(path)) return null;
-        try
-        {
-            return JsonSerializer.Deserialize<LastRoster>(File.ReadAllBytes(path), JsonSerializerOptions.Web);
-        }
-        catch (JsonException fault)
-        {
-            throw FedCoreException.Configuration("roster.last", $"{Shown.Of(path, 400)} is damaged ({Shown.Of(fault.Message.TrimEnd('.'), 200)}). Delete it where you are sure that the roster is the newest one.", fault);
-        }
     }
 
     private static string ReadText(string path)
@@ -88,9 +73,4 @@ internal sealed class SiteIdentity : IDisposable
             throw FedCoreException.Configuration("identity.key", $"{Shown.Of(path, 400)} cannot be read ({Shown.Of(fault.Message.TrimEnd('.'), 400)}). Let this user read it, and nobody else.", fault);
         }
     }
-
-    /// <summary>The last roster that was here.</summary>
-    /// <param name="Root">The root's key, as the settings name it.</param>
-    /// <param name="Serial">Its number.</param>
-    private sealed record LastRoster(string Root, long Serial);
 }

@@ -6,17 +6,25 @@ namespace FedCore.Client.Settings;
 /// <summary>What a site demands of the runs that it works for, so that nobody but itself sees its updates.</summary>
 public sealed record SecureAggregationDemands : ClientLimits
 {
-    /// <summary>The site works for no run that sums in the clear.</summary>
-    public bool Required { get; init; }
+    private const string InTheClear = "run.secure-aggregation";
+
+    /// <summary>The site works for no run that sums in the clear; null for where it pins a roster.</summary>
+    public bool? Required { get; init; }
 
     /// <summary>Refuses a run that does not do as the site demands.</summary>
     /// <param name="name">What the run is called.</param>
     /// <param name="run">The run.</param>
-    /// <exception cref="FedCoreException">It does not (<c>run.secure-aggregation</c>).</exception>
-    internal void Check(string name, RunDefinition run)
+    /// <param name="clients">How many are asked.</param>
+    /// <param name="isPinned">Whether the site pins a roster.</param>
+    /// <exception cref="FedCoreException">
+    /// It does not: it sums in the clear (<c>run.secure-aggregation</c>), too few (<c>secagg.cohort</c>), lets too many be missing (<c>secagg.survivors</c>), or withstands too little (<c>secagg.parameters</c>).
+    /// </exception>
+    internal void Check(string name, RunDefinition run, int clients, bool isPinned)
     {
-        string? fault = run.SecureAggregation is { } policy ? FaultIn(policy)
-            : Required ? "It sums in the clear, but this site works for runs with secure sums alone (client.secureAggregation.required)" : null;
-        if (fault is not null) throw FedCoreException.Configuration("run.secure-aggregation", $"The site does not work for the run {name}. {fault}.");
+        (string Code, string Message)? fault = run.SecureAggregation is { } policy ? FaultIn(policy, clients)
+            : Required ?? isPinned
+                ? (InTheClear, "It sums in the clear, but this site works for runs with secure sums alone: " + (Required is null ? "it pins a roster, and client.secureAggregation.required is not false" : "client.secureAggregation.required is true"))
+                : null;
+        if (fault is not null) throw FedCoreException.Configuration(fault.Value.Code, $"The site does not work for the run {name}. {fault.Value.Message}.");
     }
 }

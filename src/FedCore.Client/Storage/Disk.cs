@@ -24,7 +24,7 @@ internal class Disk
     {
         string partial = path + ".partial";
         Before($"write {partial}");
-        using (FileStream file = File.Create(partial))
+        using (var file = CreateFile(partial))
         {
             file.Write(content);
             file.Flush();
@@ -80,6 +80,14 @@ internal class Disk
     /// <summary>Comes before each change.</summary>
     protected virtual void Before(string change)
     {
+    }
+
+    // For its owner alone: the folder may have been there before, for everybody to enter.
+    private static FileStream CreateFile(string path)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        return new FileStream(path, options);
     }
 
     private void SyncAbove(string path)

@@ -2,6 +2,8 @@ using System.Text.RegularExpressions;
 using FedCore.Models;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
+using FedCore.SecureAggregation;
+using FedCore.Strategies;
 
 namespace FedCore.Client.Tasks;
 
@@ -30,18 +32,31 @@ internal static partial class OfferCheck
     }
 
     /// <summary>Refuses what does not fit the run, before it is downloaded.</summary>
-    /// <exception cref="FedCoreException">The model or a vector has another size than the run's (<c>task.size</c>), or a vector is missing.</exception>
+    /// <exception cref="FedCoreException">
+    /// The model or a vector has another size than the run's (<c>task.size</c>), or a vector is missing; the run has no such round (<c>task.round</c>); or, where nobody but the site
+    /// shall see what comes of it, the work is not what the run's definition makes of it (<c>secagg.assignment</c>).
+    /// </exception>
     public static void RequireFit(TaskOffer offer, RunPlan plan)
     {
+        if (offer.Round > plan.Definition.Rounds.Count) throw FedCoreException.Configuration("task.round", $"The task is of round {offer.Round}, but the run has {plan.Definition.Rounds.Count} rounds.");
         long model = plan.Model.Schema.Tensors.Sum(tensor => tensor.Length * tensor.Type.ByteSize());
         if (offer.Model.Length < model || offer.Model.Length > model + MaxHeaderBytes) throw Fault($"The model that was offered has {offer.Model.Length} bytes; one of this run has {model} and a header");
         if (offer.WorkCase != TaskOffer.WorkOneofCase.Train) return;
+        if (plan.Definition.SecureAggregation is not null) RequirePlanned(offer, plan);
         long vector = plan.Model.Schema.TrainableCount * sizeof(float);
         foreach (string name in plan.Definition.Strategy.Broadcasts)
         {
             Broadcast broadcast = offer.Broadcasts.FirstOrDefault(candidate => candidate.Name == name) ?? throw Fault($"The vector '{Shown.Of(name)}' was not offered, which the run's strategy needs");
             if (broadcast.Values.Length != vector) throw Fault($"The vector '{Shown.Of(name)}' that was offered has {broadcast.Values.Length} bytes; one of this run has {vector}");
         }
+    }
+
+    // Work of which nothing comes, given to all but one, would leave that one alone in a sum.
+    private static void RequirePlanned(TaskOffer offer, RunPlan plan)
+    {
+        ClientTask planned = plan.Definition.Strategy.Plan(new RoundContext(plan, offer.Round, offer.CohortSize), new ClientDescriptor(offer.Position, new ClientId("any")));
+        if (TaskBuilder.WorkOf(offer) != planned)
+            throw FedCoreException.Configuration(SecureAggregationCodes.Assignment, $"The work that was offered is not what the run's definition makes of round {offer.Round}. It was {TaskBuilder.WorkOf(offer)}, not {planned}.");
     }
 
     private static string? FaultOf(TrainWork work)

@@ -96,7 +96,7 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
                 "run.hash", $"{name} has the hash {hash}, but what this client reads of it has {plan.Hash}: client and aggregator are of different versions, or have different plug-ins. Install the same.");
         }
 
-        settings.SecureAggregation.Check(offer.RunId, plan.Definition);
+        settings.SecureAggregation.Check(offer.RunId, plan.Definition, offer.CohortSize, settings.Roster is not null);
         return plan;
     }
 }

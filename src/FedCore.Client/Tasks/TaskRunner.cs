@@ -7,8 +7,10 @@ using FedCore.Client.SecureSums;
 using FedCore.Client.State;
 using FedCore.Client.Telemetry;
 using FedCore.Hosting.Telemetry;
+using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
+using FedCore.SecureAggregation;
 using FedCore.Strategies;
 using Microsoft.Extensions.Logging;
 
@@ -72,6 +74,10 @@ internal sealed class TaskRunner(
         {
             (code, reason) = ("blob.missing", $"What the task needs is not to be had: {fault.Message}.");
         }
+        catch (SecureAggregationException fault) when (fault.Accused is { } member)
+        {
+            (code, reason) = (FormattableString.Invariant($"{fault.Code}.{member}"), fault.Message);
+        }
         catch (FedCoreException fault)
         {
             (code, reason) = (fault.Code, fault.Message);
@@ -100,8 +106,9 @@ internal sealed class TaskRunner(
         if (!isExchange) cache.Trim([offer.Definition, offer.Model, .. offer.Broadcasts.Select(broadcast => broadcast.Values)]);
         if (!offer.ModelContent.IsEmpty) cache.Put(offer.Model, offer.ModelContent.Span);
         RunRoom room = await rooms.EnterAsync(offer, site, ct).ConfigureAwait(false);
-        using UpdateDraft draft = outbox.Begin(offer.TaskId, withholds: !isExchange && room.Plan.Definition.SecureAggregation is not null);
-        UpdateRecord record = RecordOf(offer, room.Plan);
+        bool withholds = !isExchange && room.Plan.Definition.SecureAggregation is not null;
+        using UpdateDraft draft = outbox.Begin(offer.TaskId, withholds);
+        UpdateRecord record = RecordOf(offer, room.Plan) with { Assignment = withholds ? Convert.ToHexStringLower(Assignment.DigestOf(offer)) : null };
         SiteState? learned = null;
         if (isExchange) await ExchangeAsync(offer, room, draft, ct).ConfigureAwait(false);
         else (record, learned) = await ComputeAsync(offer, room, record, start, draft, ct).ConfigureAwait(false);

@@ -36,10 +36,15 @@ internal static partial class Log
     public static partial void OtherWay(this ILogger log, string what, string protocol);
 
     [LoggerMessage(110, LogLevel.Information, "Roster {Serial} of {Federation} is pinned, with {Sites} sites: secure sums are formed with these alone")]
-    public static partial void RosterPinned(this ILogger log, long serial, string federation, int sites);
+    private static partial void RosterPinned(ILogger log, long serial, string federation, int sites);
+
+    public static void RosterPinned(this ILogger log, FedCore.SecureAggregation.Identity.Roster roster) => RosterPinned(log, roster.Serial, Shown.Of(roster.Federation), roster.Sites.Count);
 
     [LoggerMessage(111, LogLevel.Information, "No roster is pinned (client.roster): secure sums believe the aggregator about who the others are, which keeps updates from a curious aggregator and not from one that lies: curious server only")]
     public static partial void NoRoster(this ILogger log);
+
+    [LoggerMessage(112, LogLevel.Warning, "Others than its owner can read the site's identity key {Path}: who has it can sign as this site. Let its owner alone read it (chmod 400)")]
+    public static partial void IdentityIsOpen(this ILogger log, string path);
 
     [LoggerMessage(200, LogLevel.Information, "{Run}, round {Round}: training on {Examples} examples, {Steps} steps")]
     public static partial void TrainingBegun(this ILogger log, string run, int round, int examples, int steps);

@@ -54,6 +54,14 @@ public interface IFleet
     ISiteIdentities? Identities => null;
 
     /// <summary>
+    /// SHA-256 of what a client was given to do, which the client computes too of what it was given: the same for all whose results are summed securely. Where all clients are in this process
+    /// nobody could have given them something else, and it is zeros.
+    /// </summary>
+    /// <param name="task">A task for training or evaluation that was sent.</param>
+    /// <returns>32 bytes.</returns>
+    ReadOnlyMemory<byte> AssignmentOf(SiteTask task) => new byte[SessionTerms.HashLength];
+
+    /// <summary>
     /// Says that the answer to a message of secure aggregation is not needed any more: the session came to nothing, and another one follows. What a session was left with that came to
     /// a sum is needed until the task whose result it summed is done with, in case the process ends before the sum is safe.
     /// </summary>

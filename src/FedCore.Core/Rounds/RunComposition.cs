@@ -86,6 +86,8 @@ internal static class RunComposition
     {
         const string sum = "secureAggregation shows the aggregator sums and nothing else";
         if (run.Rounds.Buffer is not null) throw Refused($"{sum}, but rounds.buffer counts each update by its own staleness. Remove one of the two.");
+        if (run.Rounds.WorkPlanning is not null)
+            throw Refused($"{sum}, but rounds.workPlanning gives each client other work: who was given next to nothing to do hides nobody. Remove one of the two.");
         if (run.Aggregator.Disclosures.Count > 0)
             throw Refused($"{sum}, but {names.Aggregator} compares the updates of single clients. Remove secureAggregation, or use the aggregator weightedMean.");
         foreach (Disclosure shown in (Disclosure[])[Disclosure.IndividualUpdates, Disclosure.ClientMetrics])

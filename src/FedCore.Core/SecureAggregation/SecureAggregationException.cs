@@ -5,11 +5,18 @@ namespace FedCore.SecureAggregation;
 /// <param name="message">What was wrong, with whom, and what the limit is.</param>
 /// <param name="innerException">The cause.</param>
 public sealed class SecureAggregationException(string code, string message, Exception? innerException = null)
-    : FedCoreException(FaultKind.RunFailed, code, message, innerException);
+    : FedCoreException(FaultKind.RunFailed, code, message, innerException)
+{
+    /// <summary>The number of the client whose fault it is, as the refusing party sees it; null where it is nobody's in particular.</summary>
+    public int? Accused { get; init; }
+}
 
 /// <summary>Why a party of secure aggregation refuses to go on.</summary>
 public static class SecureAggregationCodes
 {
+    /// <summary>How all of them begin.</summary>
+    internal const string Prefix = "secagg.";
+
     /// <summary>A message is not of the form that it must have.</summary>
     public const string Message = "secagg.message";
 
@@ -21,6 +28,9 @@ public static class SecureAggregationCodes
 
     /// <summary>The terms are not what the run says, or not what the client allows.</summary>
     public const string Terms = "secagg.terms";
+
+    /// <summary>The session is about another model, or other work, than the client was given.</summary>
+    public const string Assignment = "secagg.assignment";
 
     /// <summary>The session is not newer than one that the client took part in.</summary>
     public const string Replayed = "secagg.replayed";

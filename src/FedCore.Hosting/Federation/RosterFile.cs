@@ -11,22 +11,26 @@ internal sealed class RosterFile
     private readonly Lock _lock = new();
     private readonly string _path;
     private readonly byte[] _rootKey;
-    private readonly Action<Roster> _accept;
+    private readonly LastRoster _last;
+    private readonly Action<Roster> _accepted;
     private (DateTime Written, long Length) _seen;
     private Roster? _roster;
     private long _least;
 
     /// <param name="settings">Where it is, and the root.</param>
     /// <param name="folder">The folder in which relative paths begin.</param>
-    /// <param name="least">The lowest number that it may have: that of the last one that was seen; 0 for any.</param>
-    /// <param name="accept">Takes note of a roster with a higher number, before it counts.</param>
+    /// <param name="last">The last one that was here.</param>
+    /// <param name="accepted">Hears of each one that counts from now on.</param>
     /// <exception cref="FedCoreException">The root's key cannot be read (<c>roster.key</c>, <c>roster.file</c>).</exception>
-    public RosterFile(RosterSettings settings, string folder, long least = 0, Action<Roster>? accept = null)
+    public RosterFile(RosterSettings settings, string folder, LastRoster last, Action<Roster> accepted)
     {
-        (_path, _least, _accept) = (Path.GetFullPath(Path.Combine(folder, settings.File)), least, accept ?? (_ => { }));
+        (_path, _last, _accepted) = (Path.GetFullPath(Path.Combine(folder, settings.File)), last, accepted);
         string keyFile = Path.Combine(folder, settings.RootKey);
         _rootKey = Roster.ParseKey(File.Exists(keyFile) ? ReadText(keyFile) : settings.RootKey);
+        _least = last.NumberFor(Root);
     }
+
+    private string Root => Convert.ToBase64String(_rootKey);
 
     /// <summary>The roster as it is now.</summary>
     /// <exception cref="FedCoreException">It cannot be read (<c>roster.file</c>, <c>roster.unreadable</c>), another root has signed it (<c>roster.signature</c>), or it is older than one that was here (<c>roster.old</c>).</exception>
@@ -59,8 +63,9 @@ internal sealed class RosterFile
                 "roster.old", $"The roster {Shown.Of(_path, 400)} is number {roster.Serial}, but number {_least} was here already: sites may have been taken out since. Get the newest one from who signs it.");
         }
 
-        if (roster.Serial > _least) _accept(roster);
+        if (roster.Serial > _least) _last.Keep(Root, roster.Serial);
         _least = roster.Serial;
+        _accepted(roster);
         return roster;
     }
 

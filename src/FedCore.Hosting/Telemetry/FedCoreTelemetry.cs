@@ -17,7 +17,7 @@ internal static class FedCoreTelemetry
     /// <summary>The tag of a site.</summary>
     public const string Site = "fedcore.site";
 
-    /// <summary>The tag of what kind of task it is: <c>train</c> or <c>evaluate</c>.</summary>
+    /// <summary>The tag of what kind of task it is: <c>train</c>, <c>evaluate</c> or <c>exchange</c>.</summary>
     public const string TaskKind = "fedcore.task.kind";
 
     /// <summary>The tag of bytes that were sent.</summary>

@@ -173,7 +173,7 @@ public sealed class SecureRunTests : IDisposable
             _session = new ClientSession(
                 terms,
                 new ClientParty(name, key, this, new ClientLimits(), new SessionHistory()),
-                new SessionExpectation(plan.Hash, terms.Purpose, terms.Round, plan.RingFor(terms.Purpose, terms.Invited).Encoding.Digest()));
+                new SessionExpectation(plan.Hash, terms.Purpose, terms.Round, plan.RingFor(terms.Purpose, terms.Invited).Encoding.Digest(), terms.Assignment));
             return _session.Advertise();
         }
 

@@ -125,6 +125,7 @@ internal static class SecureAggregationSuite
             Attempt = 1,
             Nonce = new byte[SessionTerms.NonceLength],
             Encoding = encoding.Digest(),
+            Assignment = new byte[SessionTerms.HashLength],
             Invited = clients,
             Graph = new GraphParameters(72, 24),
             MinimumCohort = 2,
@@ -133,7 +134,7 @@ internal static class SecureAggregationSuite
         var limits = new ClientLimits { MinimumCohort = 2, MaximumDropout = 0.33, Adversary = Adversary.Curious };
         using var server = new ServerSession(terms, sites);
         Dictionary<string, ClientSession> sessions = sites.Keys.ToDictionary(
-            site => site.Key, site => new ClientSession(terms, new ClientParty(site.Key, site.Value, sites, limits, new SessionHistory()), new SessionExpectation(terms.Run, terms.Purpose, 1, encoding.Digest())));
+            site => site.Key, site => new ClientSession(terms, new ClientParty(site.Key, site.Value, sites, limits, new SessionHistory()), new SessionExpectation(terms.Run, terms.Purpose, 1, encoding.Digest(), terms.Assignment)));
         foreach ((string name, ClientSession session) in sessions) server.AcceptAdvertisement(name, session.Advertise());
         byte[] list = server.CloseAdvertising();
         Each(sessions.Keys, name => sessions[name].Share(list), (name, shares) => server.AcceptShares(name, shares));

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using FedCore.Aggregation;
 using FedCore.Compression;
 using FedCore.Numerics;
+using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 using FedCore.SecureAggregation;
@@ -29,7 +30,7 @@ internal sealed class FakeSum : ISessionChannel, ISiteIdentities, IDisposable
     private readonly FlatVectorPool _pool = new();
     private readonly AggregationResources _resources;
 
-    public FakeSum(FakeAggregator aggregator, SmallRun run, TaskOffer of, int attempt = 1)
+    public FakeSum(FakeAggregator aggregator, SmallRun run, TaskOffer of, int attempt = 1, byte[]? given = null)
     {
         (_aggregator, _run, _of) = (aggregator, run, of);
         SumPurpose purpose = of.WorkCase == TaskOffer.WorkOneofCase.Train ? SumPurpose.Update : SumPurpose.Evaluation;
@@ -43,6 +44,7 @@ internal sealed class FakeSum : ISessionChannel, ISiteIdentities, IDisposable
             Attempt = attempt,
             Nonce = RandomNumberGenerator.GetBytes(SessionTerms.NonceLength),
             Encoding = Ring.Encoding.Digest(),
+            Assignment = given ?? Assignment.DigestOf(of),
             Invited = Others.Length + 1,
             Graph = new GraphRule(Others.Length + 1, 0.05, 0.25, Adversary.SplitView).Choose(),
             MinimumCohort = 3,
@@ -141,7 +143,7 @@ internal sealed class FakeSum : ISessionChannel, ISiteIdentities, IDisposable
         if (stage == SessionStage.Advertise)
         {
             _sessions[name] = new ClientSession(
-                Terms, new ClientParty(name, _keys[name], this, new ClientLimits(), new SessionHistory()), new SessionExpectation(_run.Plan.Hash, Terms.Purpose, Terms.Round, Ring.Encoding.Digest()));
+                Terms, new ClientParty(name, _keys[name], this, new ClientLimits(), new SessionHistory()), new SessionExpectation(_run.Plan.Hash, Terms.Purpose, Terms.Round, Ring.Encoding.Digest(), Terms.Assignment));
         }
 
         ClientSession session = _sessions[name];

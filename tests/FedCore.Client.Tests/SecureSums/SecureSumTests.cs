@@ -6,6 +6,7 @@ using FedCore.Client.Tests.Fakes;
 using FedCore.Compression;
 using FedCore.Hosting.Federation;
 using FedCore.Numerics;
+using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using FedCore.SecureAggregation;
 using FedCore.SecureAggregation.Identity;
@@ -139,13 +140,48 @@ public sealed class SecureSumTests : IDisposable
     }
 
     [Fact]
-    public async Task A_history_that_cannot_be_read_ends_its_part_in_the_run()
+    public async Task The_metrics_of_one_model_are_summed_once()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, change: FakeSum.Secure);
+        await using RunningClient client = await StartAsync(aggregator);
+        using (var first = new FakeSum(aggregator, run, await ReadyAsync(aggregator, run, client, isTraining: false))) await first.HoldAsync();
+        using (var second = new FakeSum(aggregator, run, await ReadyAsync(aggregator, run, client, isTraining: false, round: 2)))
+            Assert.Equal(SecureAggregationCodes.Retry, (await second.AskAsync(SessionStage.Advertise, [])).Declined);
+        run.Model.Trainable.AsSpan()[0] += 1;
+        using var third = new FakeSum(aggregator, run, await ReadyAsync(aggregator, run, client, isTraining: false, round: 3));
+        await third.HoldAsync();
+    }
+
+    // An aggregator that had given the others a model or a learning rate with which nothing comes of their training would have this site's update as the sum.
+    [Theory]
+    [InlineData(true, "model")]
+    [InlineData(true, "rate")]
+    [InlineData(false, "model")]
+    public async Task What_came_of_another_model_or_other_work_than_its_own_is_not_summed_with_what_came_of_its_own(bool isTraining, string what)
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, change: FakeSum.Secure);
+        await using RunningClient client = await StartAsync(aggregator);
+        TaskOffer task = await ReadyAsync(aggregator, run, client, isTraining), others = task.Clone();
+        if (what == "model") others.Model = aggregator.Put([1]);
+        else others.Train.LearningRate *= 1e-9;
+        using var sum = new FakeSum(aggregator, run, task, given: Assignment.DigestOf(others));
+        Assert.Equal(SecureAggregationCodes.Assignment, (await sum.AskAsync(SessionStage.Advertise, [])).Declined);
+    }
+
+    [Theory]
+    [InlineData("{\"round\":")]
+    [InlineData("{}")]
+    [InlineData("{\"round\":1,\"attempt\":1}")]
+    [InlineData("{\"round\":1,\"attempt\":1,\"revealed\":-1,\"assignment\":null}")]
+    public async Task A_history_that_cannot_be_read_ends_its_part_in_the_run(string history)
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         using var run = new SmallRun(aggregator, change: FakeSum.Secure);
         await using RunningClient client = await StartAsync(aggregator);
         TaskOffer task = await ReadyAsync(aggregator, run, client, isTraining: true);
-        _folder.File($"sums/run-{run.Plan.Hash["sha256:".Length..]}-update.json", "{\"round\":");
+        _folder.File($"sums/run-{run.Plan.Hash["sha256:".Length..]}-update.json", history);
         using var sum = new FakeSum(aggregator, run, task);
         Assert.Equal("client.history", (await sum.AskAsync(SessionStage.Advertise, [])).Declined);
     }
@@ -156,7 +192,7 @@ public sealed class SecureSumTests : IDisposable
     {
         var disk = new FailingDisk();
         using DataFolder folder = DataFolder.Open(_folder["data"], disk);
-        var history = KeptHistory.Open(folder, "run", new string('a', 64), SumPurpose.Update);
+        var history = KeptHistory.Open(folder, "run", new string('a', 64), SumPurpose.Update, new string('b', 64));
         disk.Fails = true;
         using ISigningKey key = SecureAggregationSuites.Default.CreateSigningKey();
         RingEncoding encoding = RingEncoding.Create([new RingSection("vector", 10, true, 1)], 3, new RingOptions());
@@ -168,16 +204,17 @@ public sealed class SecureSumTests : IDisposable
             Attempt = 1,
             Nonce = new byte[SessionTerms.NonceLength],
             Encoding = encoding.Digest(),
+            Assignment = new byte[SessionTerms.HashLength],
             Invited = 3,
             Graph = new(2, 3),
             MinimumCohort = 3,
             MaximumDropout = 0,
         };
         var party = new ClientParty("north", key, new OfferedKeys(), new ClientLimits(), history);
-        Assert.Throws<IOException>(() => new ClientSession(terms, party, new SessionExpectation("sha256:a", SumPurpose.Update, 1, encoding.Digest())));
+        Assert.Throws<IOException>(() => new ClientSession(terms, party, new SessionExpectation("sha256:a", SumPurpose.Update, 1, encoding.Digest(), terms.Assignment)));
         disk.Fails = false;
-        using var session = new ClientSession(terms, party, new SessionExpectation("sha256:a", SumPurpose.Update, 1, encoding.Digest()));
-        Assert.Equal("""{"round":1,"attempt":1,"revealed":0}""", File.ReadAllText(Directory.EnumerateFiles(folder.Sums).Single()));
+        using var session = new ClientSession(terms, party, new SessionExpectation("sha256:a", SumPurpose.Update, 1, encoding.Digest(), terms.Assignment));
+        Assert.Equal("""{"round":1,"attempt":1,"revealed":0,"assignment":null}""", File.ReadAllText(Directory.EnumerateFiles(folder.Sums).Single()));
     }
 
     [Fact]
@@ -246,6 +283,35 @@ public sealed class SecureSumTests : IDisposable
     }
 
     [Fact]
+    public async Task A_site_that_pins_a_roster_works_for_no_run_that_sums_in_the_clear_unless_it_says_so()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator);
+        using var federation = new Federation(_folder);
+        federation.Sign(1, FakeAggregator.Site);
+        await using (RunningClient client = await StartAsync(aggregator, federation.Settings))
+        {
+            run.Train(1);
+            await aggregator.WaitForCallsAsync("DeclineTask", 1);
+            Assert.Equal("run.secure-aggregation", aggregator.Messages<DeclineRequest>().Single().Reason);
+        }
+
+        ClientSettings settings = RunningClient.Settings(aggregator, _folder.Path) with { Roster = federation.Settings, IdentityKey = _folder["identity.key"], SecureAggregation = new SecureAggregationDemands { Required = false } };
+        await using RunningClient other = await RunningClient.StartAsync(settings);
+        await aggregator.AcceptedAsync(run.Train(1).TaskId);
+    }
+
+    [Fact]
+    public async Task In_a_folder_that_everybody_may_enter_nobody_else_reads_the_key()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such rights.");
+        if (!OperatingSystem.IsWindows()) Directory.CreateDirectory(_folder["open"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        await using RunningClient client = await RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder["open"]));
+        if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["open/identity.pem"]));
+    }
+
+    [Fact]
     public async Task Without_a_roster_the_log_calls_it_curious_server_only()
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
@@ -262,9 +328,9 @@ public sealed class SecureSumTests : IDisposable
     }
 
     // A task whose answer the aggregator has, and whose result is yet to be summed.
-    private static async Task<TaskOffer> ReadyAsync(FakeAggregator aggregator, SmallRun run, RunningClient client, bool isTraining)
+    private static async Task<TaskOffer> ReadyAsync(FakeAggregator aggregator, SmallRun run, RunningClient client, bool isTraining, int round = 1)
     {
-        TaskOffer task = isTraining ? run.Train(1) : run.Evaluate(1);
+        TaskOffer task = isTraining ? run.Train(round) : run.Evaluate(round);
         await aggregator.AcceptedAsync(task.TaskId);
         aggregator.Withdraw(task.TaskId);
         await aggregator.WaitAsync(() => client.Outbox.FindResult(task.TaskId) is not null);

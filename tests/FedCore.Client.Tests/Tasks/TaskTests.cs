@@ -190,7 +190,7 @@ public sealed class TaskTests : IDisposable
     public static TheoryData<string, string> Misfits => new()
     {
         { "memory", "client.memory" }, { "label", "data.label" }, { "source", "data.contract" }, { "trainer", "client.failed" }, { "nan", "update.not-finite" },
-        { "few", "run.secure-aggregation" }, { "gone", "run.secure-aggregation" }, { "clear", "run.secure-aggregation" }, { "size", "task.size" }, { "run", "task.invalid" },
+        { "few", "secagg.cohort" }, { "gone", "secagg.survivors" }, { "clear", "run.secure-aggregation" }, { "rate", "secagg.assignment" }, { "examples", "secagg.assignment" }, { "round", "task.round" }, { "size", "task.size" }, { "run", "task.invalid" },
     };
 
     [Theory]
@@ -200,7 +200,7 @@ public sealed class TaskTests : IDisposable
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         using var run = new SmallRun(aggregator, hidden: what == "memory" ? 400_000 : 4, change: what switch
         {
-            "few" or "gone" => definition => definition with { SecureAggregation = new SecureAggregationPolicy(), Training = definition.Training with { WeightBy = WeightBy.Uniform } },
+            "few" or "gone" or "rate" or "examples" => definition => definition with { SecureAggregation = new SecureAggregationPolicy(), Training = definition.Training with { WeightBy = WeightBy.Uniform } },
             _ => null,
         });
         var trainer = new GatedTrainer((_, _) => what == "trainer" ? throw new InvalidTimeZoneException("out of order") : Task.CompletedTask);
@@ -218,6 +218,9 @@ public sealed class TaskTests : IDisposable
         void Change(TaskOffer offer)
         {
             if (what == "size") offer.Model = new Blob { Digest = offer.Model.Digest, Length = 1L << 40 };
+            if (what == "rate") offer.Train.LearningRate *= 1e-9;
+            if (what == "examples") (offer.Train.UniformWeight, offer.Train.MaxExamples) = (false, 1L << 62);
+            if (what == "round") offer.Round += 9;
             if (what == "run") offer.RunId = "../../etc";
         }
 

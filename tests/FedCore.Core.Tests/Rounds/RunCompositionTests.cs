@@ -36,6 +36,7 @@ public class RunCompositionTests
         { [Secure, "transforms=[{\"type\":\"topK\"}]"], ["sums and nothing else", "cannot be summed", "randomK"] },
         { [Secure, "transforms=[{\"type\":\"int4\"}]"], ["transforms: int4", "cannot be summed"] },
         { [Secure, "transforms=[{\"type\":\"randomK\"},{\"type\":\"int8\"}]"], ["cannot be summed"] },
+        { [Secure, Bounded, "rounds.workPlanning={}", "rounds.deadlineSeconds=60"], ["sums and nothing else", "rounds.workPlanning gives each client other work"] },
         { [Secure], ["weights that have a bound", "training.maxExamples is not set", "such as 1000"] },
         { ["rounds.workPlanning={}"], ["rounds.deadlineSeconds is not set"] },
         { ["disclosures=[\"timing\",\"timing\"]"], ["names one twice"] },

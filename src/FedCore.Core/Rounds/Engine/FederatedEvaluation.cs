@@ -42,7 +42,7 @@ internal sealed class FederatedEvaluation(ActiveRun run, ClientSelection selecti
         try
         {
             return await secure.SumAsync(
-                SumPurpose.Evaluation, [.. reported.Select(reply => new ReadyClient(_asked[reply.Task.Position], reply.Task, reply.Update))], ct).ConfigureAwait(false);
+                SumPurpose.Evaluation, [.. reported.Select(reply => new ReadyClient(_asked[reply.Task.Position], reply.Task, reply.Update))], 0, ct).ConfigureAwait(false);
         }
         catch (SecureAggregationException)
         {

@@ -25,30 +25,26 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         }
 
         IAggregator rule = run.Plan.Definition.Aggregator.For(round.Wanted);
+        int needed = run.Policy.MinimumReports ?? run.Plan.Definition.SecureAggregation?.LeastOf(round.Wanted) ?? Math.Max(1, round.Wanted - rule.ToleratedOf(round.Wanted));
         AggregationResult result;
         SecureSumReceipt? formed;
         try
         {
             (result, formed) = secure is null
                 ? (await rule.AggregateAsync(run.Plan.TrainLayout, [.. positions.Select(SourceOf)], resources, ct).ConfigureAwait(false), null)
-                : await secure.SumAsync(SumPurpose.Update, [.. positions.Select(position => new ReadyClient(flights[position].Client, flights[position].Task, flights[position].Update))], ct).ConfigureAwait(false);
+                : await secure.SumAsync(SumPurpose.Update, [.. positions.Select(position => new ReadyClient(flights[position].Client, flights[position].Task, flights[position].Update))], needed, ct).ConfigureAwait(false);
         }
         catch (SecureAggregationException fault)
         {
+            await RefuseAsync(secure!.Refused.Select(refused => (refused.Key, refused.Value)), positions, ct).ConfigureAwait(false);
             await AbandonAsync($"{fault.Code}: {fault.Message.TrimEnd('.')}", positions, null, ct).ConfigureAwait(false);
             return;
         }
 
         try
         {
-            foreach ((int index, UpdateRefusedException reason) in result.Refused)
-            {
-                ReplyTaken taken = run.State.Replies[positions[index]]!;
-                await run.RecordAsync(taken with { Outcome = ClientOutcome.Refused, Reason = reason.Code }, ct).ConfigureAwait(false);
-            }
-
+            await RefuseAsync(result.Refused, positions, ct).ConfigureAwait(false);
             int usable = positions.Length - result.Refused.Count;
-            int needed = run.Policy.MinimumReports ?? run.Plan.Definition.SecureAggregation?.LeastOf(round.Wanted) ?? Math.Max(1, round.Wanted - rule.ToleratedOf(round.Wanted));
             if (usable < needed || usable == 0)
             {
                 string? notFinite = result.Refused
@@ -77,6 +73,15 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         }
     }
 
+    private async ValueTask RefuseAsync(IEnumerable<(int Index, UpdateRefusedException Reason)> refused, int[] positions, CancellationToken ct)
+    {
+        foreach ((int index, UpdateRefusedException reason) in refused)
+        {
+            ReplyTaken taken = run.State.Replies[positions[index]]!;
+            await run.RecordAsync(taken with { Outcome = ClientOutcome.Refused, Reason = reason.Code }, ct).ConfigureAwait(false);
+        }
+    }
+
     private IUpdateSource SourceOf(int position)
     {
         Flight flight = flights[position];
@@ -96,7 +101,9 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         (UpdateSum sum, ServerState server, int round) = (result.Sum, run.Server, run.State.OpenRound!.Round);
         run.Plan.Definition.Strategy.Apply(sum, new RoundContext(run.Plan, round, run.Fleet.Clients.Count), server);
         MoveBuffers(sum, server.Model.Buffers);
-        RoundReceipt receipt = _receipts.Write(committed: true, run.State.Closed!.Reason, positions, formed) with
+        int left = formed is null ? 0 : positions.Length - sum.Contributors;
+        string reason = run.State.Closed!.Reason + (left == 0 ? "" : $", and {left} of them left while they were summed");
+        RoundReceipt receipt = _receipts.Write(committed: true, reason, positions, formed) with
         {
             Contributors = sum.Contributors,
             Weight = sum.Weight,

@@ -1,3 +1,5 @@
+using FedCore.SecureAggregation;
+
 namespace FedCore.Rounds.Engine;
 
 /// <summary>When a run ends, why, and what to do about an end that nobody wanted. It follows from the facts alone.</summary>
@@ -66,6 +68,8 @@ internal sealed class RunEnding(RunPlan plan)
 
     private static string RemedyFor(RoundReceipt receipt) => receipt.Reason.StartsWith(UnfitRule, StringComparison.Ordinal)
         ? "Lower the rule's byzantine or share, make rounds.cohort larger, or find out why clients do not report."
+        : receipt.Reason.StartsWith(SecureAggregationCodes.Prefix, StringComparison.Ordinal)
+            ? "Clients were ready, but their sum did not come about: the codes say why, and docs/how-to/sum-securely.md what to do about each."
         : receipt.Clients.Count > 0 && receipt.Clients.All(client => client.Reason == TooSlow)
             ? "Raise rounds.deadlineSeconds: nobody can finish a single step by then."
             : AbandonedRemedy;

@@ -17,8 +17,12 @@ internal sealed class RunStateMachine(ActiveRun run, IRoundMode mode, RoundCompl
     private bool EvaluationIsDue()
     {
         int round = run.State.LastRound;
-        return run.Plan.IsEvaluated(round) && (run.State.Evaluations.Count == 0 || run.State.Evaluations[^1].Round < round);
+        if (!run.Plan.IsEvaluated(round)) return false;
+        return run.State.Evaluations is not [.., var last] || (last.Round < round && !IsSummedAlready(last));
     }
+
+    // Two secure sums over the same model's metrics, one with a client and one without, would show that client's.
+    private bool IsSummedAlready(EvaluationReceipt last) => last.SecureAggregation is not null && !run.State.Rounds.Skip(last.Round).Any(round => round.Committed);
 
     private bool CheckpointIsDue()
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using FedCore.Aggregation;
 using FedCore.Compression;
 using FedCore.Numerics;
@@ -16,10 +17,12 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
 {
     private readonly Dictionary<string, int> _numbers = members.Select((member, number) => (member.Client.Id.Name, number)).ToDictionary(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<int, UpdateRefusedException> _lost = new(), _silent = new();
+    private readonly ConcurrentDictionary<(int Accuser, int Accused), bool> _accusations = new();
     private readonly TimeSpan _limit = TimeSpan.FromSeconds(run.Plan.Definition.SecureAggregation!.StageSeconds);
     private readonly List<ExchangeTask> _tasks = [];
     private SessionTerms? _terms;
     private SessionHost? _host;
+    private IReadOnlyList<string> _keyed = [];
     private SessionStage _stage;
     private long _bytesUp;
 
@@ -32,11 +35,31 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
     /// <summary>The members' names, in cohort order.</summary>
     public IReadOnlyList<string> Clients { get; } = [.. members.Select(member => member.Client.Id.Name)];
 
+    /// <summary>The tasks whose results are summed.</summary>
+    public IEnumerable<SiteTask> Tasks => members.Select(member => member.Task);
+
     /// <summary>Who is not in the sum, by its place among the members, and why.</summary>
     public IReadOnlyDictionary<int, UpdateRefusedException> Lost => _lost;
 
     /// <summary>Who is in the sum, but did not help to unmask it.</summary>
     public IReadOnlyDictionary<int, UpdateRefusedException> Silent => _silent;
+
+    /// <summary>
+    /// Who is left out of another attempt, by its place among the members, and why: those who were lost. But where so many accuse one of them of what made them leave that one of the accusers
+    /// must be honest, it is left out, and they are not.
+    /// </summary>
+    public IEnumerable<KeyValuePair<int, UpdateRefusedException>> LeftOut
+    {
+        get
+        {
+            int needed = _terms is { } terms && terms.Graph.Degree < _keyed.Count - 1 ? terms.Graph.Threshold : _keyed.Count / 3 + 1;
+            int[] convicted = [.. _accusations.Keys.GroupBy(accusation => accusation.Accused, accusation => accusation.Accuser).Where(accusers => accusers.Count() >= needed).Select(accusers => accusers.Key)];
+            return _lost.Concat(_silent)
+                .Where(lost => !convicted.Contains(lost.Key) && !convicted.Any(accused => _accusations.ContainsKey((lost.Key, accused))))
+                .Concat(convicted.Select(accused => KeyValuePair.Create(
+                    accused, new UpdateRefusedException(SecureAggregationCodes.Share, $"{_accusations.Keys.Count(accusation => accusation.Accused == accused)} others cannot open the shares of client '{Clients[accused]}'."))));
+        }
+    }
 
     /// <summary>Whether somebody may have given shares that unmask the sum, behind which there is no other attempt.</summary>
     public bool IsRevealed => _host is { IsRevealed: true };
@@ -65,12 +88,12 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
     }
 
     /// <summary>Sums what the members write into the ring without masks.</summary>
-    public async ValueTask<(UpdateSum Sum, SecureSumReceipt Receipt)> SumInTheOpenAsync(int attempt, CancellationToken ct)
+    public async ValueTask<(UpdateSum Sum, SecureSumReceipt Receipt)> SumInTheOpenAsync(int attempt, int minimum, CancellationToken ct)
     {
         using var sums = new PartialRingSums(ring.Encoding, resources.Pool);
         int survivors = 0;
         await AskAsync(SessionStage.Mask, Clients, _ => [], sums.Add, (_, _) => survivors++, () => false, ct).ConfigureAwait(false);
-        int least = run.Plan.Definition.SecureAggregation!.LeastOf(members.Count);
+        int least = Math.Max(minimum, run.Plan.Definition.SecureAggregation!.LeastOf(members.Count));
         if (survivors < least) throw new SecureAggregationException(SecureAggregationCodes.Missing, $"{survivors} of {members.Count} clients can be summed, but the sum is of at least {least}.");
         (RingSum sum, FlatVector memory) = sums.Total();
         return (Read(sum, memory, survivors), new SecureSumReceipt
@@ -90,6 +113,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
         SessionStage stage, IReadOnlyList<string> clients, Func<string, byte[]> messageTo, Func<IEncodedUpdate, byte[]> read, Action<string, byte[]> accept, Func<bool> isEnough, CancellationToken ct)
     {
         _stage = stage;
+        if (stage == SessionStage.Share) _keyed = clients;
         IReadOnlyList<string>? closed = _terms is null ? null : run.State.ClosedStages.FirstOrDefault(before => before.Stage == stage)?.Clients;
         if (closed is not null)
         {
@@ -103,7 +127,9 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
             accept(name, value);
             accepted.Add(name);
         }, isEnough, ct).ConfigureAwait(false);
-        if (_terms is not null && closed is null) await run.RecordAsync(new SumStageClosed(_terms.Round, stage, [.. accepted.Order(StringComparer.Ordinal)]), ct).ConfigureAwait(false);
+
+        // Whose shares there are in the end changes nothing of the sum: the last stage is as long open as it takes.
+        if (_terms is not null && closed is null && stage != SessionStage.Unmask) await run.RecordAsync(new SumStageClosed(_terms.Round, stage, [.. accepted.Order(StringComparer.Ordinal)]), ct).ConfigureAwait(false);
     }
 
     /// <summary>Gives back what the fleet keeps for the session.</summary>
@@ -139,7 +165,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
             {
                 if (!asked.Remove(reply.Task, out string? name)) continue;
                 if (reply is { Outcome: ClientOutcome.Reported, Answer: { } answer }) answers.Add((name, answer));
-                else Lose(name, reply.Reason ?? "secagg.vanished", $"Client '{name}' left the session.");
+                else Refuse(name, reply.Reason ?? "secagg.vanished");
             }
             while (replies.TryNext(out reply));
 
@@ -174,6 +200,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
                 }
                 catch (FedCoreException refusal) when (refusal is UpdateRefusedException or SecureAggregationException)
                 {
+                    if ((refusal as SecureAggregationException)?.Accused is { } accused) Accuse(name, accused);
                     Lose(name, refusal.Code, refusal.Message);
                 }
             }
@@ -187,6 +214,25 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
         UpdateSum read = ring.Read(sum, Round, survivors, resources.Pool);
         resources.Pool.Return(memory);
         return read;
+    }
+
+    // A client that says whose fault it is does so by a number behind the reason code.
+    private void Refuse(string name, string reason)
+    {
+        string code = reason;
+        if (reason.StartsWith(SecureAggregationCodes.Share + ".", StringComparison.Ordinal) && int.TryParse(reason.AsSpan(SecureAggregationCodes.Share.Length + 1), CultureInfo.InvariantCulture, out int accused))
+        {
+            code = SecureAggregationCodes.Share;
+            Accuse(name, accused);
+        }
+
+        Lose(name, code, $"Client '{name}' left the session.");
+    }
+
+    // The number is that in the list of keys, which is in the order of the names.
+    private void Accuse(string name, int number)
+    {
+        if (number >= 0 && number < _keyed.Count && _keyed[number] != name) _accusations.TryAdd((_numbers[name], _numbers[_keyed[number]]), true);
     }
 
     private void Lose(string name, string code, string message) => (_stage > SessionStage.Mask ? _silent : _lost).TryAdd(_numbers[name], new UpdateRefusedException(code, message));

@@ -1,8 +1,8 @@
 using System.Security.Cryptography;
 using FedCore.Aggregation;
 using FedCore.SecureAggregation;
+using FedCore.SecureAggregation.Graphs;
 using FedCore.SecureAggregation.Messages;
-using FedCore.SecureAggregation.Ring;
 using FedCore.Updates;
 
 namespace FedCore.Rounds.Engine;
@@ -13,18 +13,26 @@ namespace FedCore.Rounds.Engine;
 /// </summary>
 internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationResources resources)
 {
+    /// <summary>Of the last sum that did not come about: who made it fail, by the place among the participants, and why.</summary>
+    public IReadOnlyDictionary<int, UpdateRefusedException> Refused { get; private set; } = new Dictionary<int, UpdateRefusedException>();
+
     private readonly SecureAggregationPolicy _policy = run.Plan.Definition.SecureAggregation!;
+    private string[] _names = [];
 
     /// <summary>Forms a sum.</summary>
     /// <param name="purpose">Of what.</param>
     /// <param name="participants">Who is ready.</param>
+    /// <param name="least">A sum of fewer is of no use, and so is not formed.</param>
     /// <param name="ct">Cancels the work.</param>
     /// <returns>The sum, who is not in it and why, and what a receipt says of it. The caller returns the sum's vector to the pool.</returns>
     /// <exception cref="SecureAggregationException">No attempt came to a sum.</exception>
     public async ValueTask<(AggregationResult Result, SecureSumReceipt Receipt)> SumAsync(
-        SumPurpose purpose, IReadOnlyList<ReadyClient> participants, CancellationToken ct)
+        SumPurpose purpose, IReadOnlyList<ReadyClient> participants, int least, CancellationToken ct)
     {
+        least = Math.Max(least, _policy.MinimumCohort);
         var refused = new SortedDictionary<int, UpdateRefusedException>();
+        Refused = refused;
+        _names = [.. participants.Select(participant => participant.Client.Id.Name)];
         SumOpened? before = run.State.OpenSum is { } open && open.Purpose == purpose ? open : null;
         if (before is not null)
         {
@@ -36,32 +44,42 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
         for (int attempt = before is null ? 1 : SessionTerms.Decode(before.Terms).Attempt; ; attempt++)
         {
             int[] ready = [.. Enumerable.Range(0, participants.Count).Where(index => !refused.ContainsKey(index))];
-            if (ready.Length < _policy.MinimumCohort)
-                throw new SecureAggregationException(SecureAggregationCodes.Cohort, $"{ready.Length} of {participants.Count} clients can be summed, but a sum is of at least {_policy.MinimumCohort}{Because(refused)}");
+            if (ready.Length < least)
+                throw new SecureAggregationException(SecureAggregationCodes.Cohort, $"{ready.Length} of {participants.Count} clients can be summed, but the sum is of at least {least}{Because(refused)}");
             var session = new SecureSession(run, replies, resources, run.Plan.RingFor(purpose, ready.Length), [.. ready.Select(index => participants[index])]);
             try
             {
-                SessionTerms? terms = run.Options.SumsInTheOpen ? null : await OpenAsync(before, purpose, attempt, session, ct).ConfigureAwait(false);
+                SessionTerms? terms = run.Options.SumsInTheOpen ? null : await OpenAsync(before, purpose, attempt, least, session, ct).ConfigureAwait(false);
                 failed?.Release();
                 (UpdateSum sum, SecureSumReceipt receipt) =
-                    terms is null ? await session.SumInTheOpenAsync(attempt, ct).ConfigureAwait(false) : await session.HoldAsync(terms, ct).ConfigureAwait(false);
+                    terms is null ? await session.SumInTheOpenAsync(attempt, least, ct).ConfigureAwait(false) : await session.HoldAsync(terms, ct).ConfigureAwait(false);
                 Note(session.Lost, ready, refused);
                 return (new AggregationResult(sum, [.. refused.Select(pair => (pair.Key, pair.Value))]), receipt);
             }
             catch (SecureAggregationException) when (!session.IsRevealed && attempt < _policy.Attempts && session.Lost.Count + session.Silent.Count > 0)
             {
-                // Who vanished or refused is left out of the next attempt.
-                Note(session.Lost.Concat(session.Silent), ready, refused);
+                Note(session.LeftOut, ready, refused);
                 (before, failed) = (null, session);
+            }
+            catch (SecureAggregationException fault)
+            {
+                Note(session.LeftOut, ready, refused);
+                throw refused.Count == 0 ? fault : new SecureAggregationException(fault.Code, $"{fault.Message.TrimEnd('.')}; of {participants.Count} who were ready{Because(refused)[1..]}", fault);
             }
         }
     }
 
     // The terms of a session that an earlier process began are in the journal, since clients have signed them.
-    private async ValueTask<SessionTerms> OpenAsync(SumOpened? before, SumPurpose purpose, int attempt, SecureSession session, CancellationToken ct)
+    private async ValueTask<SessionTerms> OpenAsync(SumOpened? before, SumPurpose purpose, int attempt, int least, SecureSession session, CancellationToken ct)
     {
-        if (before is not null) return SessionTerms.Decode(before.Terms);
-        SessionTerms terms = TermsOf(purpose, session.Round, attempt, session.Clients.Count, session.Ring);
+        if (before is not null)
+        {
+            var begun = SessionTerms.Decode(before.Terms);
+            return begun.Encoding.Span.SequenceEqual(session.Ring.Encoding.Digest()) && begun.Invited == session.Clients.Count ? begun : throw new SecureAggregationException(
+                SecureAggregationCodes.Terms, "The session that an earlier process began writes vectors into the ring otherwise than this one would, or had other clients.");
+        }
+
+        SessionTerms terms = TermsOf(purpose, attempt, least, session);
         await run.RecordAsync(new SumOpened(terms.Round, purpose, terms.Encode(), session.Clients), ct).ConfigureAwait(false);
         return terms;
     }
@@ -71,20 +89,42 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
         foreach ((int member, UpdateRefusedException reason) in lost) refused.Add(ready[member], reason);
     }
 
-    private static string Because(SortedDictionary<int, UpdateRefusedException> refused) =>
-        refused.Count == 0 ? "." : $": {string.Join(", ", refused.Values.GroupBy(reason => reason.Code).Select(reasons => $"{reasons.Count()} {reasons.Key}"))}.";
+    private string Because(SortedDictionary<int, UpdateRefusedException> refused) => refused.Count == 0
+        ? "."
+        : $": {string.Join("; ", refused.GroupBy(pair => pair.Value.Code, pair => _names[pair.Key]).Select(names => $"{names.Count()} {names.Key} ({Shown.List(names)})"))}.";
 
-    private SessionTerms TermsOf(SumPurpose purpose, int round, int attempt, int invited, UpdateRing ring) => new()
+    private SessionTerms TermsOf(SumPurpose purpose, int attempt, int least, SecureSession session) => new()
     {
         Run = run.Plan.Hash,
         Purpose = purpose,
-        Round = round,
+        Round = session.Round,
         Attempt = attempt,
         Nonce = RandomNumberGenerator.GetBytes(SessionTerms.NonceLength),
-        Encoding = ring.Encoding.Digest(),
-        Invited = invited,
-        Graph = _policy.GraphFor(invited),
-        MinimumCohort = _policy.MinimumCohort,
+        Encoding = session.Ring.Encoding.Digest(),
+        Assignment = AssignmentOf(session.Tasks),
+        Invited = session.Clients.Count,
+        Graph = GraphFor(session.Clients.Count),
+        MinimumCohort = least,
         MaximumDropout = _policy.MaximumDropout,
     };
+
+    // What is safe for the cohort that the run wants need not be for those of it who are ready.
+    private GraphParameters GraphFor(int clients)
+    {
+        try
+        {
+            return _policy.GraphFor(clients);
+        }
+        catch (FedCoreException fault)
+        {
+            throw new SecureAggregationException(fault.Code, fault.Message, fault);
+        }
+    }
+
+    private ReadOnlyMemory<byte> AssignmentOf(IEnumerable<SiteTask> tasks)
+    {
+        ReadOnlyMemory<byte>[] all = [.. tasks.Select(run.Fleet.AssignmentOf)];
+        return all.All(one => one.Span.SequenceEqual(all[0].Span)) ? all[0] : throw new SecureAggregationException(
+            SecureAggregationCodes.Assignment, "The strategy gave the clients different work, but a secure sum is of clients who were given the same.");
+    }
 }

@@ -56,6 +56,7 @@ public sealed partial class Roster : ISiteIdentities
     public static byte[] ParseKey(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
+        if (text.Contains("-----BEGIN", StringComparison.Ordinal)) throw FedCoreException.Configuration("roster.key", "This is a key in PEM, perhaps a private one, where a public key belongs, which is one line of base64. 'fedcore federation init' wrote the root's to root.pub.");
         byte[] key = new byte[Suite.PublicKeyLength];
         try
         {
@@ -110,7 +111,7 @@ public sealed partial class Roster : ISiteIdentities
         try
         {
             document = JsonSerializer.Deserialize<Document>(file, Json) ?? throw new JsonException("It is null.");
-            foreach ((string name, string key) in document.Sites) sites.Add(name, Convert.FromBase64String(key));
+            foreach ((string name, string? key) in document.Sites) sites.Add(name, Convert.FromBase64String(key ?? throw new JsonException($"The key of '{name}' is null.")));
             signature = Convert.FromBase64String(document.Signature);
         }
         catch (Exception fault) when (fault is JsonException or FormatException)
@@ -130,7 +131,7 @@ public sealed partial class Roster : ISiteIdentities
     /// <summary>The roster's file.</summary>
     /// <returns>JSON, in UTF-8.</returns>
     public byte[] ToFile() => JsonSerializer.SerializeToUtf8Bytes(
-        new Document(Federation, Serial, _sites.ToDictionary(site => site.Key, site => Convert.ToBase64String(site.Value)), Convert.ToBase64String(_signature)), Json);
+        new Document(Federation, Serial, _sites.ToDictionary(site => site.Key, site => (string?)Convert.ToBase64String(site.Value)), Convert.ToBase64String(_signature)), Json);
 
     private static byte[] SignedBytes(string federation, long serial, SortedDictionary<string, byte[]> sites)
     {
@@ -139,7 +140,7 @@ public sealed partial class Roster : ISiteIdentities
         return writer.ToArray();
     }
 
-    private sealed record Document(string Federation, long Serial, Dictionary<string, string> Sites, string Signature);
+    private sealed record Document(string Federation, long Serial, Dictionary<string, string?> Sites, string Signature);
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\z")]
     private static partial Regex NamePattern();

@@ -37,6 +37,12 @@ public sealed record SessionTerms
     /// <summary>SHA-256 of how vectors are written into the ring: sections, clips, scales, bits, and noise where there is any.</summary>
     public required ReadOnlyMemory<byte> Encoding { get; init; }
 
+    /// <summary>
+    /// SHA-256 of what the clients were given to do: the model that they began with and the work. An aggregator that gave one of them the real model, and the others something that comes to
+    /// nothing, would have that one's update as the sum (Pasquini et al. 2022, Eluding Secure Aggregation in Federated Learning via Model Inconsistency).
+    /// </summary>
+    public required ReadOnlyMemory<byte> Assignment { get; init; }
+
     /// <summary>How many clients were invited, 2 or more; not more of them take part.</summary>
     public required int Invited { get; init; }
 
@@ -64,7 +70,7 @@ public sealed record SessionTerms
     /// <summary>The terms as bytes.</summary>
     /// <returns>Their only form.</returns>
     public byte[] Encode() => new MessageWriter()
-        .Bytes([Suite, (byte)Purpose]).Text(Run).Number(Round).Number(Attempt).Bytes(Nonce.Span).Bytes(Encoding.Span).Number(Invited)
+        .Bytes([Suite, (byte)Purpose]).Text(Run).Number(Round).Number(Attempt).Bytes(Nonce.Span).Bytes(Encoding.Span).Bytes(Assignment.Span).Number(Invited)
         .Number(Graph.Degree).Number(Graph.Threshold).Number(MinimumCohort).Number(MaximumDropout).ToArray();
 
     /// <summary>Reads terms.</summary>
@@ -83,6 +89,7 @@ public sealed record SessionTerms
             Attempt = reader.Number(),
             Nonce = reader.Bytes(NonceLength).ToArray(),
             Encoding = reader.Bytes(HashLength).ToArray(),
+            Assignment = reader.Bytes(HashLength).ToArray(),
             Invited = reader.Number(),
             Graph = new GraphParameters(reader.Number(), reader.Number()),
             MinimumCohort = reader.Number(),

@@ -25,13 +25,21 @@ public record ClientLimits
 
     /// <summary>What a run demands less of than the client does, so that there is no need to work for it.</summary>
     /// <param name="policy">How the run sums.</param>
-    /// <returns>A sentence without its end; null where it demands as much.</returns>
-    public string? FaultIn(SecureAggregationPolicy policy)
+    /// <param name="clients">How many are asked.</param>
+    /// <returns>A reason code and a sentence without its end; null where it demands as much.</returns>
+    public (string Code, string Message)? FaultIn(SecureAggregationPolicy policy, int clients)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        if (policy.MinimumCohort < MinimumCohort) return $"Its sums are of {policy.MinimumCohort} clients or more, but this site takes part in none of fewer than {MinimumCohort}";
+        if (clients >= GraphRule.LeastSparse && Adversary != Adversary.None && (policy.Adversary < Adversary || policy.AdversarialRate < AdversarialRate))
+        {
+            return (SecureAggregationCodes.Parameters, FormattableString.Invariant(
+                $"Its sums withstand an adversary ({policy.Adversary}) with {policy.AdversarialRate:0.###} of the clients, but this site demands that they withstand one ({Adversary}) with {AdversarialRate:0.###} of them"));
+        }
+
+        if (policy.MinimumCohort < MinimumCohort)
+            return (SecureAggregationCodes.Cohort, $"Its sums are of {policy.MinimumCohort} clients or more (secureAggregation.minimumCohort), but this site takes part in none of fewer than {MinimumCohort} (client.secureAggregation.minimumCohort)");
         return policy.MaximumDropout > MaximumDropout
-            ? FormattableString.Invariant($"Its sums may lack {policy.MaximumDropout:0.##} of the clients who began, but this site allows {MaximumDropout:0.##}")
+            ? (SecureAggregationCodes.Survivors, FormattableString.Invariant($"Its sums may lack {policy.MaximumDropout:0.##} of the clients who began (secureAggregation.maximumDropout), but this site allows {MaximumDropout:0.##} (client.secureAggregation.maximumDropout)"))
             : null;
     }
 
@@ -43,7 +51,7 @@ public record ClientLimits
     {
         try
         {
-            return new GraphRule(members, AdversarialRate, terms.MaximumDropout, Adversary).FaultIn(terms.Graph, terms.Invited);
+            return new GraphRule(members, Adversary == Adversary.None ? 0 : AdversarialRate, terms.MaximumDropout, Adversary).FaultIn(terms.Graph, terms.Invited);
         }
         catch (FedCoreException fault)
         {

@@ -17,4 +17,5 @@ public sealed record ClientParty(string Name, ISigningKey Key, ISiteIdentities S
 /// <param name="Purpose">What it has to be summed: an update, or metrics.</param>
 /// <param name="Round">The round that this is of.</param>
 /// <param name="Encoding">The hash of the encoding that follows from the run and from how many were invited.</param>
-public sealed record SessionExpectation(string Run, SumPurpose Purpose, int Round, ReadOnlyMemory<byte> Encoding);
+/// <param name="Assignment">The hash of what it was given to do itself.</param>
+public sealed record SessionExpectation(string Run, SumPurpose Purpose, int Round, ReadOnlyMemory<byte> Encoding, ReadOnlyMemory<byte> Assignment);

@@ -228,6 +228,8 @@ public sealed class ClientSession : IDisposable
 
         if (!_terms.Encoding.Span.SequenceEqual(expected.Encoding.Span))
             throw Refused(SecureAggregationCodes.Terms, "The session writes vectors into the ring otherwise than the run does: sections, clips, scales, bits or the number of clients differ.");
+        if (Fails(SessionCheck.Assignment, _terms.Assignment.Span.SequenceEqual(expected.Assignment.Span)))
+            throw Refused(SecureAggregationCodes.Assignment, "The session sums what came of another model or of other work than the client was given: where clients begin from different models, the sum can show a single one.");
         if (Fails(SessionCheck.MinimumCohort, _terms.MinimumCohort >= _self.Limits.MinimumCohort))
             throw Refused(SecureAggregationCodes.Cohort, $"The session's minimum cohort is {_terms.MinimumCohort}, but the client takes part in no sum of fewer than {_self.Limits.MinimumCohort}.");
         if (Fails(SessionCheck.EnoughSurvivors, _terms.MaximumDropout <= _self.Limits.MaximumDropout))
@@ -296,7 +298,9 @@ public sealed class ClientSession : IDisposable
             if (!_suite.Open(key, _keys!.ShareContext(from, _number), box.Span, pair)
                 || !SecretSharing.IsShare(pair.AsSpan(0, SecretSharing.ShareLength)) || !SecretSharing.IsShare(pair.AsSpan(SecretSharing.ShareLength)))
             {
-                throw Refused(SecureAggregationCodes.Share, $"The share of client '{Shown.Of(_members!.Members[from].Name)}' cannot be opened, or is none: it was altered, swapped, or sealed for another session.");
+                throw new SecureAggregationException(
+                    SecureAggregationCodes.Share, $"The share of client '{Shown.Of(_members!.Members[from].Name)}' cannot be opened, or is none: it was altered, swapped, or sealed for another session.")
+                { Accused = from };
             }
 
             _held[from] = pair;

@@ -6,6 +6,9 @@ namespace FedCore.SecureAggregation.Sessions;
 /// </summary>
 internal enum SessionCheck
 {
+    /// <summary>All were given the same model and the same work.</summary>
+    Assignment,
+
     /// <summary>Every client whose keys it uses signed them.</summary>
     Signatures,
 

@@ -8,6 +8,8 @@ namespace FedCore.SecureAggregation.Sessions;
 /// </summary>
 public class SessionHistory
 {
+    private const string Remedy = "Where the aggregator was set up anew, or restored from a copy, give the run another name.";
+
     private (int Round, int Attempt) _last;
     private int _revealed;
 
@@ -27,7 +29,7 @@ public class SessionHistory
         if ((terms.Round, terms.Attempt).CompareTo(_last) <= 0)
         {
             throw new SecureAggregationException(
-                SecureAggregationCodes.Replayed, $"The session is attempt {terms.Attempt} of round {terms.Round}, but the client has taken part in attempt {_last.Attempt} of round {_last.Round}.");
+                SecureAggregationCodes.Replayed, $"The session is attempt {terms.Attempt} of round {terms.Round}, but the client has taken part in attempt {_last.Attempt} of round {_last.Round}. {Remedy}");
         }
 
         Keep(terms.Round, terms.Attempt, _revealed);
@@ -48,7 +50,7 @@ public class SessionHistory
     private void RequireUnrevealed(SessionTerms terms, SessionCheck? skipped)
     {
         if (terms.Round <= _revealed && skipped != SessionCheck.NoRetry)
-            throw new SecureAggregationException(SecureAggregationCodes.Retry, $"The client helped to unmask the sum of round {_revealed}, so it takes part in no other session of round {terms.Round}.");
+            throw new SecureAggregationException(SecureAggregationCodes.Retry, $"The client helped to unmask the sum of round {_revealed}, so it takes part in no other session of round {terms.Round}. {Remedy}");
     }
 
     /// <summary>Keeps the history where it outlasts the process, before it counts.</summary>

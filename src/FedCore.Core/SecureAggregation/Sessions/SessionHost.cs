@@ -55,10 +55,24 @@ public sealed class SessionHost(SessionTerms terms, ServerSession server, ISessi
         server.CloseConfirming();
         IsRevealed = true;
         await AskAsync(SessionStage.Unmask, server.Awaited, server.UnmaskRequestTo, (name, bytes) => server.AcceptUnmasking(name, bytes), ct, () => server.CanUnmask).ConfigureAwait(false);
-        using SumMask mask = await server.UnmaskAsync(resources).ConfigureAwait(false);
+        using SumMask mask = await UnmaskAsync(ct).ConfigureAwait(false);
         (RingSum sum, FlatVector memory) = masked.Total();
         await mask.RemoveFromAsync(sum, resources).ConfigureAwait(false);
         return (sum, memory);
+    }
+
+    // Among the first shares that were enough one may be wrong; those who were not waited for have others.
+    private async Task<SumMask> UnmaskAsync(CancellationToken ct)
+    {
+        try
+        {
+            return await server.UnmaskAsync(resources).ConfigureAwait(false);
+        }
+        catch (SecureAggregationException fault) when (fault.Code == SecureAggregationCodes.Commitment && server.Awaited.Count > server.Arrived.Count)
+        {
+            await AskAsync(SessionStage.Unmask, [.. server.Awaited.Except(server.Arrived)], server.UnmaskRequestTo, (name, bytes) => server.AcceptUnmasking(name, bytes), ct).ConfigureAwait(false);
+            return await server.UnmaskAsync(resources).ConfigureAwait(false);
+        }
     }
 
     private Task AskAsync(

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using FedCore.SecureAggregation.Sharing;
 
 namespace FedCore.SecureAggregation.Sessions;
@@ -5,6 +6,8 @@ namespace FedCore.SecureAggregation.Sessions;
 /// <summary>The shares that holders gave, by the client whose secret they are of. Who gives a wrong share is found out, as long as there are shares enough without his.</summary>
 internal sealed class ShareCollection
 {
+    private const int MostChoices = 3000;
+
     private readonly Dictionary<int, List<(int From, ReadOnlyMemory<byte> Share)>> _shares = [];
     private readonly Dictionary<int, ReadOnlyMemory<byte>[]> _byHolder = [];
     private readonly SortedSet<int> _liars = [];
@@ -45,7 +48,6 @@ internal sealed class ShareCollection
         lock (_liars) shares = [.. _shares[member].OrderBy(share => _liars.Contains(share.From))];
         byte[] secret = new byte[SecretSharing.SecretLength];
 
-        // The first ones; then, if one of them is wrong, each in turn is left out for the next one behind them.
         foreach ((int From, ReadOnlyMemory<byte> Share)[] some in Choices(shares, threshold))
         {
             uint[] places = [.. some.Select(share => (uint)share.From + 1)];
@@ -67,10 +69,14 @@ internal sealed class ShareCollection
         }
     }
 
+    // The first ones; then, if some of them are wrong, others at random: where a third of all are spare, one in three choices is without a certain one, and one in 3^k without k of them.
     private static IEnumerable<(int, ReadOnlyMemory<byte>)[]> Choices((int, ReadOnlyMemory<byte>)[] shares, int threshold)
     {
         yield return shares[..threshold];
-        for (int spare = threshold; spare < shares.Length; spare++)
-            for (int left = 0; left < threshold; left++) yield return [.. shares[..left], .. shares[(left + 1)..threshold], shares[spare]];
+        for (int choice = 1; choice < MostChoices && shares.Length > threshold; choice++)
+        {
+            RandomNumberGenerator.Shuffle<(int, ReadOnlyMemory<byte>)>(shares);
+            yield return shares[..threshold];
+        }
     }
 }

@@ -61,9 +61,11 @@ internal sealed class P256Suite : ISecureAggregationSuite
             key.ImportPkcs8PrivateKey(privateKey, out int read);
             return read == privateKey.Length && IsOnCurve(key.ExportParameters(false)) ? new SigningKey(key) : throw new CryptographicException("The key is not of P-256.");
         }
-        catch
+        catch (Exception fault)
         {
+            // Some platforms say of other curves that they do not know them.
             key.Dispose();
+            if (fault is PlatformNotSupportedException) throw new CryptographicException("The key is not of P-256.", fault);
             throw;
         }
     }

@@ -42,6 +42,11 @@ internal sealed class ScriptedFleet(ManualClock clock, long count) : ChannelRead
 
     public ISiteIdentities? Identities { get; set; }
 
+    /// <summary>The hash of what a client was given to do.</summary>
+    public Func<SiteTask, byte[]> Assignment { get; set; } = _ => new byte[32];
+
+    public ReadOnlyMemory<byte> AssignmentOf(SiteTask task) => Assignment(task);
+
     /// <summary>The messages of secure aggregation of which the fleet need keep no answer any more.</summary>
     public List<ExchangeTask> Released { get; } = [];
 

@@ -25,6 +25,9 @@ internal sealed class SecureClients(RunPlan plan) : ISiteIdentities
     /// <summary>Whether a client does not answer a message.</summary>
     public Func<string, ExchangeTask, bool> IsSilent { get; set; } = (_, _) => false;
 
+    /// <summary>What a client sends in place of its answer.</summary>
+    public Func<string, ExchangeTask, byte[], byte[]> Alter { get; set; } = (_, _, answer) => answer;
+
     public bool ArePinned => true;
 
     public bool TryFind(string site, out ReadOnlyMemory<byte> publicKey)
@@ -49,18 +52,18 @@ internal sealed class SecureClients(RunPlan plan) : ISiteIdentities
         {
             if (!_histories.TryGetValue((name, terms.Purpose), out SessionHistory? history)) _histories.Add((name, terms.Purpose), history = new SessionHistory());
             _sessions.Add((name, session), new ClientSession(
-                terms, new ClientParty(name, KeyOf(name), this, new ClientLimits { MaximumDropout = 0.4 }, history), new SessionExpectation(plan.Hash, terms.Purpose, task.Round, task.Ring.Encoding.Digest())));
+                terms, new ClientParty(name, KeyOf(name), this, new ClientLimits { MaximumDropout = 0.4 }, history), new SessionExpectation(plan.Hash, terms.Purpose, task.Round, task.Ring.Encoding.Digest(), new byte[SessionTerms.HashLength])));
         }
 
         ClientSession mine = _sessions[(name, session)];
-        return _answered[(name, message)] = task.Stage switch
+        return _answered[(name, message)] = Alter(name, task, task.Stage switch
         {
             SessionStage.Advertise => mine.Advertise(),
             SessionStage.Share => mine.Share(task.Message.Span),
             SessionStage.Mask => Mask(name, mine, task),
             SessionStage.Confirm => mine.Confirm(task.Message.Span),
             _ => mine.Unmask(task.Message.Span),
-        };
+        });
     }
 
     private byte[] Mask(string name, ClientSession session, ExchangeTask task)

@@ -52,12 +52,63 @@ public class SecureSumTests
         using EngineRun run = Start(clients, new InMemoryJournal(), null, (name, task) => name is "c1" or "c3" && task.Stage == SessionStage.Unmask && task.Round == 2 && task.Of is TrainTask);
         await run.RunAsync();
         Assert.Equal([true, false, true], run.State.Rounds.Select(round => round.Committed));
-        Assert.Equal("secagg.missing: 3 shares of a secret of client 'c0' came in, but 4 recover it. Missing: c1, c3", run.State.Rounds[1].Reason);
+        Assert.Equal("secagg.missing: 3 shares of a secret of client 'c0' came in, but 4 recover it. Missing: c1, c3; of 5 who were ready 2 secagg.late (c1, c3)", run.State.Rounds[1].Reason);
 
         // What the receipts say of sums is of their own rounds.
         Assert.Equal([false, true, false], run.State.Rounds.Select(round => round.SecureAggregation is null));
         Assert.Equal(0, run.State.Rounds[1].BytesUp);
         Assert.Single(run.Journal.Facts.OfType<SumOpened>(), opened => opened is { Round: 2, Purpose: SumPurpose.Update });
+    }
+
+    // Who cannot open them leaves; and who made them leave is known by how many they are.
+    [Fact]
+    public async Task Whose_shares_many_cannot_open_is_left_out_of_the_next_attempt_and_they_are_not()
+    {
+        var clients = new SecureClients(Plan)
+        {
+            Alter = (name, task, answer) => name == "c1" && task is { Stage: SessionStage.Share, Of: TrainTask } ? [.. answer.Select(part => (byte)(part ^ 1))] : answer,
+        };
+        using EngineRun run = Start(clients, new InMemoryJournal(), null, (_, _) => false);
+        await run.RunAsync();
+        Assert.All(run.State.Rounds, round => Assert.Equal((true, 4, 2), (round.Committed, round.Contributors, round.SecureAggregation!.Attempt)));
+        Assert.All(run.State.Rounds, round => Assert.Equal([(ClientOutcome.Refused, "secagg.share")], round.Clients.Where(client => client.Client == "c1").Select(client => (client.Outcome, client.Reason))));
+    }
+
+    // The first four are enough; one of them lies, and the fifth is asked then.
+    [Fact]
+    public async Task A_wrong_share_among_the_first_that_are_enough_is_done_without()
+    {
+        using EngineRun whole = Start(new SecureClients(Plan), new InMemoryJournal(), null, (_, _) => false);
+        await whole.RunAsync();
+        var clients = new SecureClients(Plan) { Alter = (name, task, answer) => name == "c0" && task.Stage == SessionStage.Unmask ? [.. answer.Select((part, i) => i == 36 * 2 ? (byte)(part ^ 1) : part)] : answer };
+        using EngineRun run = Start(clients, new InMemoryJournal(), null, (_, _) => false);
+        await run.RunAsync();
+        Assert.All(run.State.Rounds, round => Assert.Equal(5, round.Contributors));
+        Assert.True(whole.Model.SequenceEqual(run.Model));
+    }
+
+    // With a third to vanish no threshold is safe for three, though one is for four.
+    [Fact]
+    public async Task Where_no_threshold_is_safe_for_those_who_are_ready_the_round_is_abandoned()
+    {
+        RunPlan plan = PlanFor(maximumDropout: 0.34);
+        using var run = new EngineRun(plan, clients: 4);
+        new SecureClients(plan).Join(run.Fleet);
+        run.Fleet.Update = Update;
+        run.Fleet.OnTrainOf = client => [client == 2 ? new Answer(Outcome: ClientOutcome.Declined) : new Answer()];
+        Assert.Contains("secagg.parameters: ", (await Assert.ThrowsAsync<FedCoreException>(() => run.RunAsync())).Message, StringComparison.Ordinal);
+        Assert.All(run.State.Rounds, round => Assert.StartsWith("secagg.parameters: ", round.Reason, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_clients_were_given_differently_is_not_summed()
+    {
+        using EngineRun run = Start(new SecureClients(Plan), new InMemoryJournal(), null);
+        run.Fleet.Assignment = task => [.. Enumerable.Repeat((byte)(task is TrainTask { Round: 2, Position: 3 } ? 1 : 0), 32)];
+        await run.RunAsync();
+        Assert.Equal([true, false, true], run.State.Rounds.Select(round => round.Committed));
+        Assert.StartsWith("secagg.assignment: The strategy gave the clients different work", run.State.Rounds[1].Reason, StringComparison.Ordinal);
+        Assert.DoesNotContain(run.Fleet.Sent.OfType<ExchangeTask>(), task => task is { Round: 2, Of: TrainTask });
     }
 
     [Fact]
@@ -135,8 +186,8 @@ public class SecureSumTests
         return new ScriptedUpdate([.. model.Select(value => (float)random.NextNormal() - 0.3f * value)], [1, 1, 0.5, 0.25]);
     }
 
-    private static RunPlan PlanFor() => EngineRun.PlanFor(
-        run => run with { Training = run.Training with { WeightBy = WeightBy.Uniform }, SecureAggregation = new SecureAggregationPolicy { MaximumDropout = 0.2 } },
+    private static RunPlan PlanFor(double maximumDropout = 0.2) => EngineRun.PlanFor(
+        run => run with { Training = run.Training with { WeightBy = WeightBy.Uniform }, SecureAggregation = new SecureAggregationPolicy { MaximumDropout = maximumDropout } },
         new RoundPolicy { Count = 3, MinimumReports = 3 },
         new EvaluationPlan { Every = 1 });
 

@@ -19,7 +19,7 @@ public class MessageTests
         Assert.Equal(terms.Encode(), SessionTerms.Decode(terms.Encode()).Encode());
         SessionTerms[] others =
         [
-            terms, terms with { Suite = 9 }, terms with { Run = "x" }, terms with { Purpose = SumPurpose.Evaluation }, terms with { Round = 7 }, terms with { Attempt = 7 }, terms with { Nonce = new byte[16] }, terms with { Encoding = new byte[32] },
+            terms, terms with { Suite = 9 }, terms with { Run = "x" }, terms with { Purpose = SumPurpose.Evaluation }, terms with { Round = 7 }, terms with { Attempt = 7 }, terms with { Nonce = new byte[16] }, terms with { Encoding = new byte[32] }, terms with { Assignment = new byte[32] },
             terms with { Invited = 9 }, terms with { Graph = new GraphParameters(9, 3) }, terms with { Graph = new GraphParameters(2, 2) }, terms with { MinimumCohort = 9 }, terms with { MaximumDropout = 0.5 },
         ];
         Assert.Equal(others.Length, others.Select(other => Convert.ToHexString(other.Digest())).Distinct().Count());

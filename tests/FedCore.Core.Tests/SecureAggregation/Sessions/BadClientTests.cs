@@ -57,6 +57,19 @@ public class BadClientTests
         Assert.Equal(["site0002"], server.Liars);
     }
 
+    // Ten holders and a threshold of seven: three can be done without, wherever they are.
+    [Fact]
+    public async Task As_many_wrong_shares_as_can_be_spared_are_found_out_and_done_without()
+    {
+        using var federation = new Federation(10);
+        (ServerSession server, Dictionary<string, byte[]> replies) = Confirmed(federation);
+        foreach (string liar in (string[])["site0000", "site0002", "site0005"]) replies[liar][36 * 3] ^= 1;
+        foreach ((string name, byte[] reply) in replies) server.AcceptUnmasking(name, reply);
+        using var resources = new AggregationResources(2, new FlatVectorPool());
+        using SumMask mask = await server.UnmaskAsync(resources);
+        Assert.Equal(["site0000", "site0002", "site0005"], server.Liars);
+    }
+
     [Fact]
     public async Task A_wrong_share_that_cannot_be_done_without_fails_the_round()
     {

@@ -51,6 +51,7 @@ public class ClosureTests
     }
 
     [Theory]
+    [InlineData(nameof(SessionCheck.Assignment), SecureAggregationCodes.Assignment)]
     [InlineData(nameof(SessionCheck.Signatures), SecureAggregationCodes.Signature)]
     [InlineData(nameof(SessionCheck.Roster), SecureAggregationCodes.Roster)]
     [InlineData(nameof(SessionCheck.Uniqueness), SecureAggregationCodes.Duplicate)]
@@ -131,6 +132,7 @@ public class ClosureTests
     {
         (Federation federation, HostileSession[] sessions) = check switch
         {
+            SessionCheck.Assignment => OthersWithOtherWork(skipped),
             SessionCheck.Signatures => Alone(skipped, 4, 0, Impersonate),
             SessionCheck.Roster => Alone(skipped, 4, 0, (federation, terms) => [.. Enumerable.Range(0, 3).Select(i => new Accomplice($"unknown{i}", null, terms))]),
             SessionCheck.Uniqueness => Alone(skipped, 4, 3, (federation, terms) => [.. Enumerable.Repeat(new Accomplice("site0001", federation.KeyOf("site0001"), terms), 3)]),
@@ -149,6 +151,8 @@ public class ClosureTests
         {
             var solver = new Solver();
             foreach (HostileSession session in sessions) solver.Learn(session);
+            if (check == SessionCheck.Assignment)
+                foreach (string other in federation.Names.Skip(1)) solver.Know(other, federation.InputOf(other).Words);
             string[] victims = check switch { SessionCheck.NoRetry => ["site0004"], SessionCheck.OneConfirmation => [Victim, "site0004"], _ => [Victim] };
             return ([.. sessions.SelectMany(session => session.Refusals.Values)], solver.SumOf(victims, federation.Encoding.Bits), Expected(federation, victims));
         }
@@ -165,6 +169,17 @@ public class ClosureTests
         var session = new HostileSession(federation, terms, [Victim], accomplices(federation, terms), skipped);
         session.Share();
         session.Mask();
+        return (federation, [session]);
+    }
+
+    // Nobody but the victim was given the model and the work that the session is about: what came of the others' is known beforehand.
+    private static (Federation, HostileSession[]) OthersWithOtherWork(SessionCheck? skipped)
+    {
+        var federation = new Federation(4, Limits(dropout: 0.25));
+        var session = new HostileSession(federation, federation.Terms(), federation.Names, [], skipped, given: name => name == Victim ? null : new byte[SessionTerms.HashLength]);
+        session.Share();
+        session.Mask();
+        if (session.Refusals.Count == 0) session.Finish();
         return (federation, [session]);
     }
 

@@ -56,16 +56,17 @@ internal sealed class Federation : ISiteIdentities, IDisposable
         Attempt = attempt,
         Nonce = RandomNumberGenerator.GetBytes(SessionTerms.NonceLength),
         Encoding = Encoding.Digest(),
+        Assignment = SHA256.HashData("the model and the work"u8),
         Invited = Names.Count,
         Graph = new GraphRule(Names.Count, Limits.AdversarialRate, dropout ?? Tolerated(Names.Count), Limits.Adversary).Choose(),
         MinimumCohort = Limits.MinimumCohort,
         MaximumDropout = dropout ?? Tolerated(Names.Count),
     };
 
-    public ClientSession Join(string name, SessionTerms terms, SessionCheck? skipped = null, SessionHistory? history = null) =>
-        new(terms, new ClientParty(name, KeyOf(name), this, Limits, history ?? new SessionHistory()), Expect(terms), skipped);
+    public ClientSession Join(string name, SessionTerms terms, SessionCheck? skipped = null, SessionHistory? history = null, byte[]? given = null) =>
+        new(terms, new ClientParty(name, KeyOf(name), this, Limits, history ?? new SessionHistory()), Expect(terms) with { Assignment = given ?? terms.Assignment }, skipped);
 
-    public SessionExpectation Expect(SessionTerms terms) => new(Run, terms.Purpose, terms.Round, Encoding.Digest());
+    public SessionExpectation Expect(SessionTerms terms) => new(Run, terms.Purpose, terms.Round, Encoding.Digest(), terms.Assignment);
 
     /// <summary>A client's input in the ring: its scalars and its words, the same at every call.</summary>
     public (ulong[] Scalars, uint[] Words) InputOf(string name)

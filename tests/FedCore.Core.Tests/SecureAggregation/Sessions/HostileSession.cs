@@ -37,11 +37,12 @@ internal sealed class HostileSession
     private readonly Dictionary<string, ClientSession> _honest = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Dictionary<string, (MemberSet Set, byte[] Signature)>> _signatures = new(StringComparer.Ordinal);
 
-    public HostileSession(Federation federation, SessionTerms terms, IEnumerable<string> honest, IEnumerable<Accomplice> accomplices, SessionCheck? skipped = null, Dictionary<string, SessionHistory>? histories = null)
+    public HostileSession(Federation federation, SessionTerms terms, IEnumerable<string> honest, IEnumerable<Accomplice> accomplices, SessionCheck? skipped = null, Dictionary<string, SessionHistory>? histories = null,
+        Func<string, byte[]?>? given = null)
     {
         (_federation, Terms, Accomplices) = (federation, terms, [.. accomplices]);
         foreach (string name in honest)
-            Try(name, () => _honest.Add(name, federation.Join(name, terms, skipped, histories?[name])));
+            Try(name, () => _honest.Add(name, federation.Join(name, terms, skipped, histories?[name], given?.Invoke(name))));
     }
 
     public int Id { get; } = Interlocked.Increment(ref _ids);

@@ -31,6 +31,9 @@ internal sealed class Solver
         }
     }
 
+    /// <summary>Adds an input that the adversary knows, since what it follows from was its own.</summary>
+    public void Know(string client, uint[] input) => _equations.Add((client, input, []));
+
     /// <summary>The sum of some clients' inputs, where it follows; null where it does not.</summary>
     public uint[]? SumOf(IReadOnlyCollection<string> clients, int bits)
     {
