@@ -10,6 +10,7 @@ internal sealed class RunStatus(RunGate gate)
     private readonly Lock _lock = new();
     private RunState _state = new();
     private string? _trouble;
+    private bool _isRead;
     private TaskCompletionSource _changed = New();
 
     /// <summary>Ends at the run's next fact, or when what it does changes otherwise.</summary>
@@ -87,7 +88,7 @@ internal sealed class RunStatus(RunGate gate)
     /// <summary>Begins anew from what the journal holds.</summary>
     public void Reset(RunState state)
     {
-        lock (_lock) _state = state;
+        lock (_lock) (_state, _isRead) = (state, true);
     }
 
     /// <summary>Takes one more fact in. Nobody is woken yet.</summary>
@@ -121,6 +122,7 @@ internal sealed class RunStatus(RunGate gate)
         { Ended.Code: RunHost.Cancelled } => (RunPhase.Cancelled, _state.Ended.Message),
         { Ended: { } end } => (RunPhase.Failed, end.Message),
         _ when _trouble is not null => (RunPhase.Waiting, _trouble),
+        _ when !_isRead => (RunPhase.Waiting, "its journal is being read"),
         { OpenRound: null } when gate.IsHeld => (RunPhase.Paused, "its coordinator paused it"),
         { OpenRound: null } when gate.Wait is { } what => (RunPhase.Waiting, what),
         { OpenSum: { } sum } => (RunPhase.Running, $"round {sum.Round}: a secure sum of {sum.Clients.Count} sites, {_state.ClosedStages.Count} of 5 messages are answered"),

@@ -66,11 +66,11 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
 
     /// <summary>Holds the session.</summary>
     /// <exception cref="SecureAggregationException">Too few took part, or too few stayed.</exception>
-    public async ValueTask<(UpdateSum Sum, SecureSumReceipt Receipt)> HoldAsync(SessionTerms terms, CancellationToken ct)
+    public async ValueTask<(UpdateSum Sum, SecureSumReceipt Receipt)> HoldAsync(SessionTerms terms, int least, CancellationToken ct)
     {
         _terms = terms;
         ISiteIdentities identities = run.Fleet.Identities ?? throw new InvalidOperationException("The fleet's clients have no identities.");
-        using var server = new ServerSession(terms, identities);
+        using var server = new ServerSession(terms, identities, least);
         _host = new SessionHost(terms, server, this, resources);
         (RingSum sum, FlatVector memory) = await _host.HoldAsync(ring.Encoding, Clients, ct).ConfigureAwait(false);
         return (Read(sum, memory, _host.Survivors), new SecureSumReceipt

@@ -49,10 +49,10 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
             var session = new SecureSession(run, replies, resources, run.Plan.RingFor(purpose, ready.Length), [.. ready.Select(index => participants[index])]);
             try
             {
-                SessionTerms? terms = run.Options.SumsInTheOpen ? null : await OpenAsync(before, purpose, attempt, least, session, ct).ConfigureAwait(false);
+                SessionTerms? terms = run.Options.SumsInTheOpen ? null : await OpenAsync(before, purpose, attempt, session, ct).ConfigureAwait(false);
                 failed?.Release();
                 (UpdateSum sum, SecureSumReceipt receipt) =
-                    terms is null ? await session.SumInTheOpenAsync(attempt, least, ct).ConfigureAwait(false) : await session.HoldAsync(terms, ct).ConfigureAwait(false);
+                    terms is null ? await session.SumInTheOpenAsync(attempt, least, ct).ConfigureAwait(false) : await session.HoldAsync(terms, least, ct).ConfigureAwait(false);
                 Note(session.Lost, ready, refused);
                 return (new AggregationResult(sum, [.. refused.Select(pair => (pair.Key, pair.Value))]), receipt);
             }
@@ -70,7 +70,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
     }
 
     // The terms of a session that an earlier process began are in the journal, since clients have signed them.
-    private async ValueTask<SessionTerms> OpenAsync(SumOpened? before, SumPurpose purpose, int attempt, int least, SecureSession session, CancellationToken ct)
+    private async ValueTask<SessionTerms> OpenAsync(SumOpened? before, SumPurpose purpose, int attempt, SecureSession session, CancellationToken ct)
     {
         if (before is not null)
         {
@@ -79,7 +79,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
                 SecureAggregationCodes.Terms, "The session that an earlier process began writes vectors into the ring otherwise than this one would, or had other clients.");
         }
 
-        SessionTerms terms = TermsOf(purpose, attempt, least, session);
+        SessionTerms terms = TermsOf(purpose, attempt, session);
         await run.RecordAsync(new SumOpened(terms.Round, purpose, terms.Encode(), session.Clients), ct).ConfigureAwait(false);
         return terms;
     }
@@ -93,7 +93,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
         ? "."
         : $": {string.Join("; ", refused.GroupBy(pair => pair.Value.Code, pair => _names[pair.Key]).Select(names => $"{names.Count()} {names.Key} ({Shown.List(names)})"))}.";
 
-    private SessionTerms TermsOf(SumPurpose purpose, int attempt, int least, SecureSession session) => new()
+    private SessionTerms TermsOf(SumPurpose purpose, int attempt, SecureSession session) => new()
     {
         Run = run.Plan.Hash,
         Purpose = purpose,
@@ -104,7 +104,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
         Assignment = AssignmentOf(session.Tasks),
         Invited = session.Clients.Count,
         Graph = GraphFor(session.Clients.Count),
-        MinimumCohort = least,
+        MinimumCohort = _policy.MinimumCohort,
         MaximumDropout = _policy.MaximumDropout,
     };
 

@@ -13,8 +13,9 @@ namespace FedCore.SecureAggregation.Sessions;
 /// what goes to whom; masked inputs themselves are somebody else's to keep and to sum. The same messages and closings lead to the same state, so that it can be made again from a journal.
 /// </summary>
 /// <param name="terms">The terms that were proposed.</param>
-/// <param name="sites">Whose signatures are believed. What a client would refuse is refused here already, so that one client cannot make the others leave.</param>
-public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites) : IDisposable
+/// <param name="sites">Whose signatures are believed. What the others would refuse of a client, and the aggregator can see, is refused here already, so that it does not make them leave.</param>
+/// <param name="minimum">A sum of fewer is of no use to the aggregator, which unmasks none then, whatever the terms allow.</param>
+public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites, int minimum = 0) : IDisposable
 {
     private readonly ISecureAggregationSuite _suite = SecureAggregationSuites.Find(terms.Suite) ?? throw new ArgumentException($"There is no suite {terms.Suite}.", nameof(terms));
     private readonly byte[] _session = terms.Digest();
@@ -96,7 +97,7 @@ public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites) : I
     public byte[] CloseAdvertising()
     {
         RequireStage(SessionStage.Advertise);
-        int least = terms.LeastSurvivors(terms.Invited);
+        int least = Math.Max(minimum, terms.LeastSurvivors(terms.Invited));
         if (_advertisements.Count < least)
             throw Refused(SecureAggregationCodes.Cohort, $"{_advertisements.Count} of {terms.Invited} clients advertised their keys, but the sum is of at least {least}.");
         _members = AdvertisementList.Create(_advertisements.Values);
@@ -304,7 +305,7 @@ public sealed class ServerSession(SessionTerms terms, ISiteIdentities sites) : I
 
     private void RequireEnough(int count, string did)
     {
-        int members = _graph!.Members, least = terms.LeastSurvivors(members);
+        int members = _graph!.Members, least = Math.Max(minimum, terms.LeastSurvivors(members));
         if (count < least)
         {
             IEnumerable<int> there = Stage == SessionStage.Share ? _shares.Keys : _masked;

@@ -87,6 +87,23 @@ public class SecureSumTests
         Assert.True(whole.Model.SequenceEqual(run.Model));
     }
 
+    // A sum that the round cannot use would show something for nothing.
+    [Fact]
+    public async Task Of_fewer_than_must_report_nothing_is_unmasked()
+    {
+        RunPlan plan = PlanFor(reports: 5);
+        using var run = new EngineRun(plan, clients: 5);
+        new SecureClients(plan) { IsSilent = (name, task) => name == "c1" && task is { Stage: SessionStage.Mask, Round: 2, Of: TrainTask } }.Join(run.Fleet);
+        run.Fleet.Update = Update;
+        await run.RunAsync();
+        Assert.Equal([true, false, true], run.State.Rounds.Select(round => round.Committed));
+        Assert.Equal("secagg.cohort: 4 of 5 clients can be summed, but the sum is of at least 5: 1 secagg.late (c1)", run.State.Rounds[1].Reason);
+        Assert.DoesNotContain(run.Fleet.Sent.OfType<ExchangeTask>(), task => task is { Round: 2, Stage: > SessionStage.Mask, Of: TrainTask });
+
+        // Behind it the model is what it was, and its metrics have been summed.
+        Assert.Equal([1, 3], run.State.Evaluations.Select(evaluation => evaluation.Round));
+    }
+
     // With a third to vanish no threshold is safe for three, though one is for four.
     [Fact]
     public async Task Where_no_threshold_is_safe_for_those_who_are_ready_the_round_is_abandoned()
@@ -186,9 +203,9 @@ public class SecureSumTests
         return new ScriptedUpdate([.. model.Select(value => (float)random.NextNormal() - 0.3f * value)], [1, 1, 0.5, 0.25]);
     }
 
-    private static RunPlan PlanFor(double maximumDropout = 0.2) => EngineRun.PlanFor(
+    private static RunPlan PlanFor(double maximumDropout = 0.2, int reports = 3) => EngineRun.PlanFor(
         run => run with { Training = run.Training with { WeightBy = WeightBy.Uniform }, SecureAggregation = new SecureAggregationPolicy { MaximumDropout = maximumDropout } },
-        new RoundPolicy { Count = 3, MinimumReports = 3 },
+        new RoundPolicy { Count = 3, MinimumReports = reports },
         new EvaluationPlan { Every = 1 });
 
     private sealed class KilledException : Exception;
