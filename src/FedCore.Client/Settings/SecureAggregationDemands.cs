@@ -8,7 +8,7 @@ public sealed record SecureAggregationDemands : ClientLimits
 {
     private const string InTheClear = "run.secure-aggregation";
 
-    /// <summary>The site works for no run that sums in the clear; null for where it pins a roster.</summary>
+    /// <summary>Whether the site works for no run that sums in the clear; null for yes where it pins a roster, and no otherwise.</summary>
     public bool? Required { get; init; }
 
     /// <summary>Refuses a run that does not do as the site demands.</summary>
