@@ -26,7 +26,15 @@ internal sealed class RosterFile
     {
         (_path, _last, _accepted) = (Path.GetFullPath(Path.Combine(folder, settings.File)), last, accepted);
         string keyFile = Path.Combine(folder, settings.RootKey);
-        _rootKey = Roster.ParseKey(File.Exists(keyFile) ? ReadText(keyFile) : settings.RootKey);
+        try
+        {
+            _rootKey = Roster.ParseKey(File.Exists(keyFile) ? ReadText(keyFile) : settings.RootKey);
+        }
+        catch (FedCoreException fault) when (fault.Code == "roster.key")
+        {
+            throw FedCoreException.Configuration(fault.Code, $"roster.rootKey is neither the public key of the federation's root nor a file that holds it. {fault.Message}", fault);
+        }
+
         _least = last.NumberFor(Root);
     }
 

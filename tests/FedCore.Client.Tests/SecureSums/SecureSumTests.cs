@@ -311,6 +311,23 @@ public sealed class SecureSumTests : IDisposable
         if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["open/identity.pem"]));
     }
 
+    [Theory]
+    [InlineData("abc", "'abc' is no public key")]
+    [InlineData("root.key", "perhaps a private one")]
+    public async Task A_root_that_is_none_is_named_and_a_private_key_is_not_shown(string rootKey, string words)
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using ISigningKey root = SecureAggregationSuites.Default.CreateSigningKey();
+        string pem = IdentityKeys.ToPem(root);
+        string file = _folder.File("root.key", pem);
+        var settings = new RosterSettings { File = "roster.json", RootKey = rootKey == "abc" ? rootKey : file };
+        FedCoreException fault = await Assert.ThrowsAsync<FedCoreException>(() => RunningClient.StartAsync(RunningClient.Settings(aggregator, _folder["data"]) with { Roster = settings }));
+        Assert.Equal("roster.key", fault.Code);
+        Assert.StartsWith("roster.rootKey is neither", fault.Message, StringComparison.Ordinal);
+        Assert.Contains(words, fault.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(pem.Split('\n')[1][..20], fault.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Without_a_roster_the_log_calls_it_curious_server_only()
     {

@@ -71,7 +71,7 @@ public sealed partial class Roster : ISiteIdentities
             // As if it had another length.
         }
 
-        throw FedCoreException.Configuration("roster.key", $"'{Shown.Of(text.Trim())}' is no public key: one is a point of P-256, {key.Length} bytes in base64. Copy the whole line that the site was shown.");
+        throw FedCoreException.Configuration("roster.key", $"'{Shown.Of(text.Trim())}' is no public key: one is a point of P-256, {key.Length} bytes in base64. Copy the whole line as it was shown.");
     }
 
     /// <summary>Signs a roster.</summary>
