@@ -13,7 +13,7 @@ internal static class SiteCommand
     public static Command Create(TextWriter output)
     {
         AdminConnection.Options options = AdminConnection.Options.New();
-        var list = new ExampleCommand("list", "Lists the sites: who is connected, and what they do.", "fedcore site list");
+        var list = new ExampleCommand("list", "Lists the sites: who is connected, which roster each pins, and what they do.", "fedcore site list");
         options.AddTo(list);
         list.SetAction((parsed, ct) => ListAsync(options, parsed, output, ct));
 

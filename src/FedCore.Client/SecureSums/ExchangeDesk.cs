@@ -94,7 +94,7 @@ internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, U
         using (UpdateFileReader input = outbox.OpenResult(result)) ring.Check(input);
         var history = KeptHistory.Open(folder, result.Run, result.Hash, purpose, result.Assignment!);
         if (purpose == SumPurpose.Evaluation && history.HasSummed)
-            throw new SecureAggregationException(SecureAggregationCodes.Retry, "The metrics of this very model were summed before: with another sum over nearly the same sites, the difference would be somebody's.");
+            throw new SecureAggregationException(SecureAggregationCodes.Retry, "The metrics of this very model were summed in the last sum: with another sum over nearly the same sites, the difference would be somebody's.");
         var offered = new OfferedKeys();
         ISiteIdentities sites = (ISiteIdentities?)RosterFor(room.Site) ?? offered;
         var party = new ClientParty(room.Site, identity.Key, sites, settings.SecureAggregation, history);

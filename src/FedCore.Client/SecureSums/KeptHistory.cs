@@ -20,7 +20,7 @@ internal sealed class KeptHistory : SessionHistory
     private KeptHistory(string path, string assignment, Disk disk, Sums known)
         : base(known.Round, known.Attempt, known.Revealed) => (_path, _assignment, _disk, _known) = (path, assignment, disk, known);
 
-    /// <summary>Whether what came of the same assignment was summed before, in another round: the same model's metrics are the same again.</summary>
+    /// <summary>Whether what came of the same assignment was summed last, in another round: the same model's metrics are the same again.</summary>
     public bool HasSummed => _known.Assignment == _assignment;
 
     /// <summary>Opens a history, which is empty where there is none.</summary>

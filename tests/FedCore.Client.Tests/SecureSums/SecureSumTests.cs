@@ -140,7 +140,7 @@ public sealed class SecureSumTests : IDisposable
     }
 
     [Fact]
-    public async Task The_metrics_of_one_model_are_summed_once()
+    public async Task The_metrics_of_a_model_are_not_summed_again_behind_the_next_round()
     {
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         using var run = new SmallRun(aggregator, change: FakeSum.Secure);
