@@ -18,6 +18,7 @@ var suites = new Dictionary<string, Action<Figures>>(StringComparer.Ordinal)
     ["population"] = PopulationSuite.Run,
     ["spool"] = SpoolSuite.Run,
     ["secagg"] = SecureAggregationSuite.Run,
+    ["privacy"] = PrivacySuite.Run,
     [ServiceSuite.Name] = ServiceSuite.Run,
 };
 

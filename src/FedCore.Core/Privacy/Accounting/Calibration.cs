@@ -1,0 +1,84 @@
+using FedCore.Privacy.Accounting.Events;
+
+namespace FedCore.Privacy.Accounting;
+
+/// <summary>How much noise a budget needs, and how much a budget buys.</summary>
+public static class Calibration
+{
+    private const double LeastNoise = 1e-3, MostNoise = 1e6;
+
+    /// <summary>The smallest noise multiplier that keeps a budget.</summary>
+    /// <param name="events">Everything that is done, by noise multiplier; the more noise, the less it must cost.</param>
+    /// <param name="accountant">Makes an accountant without events.</param>
+    /// <param name="epsilon">The budget, above 0.</param>
+    /// <param name="delta">The delta, above 0 and below 1.</param>
+    /// <returns>The noise multiplier: within 1e-8 of the smallest, relative, and never below it.</returns>
+    /// <exception cref="FedCoreException">No noise keeps the budget (<c>privacy.unreachable</c>).</exception>
+    public static double NoiseMultiplier(Func<double, PrivacyEvent> events, Func<PrivacyAccountant> accountant, double epsilon, double delta)
+    {
+        ArgumentNullException.ThrowIfNull(events);
+        ArgumentNullException.ThrowIfNull(accountant);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(epsilon);
+
+        // From above, since little noise takes long to reckon with.
+        bool Keeps(double noise) => Spent(accountant, events(noise), 1, delta) <= epsilon;
+        double high = 1;
+        while (!Keeps(high))
+        {
+            if (high >= MostNoise)
+                throw FedCoreException.Configuration("privacy.unreachable", FormattableString.Invariant($"No noise keeps epsilon {epsilon} at delta {delta}. Raise epsilon or delta, or do less."));
+            high *= 2;
+        }
+
+        double low = high / 2;
+        while (low > LeastNoise && Keeps(low)) (low, high) = (low / 2, low);
+        while (high / low > 1 + 1e-8)
+        {
+            double middle = Math.Sqrt(low * high);
+            if (Keeps(middle)) high = middle;
+            else low = middle;
+        }
+
+        return high;
+    }
+
+    /// <summary>How often something can be done before a budget is spent.</summary>
+    /// <param name="happened">What is done each time.</param>
+    /// <param name="accountant">Makes an accountant, with what is spent already.</param>
+    /// <param name="epsilon">The budget, at least 0.</param>
+    /// <param name="delta">The delta, above 0 and below 1.</param>
+    /// <param name="most">No more is looked for.</param>
+    /// <returns>The largest number that keeps the budget; <paramref name="most"/> where that and more would.</returns>
+    public static long Count(PrivacyEvent happened, Func<PrivacyAccountant> accountant, double epsilon, double delta, long most = 1L << 40)
+    {
+        ArgumentNullException.ThrowIfNull(happened);
+        ArgumentNullException.ThrowIfNull(accountant);
+        ArgumentOutOfRangeException.ThrowIfNegative(epsilon);
+        ArgumentOutOfRangeException.ThrowIfNegative(most);
+
+        bool Keeps(long count) => Spent(accountant, happened, count, delta) <= epsilon;
+        long low = 0, high = 1;
+        while (high <= most && Keeps(high)) (low, high) = (high, 2 * high);
+        if (high > most)
+        {
+            if (Keeps(most)) return most;
+            high = most;
+        }
+
+        while (high - low > 1)
+        {
+            long middle = low + (high - low) / 2;
+            if (Keeps(middle)) low = middle;
+            else high = middle;
+        }
+
+        return low;
+    }
+
+    private static double Spent(Func<PrivacyAccountant> accountant, PrivacyEvent happened, long count, double delta)
+    {
+        PrivacyAccountant made = accountant();
+        made.Record(happened, count);
+        return made.Epsilon(delta);
+    }
+}

@@ -1,0 +1,43 @@
+namespace FedCore.Privacy.Accounting.Events;
+
+/// <summary>A sum of vectors of integers to each of which its owner added discrete Gaussian noise (Kairouz, Liu and Steinke 2021).</summary>
+/// <param name="LocalSigma">The parameter of each owner's noise, above 0, in units of the ring.</param>
+/// <param name="Clients">How many added noise that the adversary does not know, at least 1.</param>
+/// <param name="Sensitivity">The Euclidean sensitivity of the sum after rounding, above 0, in units of the ring.</param>
+/// <param name="Dimension">Numbers in the vector, at least 1.</param>
+public sealed record DistributedDiscreteGaussianEvent(double LocalSigma, int Clients, double Sensitivity, long Dimension) : PrivacyEvent
+{
+    /// <summary>The parameter of each owner's noise.</summary>
+    public double LocalSigma { get; } = Positive(LocalSigma, nameof(LocalSigma));
+
+    /// <summary>How many added noise.</summary>
+    public int Clients { get; } = Clients >= 1 ? Clients : throw new ArgumentOutOfRangeException(nameof(Clients), Clients, "It must be at least 1.");
+
+    /// <summary>The Euclidean sensitivity.</summary>
+    public double Sensitivity { get; } = Positive(Sensitivity, nameof(Sensitivity));
+
+    /// <summary>Numbers in the vector.</summary>
+    public long Dimension { get; } = Dimension >= 1 ? Dimension : throw new ArgumentOutOfRangeException(nameof(Dimension), Dimension, "It must be at least 1.");
+
+    /// <summary>
+    /// How far a sum of discrete Gaussians is from one discrete Gaussian, at most, in each number: 10 sum over k from 1 to n-1 of exp(-2 pi^2 sigma^2 k/(k+1)) (Kairouz, Liu and
+    /// Steinke 2021, theorem 1); infinite for many owners with a sigma below 1/2, where the theorem says nothing.
+    /// </summary>
+    public double Tau
+    {
+        get
+        {
+            if (Clients == 1) return 0;
+            if (LocalSigma < 0.5) return double.PositiveInfinity;
+            double exponent = -2 * Math.PI * Math.PI * LocalSigma * LocalSigma, sum = 0;
+            for (int k = 1; k < Clients; k++) sum += Math.Exp(exponent * k / (k + 1));
+            return 10 * sum;
+        }
+    }
+
+    /// <summary>
+    /// The noise multiplier of Gaussian noise with the same bound on every Renyi divergence: 1/epsilon, where epsilon = Delta/(sqrt(n) sigma) + tau sqrt(d) (the same paper,
+    /// proposition 14: concentrated differential privacy of epsilon^2/2).
+    /// </summary>
+    internal double EquivalentNoiseMultiplier => 1 / (Sensitivity / (Math.Sqrt(Clients) * LocalSigma) + Tau * Math.Sqrt(Dimension));
+}

@@ -1,0 +1,38 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace FedCore.Privacy.Clipping;
+
+/// <summary>
+/// A clip that follows a quantile of the updates' norms (Andrew, Thakkar, McMahan and Ramaswamy 2021): behind each round it is multiplied with exp(-eta (b - gamma)), where b is the
+/// noisy share of updates that were not longer than it.
+/// </summary>
+public sealed record AdaptiveClip
+{
+    /// <summary>The quantile of the norms that the clip follows, gamma.</summary>
+    [Range(0.01, 0.99)]
+    public double Quantile { get; init; } = 0.5;
+
+    /// <summary>How fast it follows, eta.</summary>
+    [Range(0, 10, MinimumIsExclusive = true)]
+    public double LearningRate { get; init; } = 0.2;
+
+    /// <summary>Standard deviation of the noise on the number of updates that were not clipped; null for a twentieth of the cohort, as in the paper.</summary>
+    [Range(0, double.MaxValue, MinimumIsExclusive = true)]
+    public double? CountNoise { get; init; }
+
+    /// <summary>
+    /// The noise multiplier for the updates with which they and the count together cost what a noise multiplier of z costs: (z^-2 - (2 s)^-2)^-1/2 for noise s on the count, whose
+    /// summands are plus or minus a half (the paper's theorem 1).
+    /// </summary>
+    /// <param name="noiseMultiplier">The noise multiplier of both together, z.</param>
+    /// <param name="countNoise">The standard deviation of the noise on the count, s.</param>
+    /// <returns>The noise multiplier for the updates; above z.</returns>
+    /// <exception cref="FedCoreException">The count alone costs as much or more (<c>privacy.noise-multiplier</c>).</exception>
+    public static double ValueNoiseMultiplier(double noiseMultiplier, double countNoise)
+    {
+        if (noiseMultiplier < 2 * countNoise) return 1 / Math.Sqrt(1 / (noiseMultiplier * noiseMultiplier) - 1 / (4 * countNoise * countNoise));
+        throw FedCoreException.Configuration("privacy.noise-multiplier", FormattableString.Invariant(
+            $"A noise multiplier of {noiseMultiplier} leaves nothing for the updates where the count of clipped ones has noise of {countNoise}: the multiplier must be below {2 * countNoise}. ")
+            + "Raise clip.countNoise, or lower the noise multiplier.");
+    }
+}

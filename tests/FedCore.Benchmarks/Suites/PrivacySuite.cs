@@ -1,0 +1,63 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using FedCore.Privacy.Accounting;
+using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Sampling;
+
+namespace FedCore.Benchmarks.Suites;
+
+/// <summary>How long accountants take, and how fast exact noise is drawn.</summary>
+internal static class PrivacySuite
+{
+    private const string Suite = "privacy";
+    private const int Repetitions = 5;
+    private const double Delta = 1e-6;
+
+    public static void Run(Figures figures)
+    {
+        MeasureAccountants(figures);
+        MeasureSamplers(figures);
+    }
+
+    private static void MeasureAccountants(Figures figures)
+    {
+        // The first accountant of the process pays for compilation.
+        Seconds(AccountantKind.Pld, 1, 0.01, 100);
+        foreach ((string name, double z, double q, long steps) in ((string, double, double, long)[])
+            [
+                ("pld_20000_steps_s", 0.8, 0.001, 20_000), ("pld_50000_steps_s", 0.8, 0.05, 50_000), ("pld_100000_steps_s", 2, 0.001, 100_000), ("pld_1000_steps_s", 2, 0.05, 1000),
+            ])
+        {
+            figures.Report(Suite, name, Figures.Median(Enumerable.Range(0, Repetitions).Select(_ => Seconds(AccountantKind.Pld, z, q, steps))), "s", new { z, q, steps });
+        }
+
+        figures.Report(Suite, "rdp_ms", 1000 * Figures.Median(Enumerable.Range(0, Repetitions).Select(_ => Seconds(AccountantKind.Rdp, 0.8, 0.001, 20_000))), "ms", new { z = 0.8, q = 0.001, steps = 20_000 });
+    }
+
+    private static double Seconds(AccountantKind kind, double z, double q, long steps)
+    {
+        long start = Stopwatch.GetTimestamp();
+        PrivacyAccountant accountant = PrivacyAccountant.Create(kind);
+        accountant.Record(new PoissonSampledEvent(q, new GaussianEvent(z)), steps);
+        accountant.Epsilon(Delta);
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private static void MeasureSamplers(Figures figures)
+    {
+        using var random = new SystemRandomBytes();
+        byte[] bytes = new byte[8192];
+        double generator = Figures.Median(Enumerable.Range(0, Repetitions).Select(_ => Figures.Rate(() => RandomNumberGenerator.Fill(bytes), 0.3))) * bytes.Length / 1e9;
+        foreach ((string name, long variance) in ((string, long)[])[("dgauss_mdraws_per_s", 10_000), ("dgauss_wide_mdraws_per_s", 1L << 40)])
+        {
+            var sampler = new DiscreteGaussianSampler(variance, 1, random);
+            uint[] words = new uint[1 << 16];
+            Figures.Rate(() => sampler.AddTo(words), 0.3);
+            double rate = Figures.Median(Enumerable.Range(0, Repetitions).Select(_ => Figures.Rate(() => sampler.AddTo(words), 0.3))) * words.Length / 1e6;
+            figures.Report(Suite, name, rate, "M/s", new { sigma = Math.Sqrt(variance), threads = 1, generatorGbPerS = Math.Round(generator, 2) });
+        }
+
+        var laplace = new DiscreteLaplaceSampler(100, 1, random);
+        figures.Report(Suite, "dlaplace_mdraws_per_s", Figures.Median(Enumerable.Range(0, Repetitions).Select(_ => Figures.Rate(() => laplace.Next(), 0.3))) / 1e6, "M/s", new { scale = 100, threads = 1 });
+    }
+}
