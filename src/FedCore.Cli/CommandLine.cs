@@ -23,6 +23,7 @@ internal static class CommandLine
             SchemaCommand.Create(output),
             StrategiesCommand.Create(output),
             SecureAggregationCommand.Create(output, error),
+            PrivacyCommand.Create(output),
             AggregatorCommand.Create(output, error),
             ClientCommand.Create(output),
             RunCommand.Create(output),

@@ -24,7 +24,7 @@ internal static class SecureAggregationCommand
     private static ExampleCommand Parameters(TextWriter output)
     {
         Option<int?> clients = Required(NumberOption.Create<int>("--clients", "How many clients are summed."));
-        Option<double> adversarial = Rate("--adversarial-rate", "The share of them that the adversary may control.", 0.05), dropout = Rate("--dropout-rate", "The share of them that may vanish.", 0.25);
+        Option<double?> adversarial = NumberOption.Real("--adversarial-rate", "The share of them that the adversary may control.", "0.05", 0.05), dropout = NumberOption.Real("--dropout-rate", "The share of them that may vanish.", "0.05", 0.25);
         Option<string> adversary = AdversaryOption();
         Option<bool> json = JsonOption();
         var command = new ExampleCommand(
@@ -35,7 +35,7 @@ internal static class SecureAggregationCommand
         command.SetAction(parsed =>
         {
             (int count, Adversary who) = (parsed.GetValue(clients)!.Value, Adversaries[parsed.GetValue(adversary)!]);
-            (double bad, double lost) = (parsed.GetValue(adversarial), parsed.GetValue(dropout));
+            (double bad, double lost) = (parsed.GetValue(adversarial)!.Value, parsed.GetValue(dropout)!.Value);
             if (who == Adversary.None && parsed.GetResult(adversarial) is not { Implicit: false }) bad = 0;
             try
             {
@@ -74,7 +74,7 @@ internal static class SecureAggregationCommand
         Option<long?> length = NumberOption.Create<long>("--length", "Numbers in each client's vector.");
         length.Required = true;
         Option<int?> bits = NumberOption.Create<int>("--bits", "Bits of each number. [default: 32]"), threads = NumberOption.Create<int>("--threads", "Threads. [default: all]");
-        Option<double> adversarial = Rate("--adversarial-rate", "The share of the clients that the adversary may control, for the degree from 100 clients on.", 0.05);
+        Option<double?> adversarial = NumberOption.Real("--adversarial-rate", "The share of the clients that the adversary may control, for the degree from 100 clients on.", "0.05", 0.05);
         Option<string> adversary = AdversaryOption();
         Option<bool> json = JsonOption();
         var command = new ExampleCommand(
@@ -88,7 +88,7 @@ internal static class SecureAggregationCommand
                 Length = InRange(parsed.GetValue(length)!.Value, 1, Array.MaxLength / sizeof(uint), "--length"),
                 Dropouts = parsed.GetValue(dropouts) ?? 0,
                 Bits = InRange(parsed.GetValue(bits) ?? RingEncoding.MostBits, 2, RingEncoding.MostBits, "--bits"),
-                AdversarialRate = parsed.GetValue(adversarial),
+                AdversarialRate = parsed.GetValue(adversarial)!.Value,
                 Adversary = Adversaries[parsed.GetValue(adversary)!],
                 Threads = InRange(parsed.GetValue(threads) ?? Environment.ProcessorCount, 1, 1024, "--threads"),
             };
@@ -130,20 +130,6 @@ internal static class SecureAggregationCommand
         option.Required = true;
         return option;
     }
-
-    private static Option<double> Rate(string name, string description, double value) => new(name)
-    {
-        Description = description,
-        HelpName = "RATE",
-        DefaultValueFactory = _ => value,
-        CustomParser = result =>
-        {
-            string text = result.Tokens.Single().Value;
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double rate)) return rate;
-            result.AddError($"{name} is '{Shown.Of(text)}', which is no number. Give a share such as 0.05.");
-            return 0;
-        },
-    };
 
     private static Option<string> AdversaryOption()
     {
