@@ -4,6 +4,7 @@ using System.Text.Json;
 using FedCore.Json;
 using FedCore.Models;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 using FedCore.Rounds;
 using FedCore.Simulation.ClientStates;
 using FedCore.Simulation.Devices;
@@ -95,6 +96,7 @@ public static class FederatedSimulation
             Pool = pool,
             Checkpoints = options.Checkpoints is { } store && plan.KeepsClientState ? new ClientStateCheckpoints(store, states) : options.Checkpoints,
             Environment = options.Environment,
+            PrivateRandom = (purpose, round) => new SimulationRandomBytes(plan.Random.Stream("simulated " + purpose, round)),
             SumsInTheOpen = options.SecureAggregation == SecureSumMode.Ideal,
             Progress = progress,
         });

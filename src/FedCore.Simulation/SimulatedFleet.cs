@@ -4,6 +4,7 @@ using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using FedCore.Compression;
+using FedCore.Privacy.Sampling;
 using FedCore.Rounds;
 using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Ring;
@@ -85,6 +86,9 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
         return _parties is null && PoisoningOf(client, task) is { UpdateFactor: not 1 and var factor } ? new ScaledUpdate(update, factor) : update;
     }
 
+    // A client's own share of noise. Data that are here protect nobody, and results must repeat.
+    private SimulationRandomBytes NoiseOf(int round, string site) => new(_plan.Random.Stream("simulated noise", round, site));
+
     private IPoisoning? PoisoningOf(ClientDescriptor client, SiteTask task) => task is TrainTask && _attackers.Contains(client.Index) ? _poisoning : null;
 
     public void Withdraw(SiteTask task) => _replies.Withdraw(task);
@@ -129,7 +133,8 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
             if (factor != 1) TensorPrimitives.Multiply(vector, factor, vector);
             _bytes.ResetWrittenCount();
             using var encoded = new EncodedInMemory(plain);
-            ring.Write(encoded, fleet._plan.Random.Stream("ring", task.Round, site), mask, _bytes);
+            using RandomBytes noise = fleet.NoiseOf(task.Round, site);
+            ring.Write(encoded, fleet._plan.Random.Stream("ring", task.Round, site), noise, mask, _bytes);
             return _bytes.WrittenSpan.ToArray();
         }
 

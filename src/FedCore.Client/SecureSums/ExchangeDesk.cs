@@ -4,6 +4,7 @@ using FedCore.Client.Settings;
 using FedCore.Client.Storage;
 using FedCore.Client.Tasks;
 using FedCore.Client.Telemetry;
+using FedCore.Privacy.Sampling;
 using FedCore.Protocol.V1;
 using FedCore.SecureAggregation;
 using FedCore.SecureAggregation.Identity;
@@ -57,7 +58,7 @@ internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, U
             case ExchangeStage.Mask:
                 using (UpdateFileReader input = outbox.OpenResult(result))
                 using (InputMask mask = open.Session.Mask(message, open.Ring.Encoding.ScalarCount))
-                    open.Ring.Write(input, room.Plan.Random.Stream("ring", result.Round, room.Site), mask, target);
+                    using (var noise = new SystemRandomBytes()) open.Ring.Write(input, room.Plan.Random.Stream("ring", result.Round, room.Site), noise, mask, target);
                 break;
             case ExchangeStage.Confirm:
                 target.Write(open.Session.Confirm(message));

@@ -47,10 +47,11 @@ public sealed class MetricLayout
     /// <param name="sum">The sums.</param>
     /// <param name="sectionPrefix">What the sections' names begin with.</param>
     /// <param name="meanPrefix">What the means' names begin with.</param>
-    /// <returns>Name and value; empty where there are no examples.</returns>
+    /// <returns>Name and value; empty where there are no examples, or nobody sent sums over them.</returns>
     public IEnumerable<KeyValuePair<string, double>> Means(UpdateSum sum, string sectionPrefix, string meanPrefix)
     {
         ArgumentNullException.ThrowIfNull(sum);
+        if (!sum.Layout.Has(Name(sectionPrefix, Examples))) yield break;
         double examples = sum.Scalar(Name(sectionPrefix, Examples));
         if (examples == 0) yield break;
         foreach (LossMetric metric in _metrics)

@@ -1,5 +1,6 @@
 using FedCore.Aggregation;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 
 namespace FedCore.Rounds;
 
@@ -32,4 +33,10 @@ public sealed record RoundEngineOptions
 
     /// <summary>Whether secure sums are formed without masks: in the same ring, with the same result, and with nothing kept from the aggregator. For simulations only.</summary>
     public bool SumsInTheOpen { get; init; }
+
+    /// <summary>
+    /// Where random bytes come from on which privacy rests, by purpose and round: noise, and cohorts whose members are secret. By default the operating system's generator; only a simulation, which
+    /// protects nobody, has others.
+    /// </summary>
+    public Func<string, int, RandomBytes> PrivateRandom { get; init; } = static (_, _) => new SystemRandomBytes();
 }

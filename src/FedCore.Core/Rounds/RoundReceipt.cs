@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using FedCore.Rounds.Privacy;
 
 namespace FedCore.Rounds;
 
@@ -47,6 +48,10 @@ public sealed record RoundReceipt
     /// <summary>How the sum was kept from the aggregator; null where it was not.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public SecureSumReceipt? SecureAggregation { get; init; }
+
+    /// <summary>What the round promises about each client, and what the run has spent with it; null where it promises nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PrivacyReceipt? Privacy { get; init; }
 }
 
 /// <summary>What a receipt says of a secure sum: how it was formed, and what that rests on.</summary>

@@ -2,6 +2,7 @@ using FedCore.Compression.Formats;
 using FedCore.Compression.Sparsifiers;
 using FedCore.Models;
 using FedCore.Naming;
+using FedCore.Rounds.Privacy;
 using FedCore.Strategies;
 using FedCore.Updates;
 
@@ -30,6 +31,7 @@ internal static class RunComposition
 
         if (run.Rounds.Buffer is not null) CheckBuffer(run, model, names);
         if (run.SecureAggregation is { } secure) CheckSecure(run, secure, names);
+        if (run.Privacy is not null) PrivacyComposition.Check(run, model, registry);
     }
 
     /// <exception cref="FedCoreException">A client's weight has no bound, as it must have in a secure sum (<c>run.composition</c>).</exception>

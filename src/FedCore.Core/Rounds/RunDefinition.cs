@@ -1,6 +1,8 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
 using FedCore.Aggregation;
 using FedCore.Models;
+using FedCore.Rounds.Privacy;
 using FedCore.Strategies;
 using FedCore.Updates;
 
@@ -42,6 +44,10 @@ public record RunDefinition
 
     /// <summary>Lets the run be held only under secure aggregation; null to allow sums in the clear.</summary>
     public SecureAggregationPolicy? SecureAggregation { get; init; }
+
+    /// <summary>What the run promises about each client; null for nothing.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PrivacyPolicy? Privacy { get; init; }
 
     /// <summary>What the run needs to know of single clients.</summary>
     public IReadOnlyList<Disclosure> Disclosures { get; init; } = [];

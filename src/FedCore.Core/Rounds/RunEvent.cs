@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using FedCore.Privacy.Accounting.Events;
 using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Sessions;
 
@@ -14,6 +15,7 @@ namespace FedCore.Rounds;
 [JsonDerivedType(typeof(SetClosed), "setClosed")]
 [JsonDerivedType(typeof(SumOpened), "sumOpened")]
 [JsonDerivedType(typeof(SumStageClosed), "sumStageClosed")]
+[JsonDerivedType(typeof(PrivacyReserved), "privacyReserved")]
 [JsonDerivedType(typeof(RoundEnded), "roundEnded")]
 [JsonDerivedType(typeof(EvaluationEnded), "evaluationEnded")]
 [JsonDerivedType(typeof(CheckpointSaved), "checkpointSaved")]
@@ -79,6 +81,12 @@ public sealed record SumOpened(int Round, SumPurpose Purpose, byte[] Terms, IRea
 /// <param name="Clients">The names of those whose answers count.</param>
 public sealed record SumStageClosed(int Round, SessionStage Stage, IReadOnlyList<string> Clients) : RunEvent;
 
+/// <summary>The clients of a round are going to be summed with noise. It counts as spent from here on, whatever becomes of the sum.</summary>
+/// <param name="Round">The round.</param>
+/// <param name="Noise">The noise of the sum.</param>
+/// <param name="Draw">Names the drawing of the noise: another drawing for the same round costs again.</param>
+public sealed record PrivacyReserved(int Round, PrivacyEvent Noise, string Draw) : RunEvent;
+
 /// <summary>The model moved on, or the round was abandoned.</summary>
 /// <param name="Receipt">The round's receipt.</param>
 /// <param name="Checkpoint">The digest of the server's state behind the round, where a round counts only with it.</param>
@@ -104,7 +112,10 @@ public sealed record RunEnded(string Code, string Message) : RunEvent
     /// <summary>The code of a run whose stop rule was met.</summary>
     public const string TargetReached = "run.target-reached";
 
+    /// <summary>The code of a run that held as many rounds as its privacy budget allowed, as it was meant to.</summary>
+    public const string BudgetSpent = "run.budget-spent";
+
     /// <summary>Whether the run ended well.</summary>
     [JsonIgnore]
-    public bool IsSuccess => Code is Completed or TargetReached;
+    public bool IsSuccess => Code is Completed or TargetReached or BudgetSpent;
 }

@@ -6,6 +6,7 @@ using FedCore.Json;
 using FedCore.Models;
 using FedCore.Naming;
 using FedCore.Numerics;
+using FedCore.Rounds.Privacy;
 using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Ring;
 using FedCore.Updates;
@@ -27,7 +28,10 @@ public sealed class RunPlan
         World = new RandomKeys("world"u8, definition.Seed);
         StrategyName = NamesIn(JsonSerializer.SerializeToNode(definition.Strategy, FedCoreJson.Options(registry))!);
         Metrics = new MetricLayout(definition.Model.Loss);
-        TrainLayout = definition.Strategy.Layout(model.Schema).With([.. BufferSection(model.Schema), new Section(Section.Weight, SectionRole.Weight, 1), .. Metrics.Sections("")]);
+        Privacy = definition.Privacy is null ? null : new RunPrivacy(definition);
+
+        // Under differential privacy nothing leaves a client but what noise protects, and how clients fared while they trained is not among it.
+        TrainLayout = definition.Strategy.Layout(model.Schema).With([.. BufferSection(model.Schema), new Section(Section.Weight, SectionRole.Weight, 1), .. Privacy is null ? Metrics.Sections("") : []]);
         Codec = definition.Transforms.Count > 0 ? new UpdateCodec(TrainLayout, definition.Transforms, Random) : null;
         EvaluationPlan evaluation = definition.Evaluation;
         Distributions = evaluation.Distribution is null
@@ -69,6 +73,9 @@ public sealed class RunPlan
     /// <summary>The metrics of the model's loss.</summary>
     public MetricLayout Metrics { get; }
 
+    /// <summary>What the run promises about each client; null for nothing.</summary>
+    public RunPrivacy? Privacy { get; }
+
     /// <summary>The shares whose distribution over clients an evaluation shows, such as <c>accuracy</c>.</summary>
     public IReadOnlyList<string> Distributions { get; }
 
@@ -98,11 +105,12 @@ public sealed class RunPlan
     /// <param name="clients">How many clients are invited to the sum.</param>
     /// <returns>The ring.</returns>
     /// <exception cref="FedCoreException">The run's ring is too small for so many (<c>secagg.ring</c>).</exception>
-    public UpdateRing RingFor(SumPurpose purpose, int clients) => new(
-        purpose == SumPurpose.Update ? WireCodec : EvaluateCodec,
-        (Definition.SecureAggregation ?? throw new InvalidOperationException("The run sums in the clear.")).Ring,
-        clients,
-        Definition.Strategy.HasOwnWeights);
+    public UpdateRing RingFor(SumPurpose purpose, int clients)
+    {
+        RingOptions options = Definition.SecureAggregation?.Ring ?? new RingOptions();
+        if (purpose == SumPurpose.Update && Privacy is not null) options = options with { Clip = Privacy.Policy.Clip, Noise = Privacy.NoiseFor(clients) };
+        return new UpdateRing(purpose == SumPurpose.Update ? WireCodec : EvaluateCodec, options, clients, Definition.Strategy.HasOwnWeights);
+    }
 
     /// <summary>Whether clients keep vectors from round to round.</summary>
     public bool KeepsClientState => Definition.Strategy.KeepsClientState || Codec is { KeepsClientState: true } || Model.Schema.KeepsClientState;
@@ -134,6 +142,7 @@ public sealed class RunPlan
         definition.Strategy.Check(definition);
         var plan = new RunPlan(definition, registry, model, canonical);
         RunComposition.CheckWeights(plan);
+        PrivacyComposition.CheckLayout(plan);
 
         // However many there are, the updates themselves must be of a kind that the rule can judge.
         return definition.Aggregator.FaultFor(plan.TrainLayout, int.MaxValue) is { } unfit
@@ -159,12 +168,25 @@ public sealed class RunPlan
 
         int planned = (int)Math.Min(int.MaxValue, wanted), least = Definition.Rounds.MinimumReports ?? planned;
         if (Definition.SecureAggregation is { } secure) CheckSecureSums(secure, population, planned);
+        if (Privacy is not null) CheckPrivacy(planned);
         if (Definition.Aggregator.For(planned).FaultFor(TrainLayout, least) is { } fault)
         {
             throw FedCoreException.Configuration(
                 "run.aggregator", $"aggregator {Registry.NameOf(Definition.Aggregator)} cannot be used here: {fault}, which a round {(least < planned ? "may close with (rounds.minimumReports)" : "wants")}. "
                 + "Change its parameters, rounds.cohort, rounds.minimumReports, or the rule.");
         }
+    }
+
+    // Before anybody is asked: a ring in which the noise has room, and rounds that the budget is enough for.
+    private void CheckPrivacy(int wanted)
+    {
+        RingFor(SumPurpose.Update, Math.Max(1, wanted));
+        PrivacyPolicy policy = Privacy!.Policy;
+        int affordable = Privacy.AffordableRounds();
+        if (affordable >= (policy.StopWhenSpent ? 1 : Definition.Rounds.Count)) return;
+        throw FedCoreException.Configuration("privacy.budget", FormattableString.Invariant(
+            $"privacy.epsilon is {policy.Epsilon}, of which a noise multiplier of {Privacy.NoiseMultiplier:0.####} leaves enough for {affordable} of {Definition.Rounds.Count} rounds. ")
+            + "Raise privacy.noiseMultiplier or leave it out, hold fewer rounds, or, to stop when the budget is spent, set privacy.stopWhenSpent to true.");
     }
 
     // Before any key is made: cohorts that are large enough, with a graph and a ring for them.

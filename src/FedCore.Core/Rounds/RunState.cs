@@ -1,3 +1,4 @@
+using FedCore.Rounds.Privacy;
 using FedCore.Rounds.Selection;
 using FedCore.SecureAggregation.Messages;
 
@@ -41,6 +42,12 @@ public sealed class RunState
 
     /// <summary>Who took part in the rounds that count.</summary>
     public ParticipationHistory History { get; } = new();
+
+    /// <summary>What was reserved of the run's privacy budget; nothing is given back, also not what rounds cost that do not count any more.</summary>
+    public PrivacySpending Privacy { get; } = new();
+
+    /// <summary>The noise that was reserved for the open round; null while none is.</summary>
+    public PrivacyReserved? OpenNoise { get; private set; }
 
     /// <summary>Why the open round closed, or null while it takes replies.</summary>
     public SetClosed? Closed { get; private set; }
@@ -121,6 +128,10 @@ public sealed class RunState
             case SumStageClosed stage:
                 _closedStages.Add(stage);
                 break;
+            case PrivacyReserved reserved:
+                Privacy.Add(reserved, _clients);
+                OpenNoise = reserved;
+                break;
             case RoundEnded ended:
                 _rounds.Add(ended.Receipt);
                 _asked.Add([.. InReceipt().Select(position => _clients[position])]);
@@ -154,6 +165,7 @@ public sealed class RunState
         SetClosed closed => closed.Round == OpenRound?.Round && Closed is null,
         SumOpened sum => sum.Purpose == SumPurpose.Update ? sum.Round == OpenRound?.Round && Closed is not null : OpenRound is null && sum.Round == LastRound,
         SumStageClosed stage => stage.Round == OpenSum?.Round && (int)stage.Stage == _closedStages.Count,
+        PrivacyReserved reserved => reserved.Round == OpenRound?.Round && Closed is not null,
         RoundEnded ended => ended.Receipt.Round == OpenRound?.Round && ended.Receipt.Clients.Count == InReceipt().Count(),
         EvaluationEnded evaluation => OpenRound is null && evaluation.Receipt.Round == LastRound,
         CheckpointSaved saved => OpenRound is null && saved.Round == LastRound,
@@ -195,6 +207,7 @@ public sealed class RunState
         List<Asking> atWork = [.. _askings.Where((_, position) => IsBuffered && _replies[position] is null)];
         OpenRound = null;
         Closed = null;
+        OpenNoise = null;
         Reported = 0;
         Pending = 0;
         _clients.Clear();

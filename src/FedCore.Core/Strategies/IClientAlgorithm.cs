@@ -69,7 +69,7 @@ public interface ILocalModel
     /// <param name="learningRate">The step size.</param>
     void Step(float learningRate);
 
-    /// <summary>Adds the metric sums over all batches so far to the update's sections.</summary>
+    /// <summary>Adds the metric sums over all batches so far to the update's sections; where it has none for them, as under differential privacy, nothing.</summary>
     /// <param name="update">The update.</param>
     void WriteMetrics(Update update);
 }

@@ -146,6 +146,35 @@ public sealed class Update
         foreach (double value in _scalars) IsFinite &= double.IsFinite(value);
     }
 
+    /// <summary>Scales the change of the model down to a Euclidean norm, if it is longer. Behind <see cref="Complete"/>, and before anything was read.</summary>
+    /// <param name="most">The largest norm, above 0.</param>
+    /// <returns>Whether it was longer.</returns>
+    public bool ClipModel(double most)
+    {
+        (Section section, long start) = Layout.Find(Section.Model);
+        Span<double> lanes = stackalloc double[16];
+        lanes.Clear();
+        _block ??= new float[ChangeBlockLength];
+        for (long offset = 0; offset < section.Length; offset += ChangeBlockLength)
+        {
+            Span<float> block = _block.AsSpan(0, (int)Math.Min(ChangeBlockLength, section.Length - offset));
+            if (_change is { } change) VectorBlocks.ScaledDifference(change.Local.Slice(offset, block.Length), change.Global.Slice(offset, block.Length), change.Weight, block);
+            else Values.Slice(start + offset, block.Length).CopyTo(block);
+            VectorBlocks.AddSquares(block, lanes);
+        }
+
+        double norm = Math.Sqrt(VectorBlocks.Sum(lanes));
+        if (!(norm > most) || !double.IsFinite(norm)) return false;
+        float factor = (float)(most / norm);
+        if (_change is { } found) _change = found with { Weight = found.Weight * factor };
+        else
+        {
+            foreach ((long offset, int count) in VectorBlocks.Of(section.Length)) TensorPrimitives.Multiply(Values.Slice(start + offset, count), factor, Values.Slice(start + offset, count));
+        }
+
+        return true;
+    }
+
     /// <summary>
     /// A block of the vector sections of a completed update. Blocks are read in order, each once: a model that was trained in the section's own memory is
     /// gone when its change was read.

@@ -37,6 +37,16 @@ public sealed class UpdateSum
     /// <summary>The sum of the clients' weights.</summary>
     public double Weight => Scalar(Section.Weight);
 
+    /// <summary>The same sum, said to weigh something else: what a mean divides by under differential privacy does not depend on who came.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <returns>A sum over the same vector.</returns>
+    internal UpdateSum Weighing(double weight)
+    {
+        double[] scalars = [.. _scalars];
+        scalars[Layout.Find(Section.Weight).Offset] = weight;
+        return new UpdateSum(Layout, Vector, scalars, Contributors);
+    }
+
     /// <summary>One number of a scalar section.</summary>
     /// <param name="section">The section's name.</param>
     /// <param name="index">Which of its numbers.</param>

@@ -97,6 +97,7 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
             WriteBuffers(task.Model.Buffers);
             KeepOwn(task.Model, state);
             _update.Complete();
+            if (_plan.Privacy is { } privacy) _update.ClipModel(privacy.Policy.Clip);
             return _update;
         }
 

@@ -117,6 +117,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     public void WriteMetrics(Update update)
     {
         ArgumentNullException.ThrowIfNull(update);
+        if (!update.Layout.Has(MetricLayout.Examples)) return;
         for (int i = 0; i < _sums.Length; i++) update.Scalar(_sumNames[i]) += _sums[i];
     }
 

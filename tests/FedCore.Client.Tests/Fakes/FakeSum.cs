@@ -158,7 +158,7 @@ internal sealed class FakeSum : ISessionChannel, ISiteIdentities, IDisposable
         using InputMask mask = session.Mask(message, Ring.Encoding.ScalarCount);
         using var zeros = new EncodedInMemory(new byte[Ring.Encoding.ScalarCount * sizeof(double) + Ring.Encoding.VectorLength * sizeof(float)]);
         var target = new ArrayBufferWriter<byte>();
-        Ring.Write(zeros, _run.Plan.Random.Stream("ring", Terms.Round, name), mask, target);
+        Ring.Write(zeros, _run.Plan.Random.Stream("ring", Terms.Round, name), null, mask, target);
         return target.WrittenSpan.ToArray();
     }
 }

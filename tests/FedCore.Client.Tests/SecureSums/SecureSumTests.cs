@@ -42,7 +42,7 @@ public sealed class SecureSumTests : IDisposable
         byte[] result = await File.ReadAllBytesAsync(_folder[$"unsettled/{task.TaskId}/result.bin"], TestContext.Current.CancellationToken);
         using var bytes = new EncodedInMemory(result);
         var open = new ArrayBufferWriter<byte>();
-        sum.Ring.Write(bytes, run.Plan.Random.Stream("ring", 1, FakeAggregator.Site), null, open);
+        sum.Ring.Write(bytes, run.Plan.Random.Stream("ring", 1, FakeAggregator.Site), null, null, open);
         using var memory = new FlatVector(sum.Ring.Encoding.VectorLength);
         var expected = new RingSum(sum.Ring.Encoding, memory);
         using (var written = new EncodedInMemory(open.WrittenMemory)) UpdateRing.Add(written, expected);

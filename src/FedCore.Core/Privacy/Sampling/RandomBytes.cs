@@ -14,6 +14,9 @@ public abstract class RandomBytes : IDisposable
     private int _next = BulkLength, _bitsLeft;
     private ulong _bits;
 
+    /// <summary>Whether whoever knows a seed can draw the same again, so that they protect nobody.</summary>
+    public virtual bool IsSimulated => false;
+
     /// <summary>64 random bits.</summary>
     /// <returns>A number uniform over all 64-bit values.</returns>
     public ulong NextUInt64()

@@ -8,6 +8,9 @@ namespace FedCore.Privacy.Sampling;
 public sealed class SimulationRandomBytes(RandomStream stream) : RandomBytes
 {
     /// <inheritdoc/>
+    public override bool IsSimulated => true;
+
+    /// <inheritdoc/>
     protected override void Fill(Span<byte> bytes)
     {
         for (; bytes.Length >= sizeof(ulong); bytes = bytes[sizeof(ulong)..]) BinaryPrimitives.WriteUInt64LittleEndian(bytes, stream.NextUInt64());

@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Sampling;
 using FedCore.Strategies;
 
 namespace FedCore.Rounds.Engine;
@@ -26,6 +29,20 @@ internal sealed class ActiveRun(RunPlan plan, IFleet fleet, ServerState server, 
     public async ValueTask ReplayAsync(CancellationToken ct)
     {
         await foreach (RunEvent fact in journal.ReadAsync(ct).ConfigureAwait(false)) state.Apply(fact);
+    }
+
+    /// <summary>Reserves what the open round's noise costs, before there is a sum that it could be seen in.</summary>
+    public async ValueTask ReserveAsync(PrivacyEvent noise, CancellationToken ct)
+    {
+        int round = state.OpenRound!.Round;
+        await RecordAsync(new PrivacyReserved(round, noise, IsSimulated(round) ? "simulated" : Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))), ct).ConfigureAwait(false);
+    }
+
+    /// <summary>Whether noise comes from a seed, and protects nobody.</summary>
+    public bool IsSimulated(int round)
+    {
+        using RandomBytes random = options.PrivateRandom("noise", round);
+        return random.IsSimulated;
     }
 
     public async ValueTask RecordAsync(RunEvent fact, CancellationToken ct)

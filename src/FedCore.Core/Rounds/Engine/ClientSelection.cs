@@ -15,6 +15,7 @@ internal sealed class ClientSelection(ActiveRun run, ReplyQueue replies)
     {
         Round = round,
         Now = run.Now,
+        Secret = purpose == "cohort" && run.Plan.Privacy is { SamplingRate: < 1 } ? run.Options.PrivateRandom(purpose, round) : null,
         OverSelection = purpose == "cohort" ? run.Policy.OverSelection : 0,
         History = run.State.History,
     };

@@ -1,8 +1,10 @@
 using System.Numerics.Tensors;
 using FedCore.Aggregation;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation;
 using FedCore.SecureAggregation.Messages;
+using FedCore.SecureAggregation.Ring;
 using FedCore.Strategies;
 using FedCore.Updates;
 
@@ -31,7 +33,7 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         try
         {
             (result, formed) = secure is null
-                ? (await rule.AggregateAsync(run.Plan.TrainLayout, [.. positions.Select(SourceOf)], resources, ct).ConfigureAwait(false), null)
+                ? (await SumInTheClearAsync(rule, positions, ct).ConfigureAwait(false), null)
                 : await secure.SumAsync(SumPurpose.Update, [.. positions.Select(position => new ReadyClient(flights[position].Client, flights[position].Task, flights[position].Update))], needed, ct).ConfigureAwait(false);
         }
         catch (SecureAggregationException fault)
@@ -73,6 +75,19 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         }
     }
 
+    // Noise is added to whole numbers.
+    private async ValueTask<AggregationResult> SumInTheClearAsync(IAggregator rule, int[] positions, CancellationToken ct)
+    {
+        IUpdateSource[] updates = [.. positions.Select(SourceOf)];
+        if (run.Plan.Privacy is null) return await rule.AggregateAsync(run.Plan.TrainLayout, updates, resources, ct).ConfigureAwait(false);
+        int round = run.State.OpenRound!.Round;
+        UpdateRing ring = run.Plan.RingFor(SumPurpose.Update, positions.Length);
+        await run.ReserveAsync(ring.Encoding.Noise!.EventOf(0), ct).ConfigureAwait(false);
+        using RandomBytes noise = run.Options.PrivateRandom("noise", round);
+        var fold = new RingFold(ring, index => run.Plan.Random.Stream("ring", round, flights[positions[index]].Client.Id.Name), round, noise);
+        return await fold.AggregateAsync(run.Plan.TrainLayout, updates, resources, ct).ConfigureAwait(false);
+    }
+
     private async ValueTask RefuseAsync(IEnumerable<(int Index, UpdateRefusedException Reason)> refused, int[] positions, CancellationToken ct)
     {
         foreach ((int index, UpdateRefusedException reason) in refused)
@@ -99,6 +114,7 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
     private async ValueTask ApplyAsync(AggregationResult result, int[] positions, SecureSumReceipt? formed, CancellationToken ct)
     {
         (UpdateSum sum, ServerState server, int round) = (result.Sum, run.Server, run.State.OpenRound!.Round);
+        if (run.Plan.Privacy is { } privacy) sum = sum.Weighing(privacy.ExpectedCohort(run.Fleet.Clients.Count));
         run.Plan.Definition.Strategy.Apply(sum, new RoundContext(run.Plan, round, run.Fleet.Clients.Count), server);
         MoveBuffers(sum, server.Model.Buffers);
         int left = formed is null ? 0 : positions.Length - sum.Contributors;

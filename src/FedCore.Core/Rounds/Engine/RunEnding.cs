@@ -1,3 +1,4 @@
+using FedCore.Rounds.Privacy;
 using FedCore.SecureAggregation;
 
 namespace FedCore.Rounds.Engine;
@@ -34,7 +35,16 @@ internal sealed class RunEnding(RunPlan plan)
 
         if (run.Stop is { } stop && state.Evaluations.Count > 0 && state.Evaluations[^1].Metrics.TryGetValue(stop.Metric, out double value) && stop.IsMet(value))
             return new RunEnded(RunEnded.TargetReached, $"{stop.Metric} reached {value:G4} in round {state.Evaluations[^1].Round}");
-        return state.LastRound >= run.Rounds.Count ? LastRoundHeld(state) : null;
+        if (state.LastRound >= run.Rounds.Count) return LastRoundHeld(state);
+        return plan.Privacy is { } privacy && privacy.IsSpent(state.Privacy) ? Spent(privacy, state) : null;
+    }
+
+    private static RunEnded Spent(RunPrivacy privacy, RunState state)
+    {
+        double spent = privacy.SpentBy(privacy.Against, state.Privacy)!.Value.Epsilon;
+        return new RunEnded(
+            privacy.Policy.StopWhenSpent && state.Rounds.Any(round => round.Committed) ? RunEnded.BudgetSpent : "privacy.budget-spent",
+            FormattableString.Invariant($"behind round {state.LastRound} epsilon {spent:0.###} of {privacy.Policy.Epsilon} is spent, and another round would go past it"));
     }
 
     /// <summary>The end of a run that is no longer finite.</summary>

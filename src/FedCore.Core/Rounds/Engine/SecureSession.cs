@@ -3,6 +3,7 @@ using System.Globalization;
 using FedCore.Aggregation;
 using FedCore.Compression;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation;
 using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Messages;
@@ -211,6 +212,8 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
 
     private UpdateSum Read(RingSum sum, FlatVector memory, int survivors)
     {
+        if (ring.Encoding.Noise is { IsShared: false })
+            using (RandomBytes noise = run.Options.PrivateRandom("noise", Round)) sum.AddNoise(noise);
         UpdateSum read = ring.Read(sum, Round, survivors, resources.Pool);
         resources.Pool.Return(memory);
         return read;

@@ -49,6 +49,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
             var session = new SecureSession(run, replies, resources, run.Plan.RingFor(purpose, ready.Length), [.. ready.Select(index => participants[index])]);
             try
             {
+                if (before is null) await ReserveAsync(purpose, session, ct).ConfigureAwait(false);
                 SessionTerms? terms = run.Options.SumsInTheOpen ? null : await OpenAsync(before, purpose, attempt, session, ct).ConfigureAwait(false);
                 failed?.Release();
                 (UpdateSum sum, SecureSumReceipt receipt) =
@@ -67,6 +68,12 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
                 throw refused.Count == 0 ? fault : new SecureAggregationException(fault.Code, $"{fault.Message.TrimEnd('.')}; of {participants.Count} who were ready{Because(refused)[1..]}", fault);
             }
         }
+    }
+
+    // Before anybody sends a masked input. The noise of a session that goes on is what its clients have added already.
+    private async ValueTask ReserveAsync(SumPurpose purpose, SecureSession session, CancellationToken ct)
+    {
+        if (purpose == SumPurpose.Update && session.Ring.Encoding.Noise is { } noise) await run.ReserveAsync(noise.EventOf(noise.Sharers), ct).ConfigureAwait(false);
     }
 
     // The terms of a session that an earlier process began are in the journal, since clients have signed them.

@@ -1,4 +1,5 @@
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 
 namespace FedCore.Rounds.Selection;
 
@@ -35,9 +36,12 @@ public interface ICohortSelection
 
 /// <summary>What a cohort is chosen from.</summary>
 /// <param name="Clients">All clients.</param>
-/// <param name="Random">Where the choice comes from. Under privacy amplification it must not be a public seed's stream.</param>
+/// <param name="Random">Where the choice comes from; anybody who knows the seed can make it too.</param>
 public sealed record SelectionContext(IClientDirectory Clients, RandomStream Random)
 {
+    /// <summary>Random bytes for a choice that must stay secret, since privacy rests on it; null where it need not.</summary>
+    public RandomBytes? Secret { get; init; }
+
     /// <summary>The share of clients to ask in addition, 0 or more.</summary>
     public double OverSelection { get; init; }
 

@@ -36,6 +36,13 @@ public sealed class PoissonSelection : ICohortSelection
         {
             for (long i = 0; i < population; i++) members.Add(i);
         }
+        else if (context.Secret is { } secret)
+        {
+            // Each by a coin of its own, whose bias is the rate to 64 bits.
+            ulong limit = (ulong)Math.ScaleB(Rate, 64);
+            for (long i = 0; i < population; i++)
+                if (secret.NextUInt64() < limit) members.Add(i);
+        }
         else
         {
             // The gaps between chosen clients are geometric, so that nobody who is not chosen costs time.

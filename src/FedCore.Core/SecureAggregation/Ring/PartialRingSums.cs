@@ -15,17 +15,22 @@ internal sealed class PartialRingSums(RingEncoding encoding, FlatVectorPool pool
     /// <returns>Nothing: what was read is in the sum.</returns>
     public byte[] Add(IEncodedUpdate update)
     {
+        Use(sum => UpdateRing.Add(update, sum));
+        return [];
+    }
+
+    /// <summary>Adds to a part of the sum that nobody else adds to meanwhile.</summary>
+    public void Use(Action<RingSum> add)
+    {
         if (!_parts.TryTake(out (RingSum Sum, FlatVector Memory) part)) part = Rent();
         try
         {
-            UpdateRing.Add(update, part.Sum);
+            add(part.Sum);
         }
         finally
         {
             _parts.Add(part);
         }
-
-        return [];
     }
 
     /// <summary>The sum of all parts, and its memory, which is the caller's from now on.</summary>

@@ -11,6 +11,10 @@ public sealed class RingEncoder(RandomStream random)
 {
     private LaneRandom _random = new(random);
 
+    /// <summary>Another encoder that rounds as this one will.</summary>
+    /// <returns>The encoder.</returns>
+    public RingEncoder Clone() => (RingEncoder)MemberwiseClone();
+
     /// <summary>Writes the numbers beside the vector.</summary>
     /// <param name="encoding">How.</param>
     /// <param name="values">All of them.</param>

@@ -15,9 +15,9 @@ public sealed class RingEncoding
 
     private const int ScalarBits = 63;
 
-    private RingEncoding(IReadOnlyList<RingSection> sections, int clients, int bits)
+    private RingEncoding(IReadOnlyList<RingSection> sections, int clients, int bits, RingNoise? noise)
     {
-        (Sections, Clients, Bits) = (sections, clients, bits);
+        (Sections, Clients, Bits, Noise) = (sections, clients, bits, noise);
         VectorLength = sections.Where(section => section.IsVector).Sum(section => section.Length);
         ScalarCount = checked((int)sections.Where(section => !section.IsVector).Sum(section => section.Length));
     }
@@ -30,6 +30,9 @@ public sealed class RingEncoding
 
     /// <summary>Bits of each number of the vector.</summary>
     public int Bits { get; }
+
+    /// <summary>The noise in the sum; null for none.</summary>
+    public RingNoise? Noise { get; }
 
     /// <summary>Numbers in the vector.</summary>
     public long VectorLength { get; }
@@ -74,10 +77,12 @@ public sealed class RingEncoding
                 throw FedCoreException.Configuration("secagg.clip", FormattableString.Invariant($"Section '{section.Name}' is clipped to {section.Bound}. Set a finite clip above 0, such as 10."));
         }
 
-        int needed = options.Scale is { } scale
-            ? all.Where(section => section.IsVector).Select(section => LeastBits(clients, section.Bound, scale)).Append(2).Max()
+        RingSection? noisy = options.Noise is null ? null : all.Single(section => section.IsVector);
+        double? wanted = options.Scale ?? (options is { Noise.Sharers: > 0, Bits: null } ? RingNoise.SmallestScale(options.Noise, noisy!) : null);
+        int needed = wanted is { } scale
+            ? all.Where(section => section.IsVector).Select(section => BitsFor(section, clients, scale, options.Noise)).Append(2).Max()
             : LeastBits(clients, 1, 1);
-        int bits = options.Bits ?? (options.Scale is null ? MostBits : Math.Min(needed, MostBits));
+        int bits = options.Bits ?? (wanted is null ? MostBits : Math.Min(needed, MostBits));
         if (bits < needed)
         {
             throw FedCoreException.Configuration(SecureAggregationCodes.Ring, FormattableString.Invariant(
@@ -86,7 +91,10 @@ public sealed class RingEncoding
                 + ", or ask fewer clients.");
         }
 
-        return new RingEncoding([.. all.Select(section => section with { Scale = ScaleOf(section, clients, bits, options.Scale) })], clients, bits);
+        RingSection[] settled = [.. all.Select(section => section with { Scale = ScaleOf(section, clients, bits, wanted, options.Noise) })];
+        RingNoise? noise = noisy is null ? null : RingNoise.Settle(options.Noise!, noisy, settled.Single(section => section.IsVector).Scale);
+        noise?.Check(clients);
+        return new RingEncoding(settled, clients, bits, noise);
     }
 
     /// <summary>Packs words of a vector, the lowest bits of each, as they are sent.</summary>
@@ -101,17 +109,27 @@ public sealed class RingEncoding
         MessageWriter writer = new MessageWriter().Number(Clients).Number(Bits).Number(Sections.Count);
         foreach (RingSection section in Sections)
             writer.Text(section.Name).Number((double)section.Length).Number((section.IsVector ? 1 : 0) + (section.IsWeighted ? 2 : 0)).Number(section.Bound).Number(section.Scale);
+        Noise?.AddTo(writer);
         return SHA256.HashData(writer.Written);
     }
 
+    private static int BitsFor(RingSection section, int clients, double scale, RingNoiseOptions? noise) => noise is null
+        ? LeastBits(clients, section.Bound, scale)
+        : LeastBits(clients, RingNoise.Settle(noise, section, scale).Sensitivity, 1, RingNoise.Settle(noise, section, scale).SumDeviation(clients), section.Length);
+
     // As many steps as n clients may each use without a wrap. Numbers beside the vector have steps of a power of two, in which counts are exact.
-    private static double ScaleOf(RingSection section, int clients, int bits, double? wanted)
+    private static double ScaleOf(RingSection section, int clients, int bits, double? wanted, RingNoiseOptions? noise)
     {
         if (!section.IsVector) return Math.ScaleB(1, (int)Math.Floor(Math.Log2((Math.ScaleB(1, ScalarBits - 1) / clients - 1) / section.Bound)));
         if (wanted is { } scale) return scale;
         double steps = Math.Floor(Math.ScaleB(1, bits - 1) / clients) - 1;
         double found = steps / section.Bound;
         while (Math.Ceiling(found * section.Bound) > steps) found = Math.BitDecrement(found);
-        return found;
+        if (noise is null || BitsFor(section, clients, found, noise) <= bits) return found;
+
+        // With noise, whose width follows from the scale, by bisection; a power of two, so that numbers are rounded to the same steps whatever the noise is.
+        double exponent = Math.Floor(Math.Log2(found));
+        while (BitsFor(section, clients, Math.ScaleB(1, (int)exponent), noise) > bits) exponent--;
+        return Math.ScaleB(1, (int)exponent);
     }
 }

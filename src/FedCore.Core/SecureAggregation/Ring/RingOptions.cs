@@ -16,4 +16,7 @@ public sealed record RingOptions
     /// <summary>Steps per unit to which numbers are rounded; null for as many as the bits allow.</summary>
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double? Scale { get; init; }
+
+    /// <summary>Noise for differential privacy; null for none. It is added to the one vector that the update then has.</summary>
+    public RingNoiseOptions? Noise { get; init; }
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 
 namespace FedCore.SecureAggregation.Ring;
 
@@ -46,6 +47,15 @@ public sealed class RingSum
     /// <param name="packed">The bytes.</param>
     /// <param name="count">How many words they hold.</param>
     public void AddWords(long first, ReadOnlySpan<byte> packed, int count) => BitPacking.AddTo(packed, Encoding.Bits, Words(first, count));
+
+    /// <summary>Adds the noise that is not shared among the clients.</summary>
+    /// <param name="random">Random bytes.</param>
+    public void AddNoise(RandomBytes random)
+    {
+        if (Encoding.Noise is not { IsShared: false } noise) return;
+        var sampler = new DiscreteGaussianSampler(noise.Variance, 1, random);
+        foreach ((long offset, int count) in VectorBlocks.Of(Encoding.VectorLength)) sampler.AddTo(Words(offset, count));
+    }
 
     /// <summary>The sum of the numbers beside the vector.</summary>
     /// <returns>All of them.</returns>

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using FedCore.Compression;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation.Masks;
 using FedCore.SecureAggregation.Sessions;
 using FedCore.Updates;
@@ -47,21 +48,55 @@ public sealed class UpdateRing
     }
 
     /// <summary>Writes an update into the ring.</summary>
-    /// <param name="update">The update as the codec wrote it; it is read twice.</param>
+    /// <param name="update">The update as the codec wrote it; it is read several times.</param>
     /// <param name="random">Random numbers for the rounding.</param>
+    /// <param name="noise">Random bytes for the client's share of noise; null only where it has none to add.</param>
     /// <param name="mask">What hides it; null to leave it as it is.</param>
     /// <param name="target">Receives <see cref="RingEncoding.ByteLength"/> bytes.</param>
     /// <exception cref="UpdateRefusedException">A number is not finite or out of bounds (<c>secagg.input</c>), or the update is of another length.</exception>
-    public void Write(IEncodedUpdate update, RandomStream random, InputMask? mask, IBufferWriter<byte> target)
+    public void Write(IEncodedUpdate update, RandomStream random, RandomBytes? noise, InputMask? mask, IBufferWriter<byte> target)
     {
         ArgumentNullException.ThrowIfNull(update);
         ArgumentNullException.ThrowIfNull(target);
-        int scalarBytes = Encoding.ScalarCount * sizeof(double);
+        DiscreteGaussianSampler? sampler = Encoding.Noise is { IsShared: true, Variance: var variance } ? new DiscreteGaussianSampler(variance, 1, noise ?? throw new ArgumentNullException(nameof(noise))) : null;
         double[] scalars = ReadScalars(update);
         WriteScalars(EncodeScalars(scalars), mask, target);
-        var encoder = new RingEncoder(random);
         double weight = _codec.Layout.Has(Section.Weight) ? scalars[(int)_codec.Layout.Find(Section.Weight).Offset] : 1;
-        double[] factors = ClipFactors(update, scalarBytes, weight);
+        double[] factors = ClipFactors(update, Encoding.ScalarCount * sizeof(double), weight);
+        RingEncoder encoder = Encoding.Noise is { } limit ? ShortEnough(update, factors, random, limit.MostSquaredNorm) : new RingEncoder(random);
+        Encode(update, factors, encoder, (first, words) =>
+        {
+            sampler?.AddTo(words);
+            mask?.Apply(first, words);
+            int bytes = (int)BitPacking.ByteLength(words.Length, Encoding.Bits);
+            BitPacking.Pack(words, Encoding.Bits, target.GetSpan(bytes)[..bytes]);
+            target.Advance(bytes);
+        });
+    }
+
+    // Rounding is tried again until the vector is no longer than the noise is for; that depends on the vector, but what is sent then does not show how often. What floats cannot hold makes a long
+    // vector longer in every try, so that each is a little shorter than the last.
+    private RingEncoder ShortEnough(IEncodedUpdate update, double[] factors, RandomStream random, ulong mostSquaredNorm)
+    {
+        for (double shrink = 1e-7; ; shrink *= 2)
+        {
+            var encoder = new RingEncoder(random);
+            UInt128 squaredNorm = 0;
+            Encode(update, factors, encoder.Clone(), (_, words) =>
+            {
+                foreach (uint word in words) squaredNorm += (ulong)((long)(int)word * (int)word);
+            });
+            if (squaredNorm <= mostSquaredNorm) return encoder;
+            for (int i = 0; i < factors.Length; i++) factors[i] *= 1 - shrink;
+        }
+    }
+
+    private delegate void WordsAction(long first, Span<uint> words);
+
+    // Rounds all vectors, chunk by chunk.
+    private void Encode(IEncodedUpdate update, double[] factors, RingEncoder encoder, WordsAction use)
+    {
+        int scalarBytes = Encoding.ScalarCount * sizeof(double);
         uint[] words = ArrayPool<uint>.Shared.Rent(ChunkLength);
         try
         {
@@ -78,10 +113,7 @@ public sealed class UpdateRing
                     left -= some;
                 }
 
-                mask?.Apply(first, words.AsSpan(0, count));
-                int bytes = (int)BitPacking.ByteLength(count, Encoding.Bits);
-                BitPacking.Pack(words.AsSpan(0, count), Encoding.Bits, target.GetSpan(bytes)[..bytes]);
-                target.Advance(bytes);
+                use(first, words.AsSpan(0, count));
             }
         }
         finally

@@ -124,6 +124,22 @@ public class AccountantTests
         Assert.InRange(new RdpAccountant().With(distributed).Epsilon(1e-6), gaussian, gaussian * (1 + 1e-6));
     }
 
+    // The continuous bound for wide discrete noise, against the exact privacy loss of one number.
+    [Theory]
+    [InlineData(8, 4)]
+    [InlineData(8, 11)]
+    [InlineData(40, 30)]
+    public void Wide_discrete_noise_loses_no_more_than_continuous_noise_and_hardly_less(double sigma, long sensitivity)
+    {
+        var exact = new DiscreteGaussianPair(new DiscreteGaussianDistribution(sigma), sensitivity, 1, false);
+        var bound = new GaussianPair(new DiscreteGaussianEvent(sigma, sensitivity, 2).ContinuousNoiseMultiplier!.Value, 1);
+        for (double epsilon = 0; epsilon < 4; epsilon += 0.1)
+        {
+            double delta = bound.Delta(LossDirection.Remove, epsilon);
+            Assert.InRange(exact.Delta(LossDirection.Remove, epsilon), sigma > 20 ? 0.7 * delta : 0, delta * (1 + 1e-12));
+        }
+    }
+
     [Fact]
     public void Too_narrow_noise_does_not_add_up_to_a_discrete_gaussian() =>
         Assert.Equal(double.PositiveInfinity, new RdpAccountant().With(new DistributedDiscreteGaussianEvent(0.4, 100, 1, 10)).Epsilon(1e-6));

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using FedCore.Compression;
+using FedCore.Privacy.Sampling;
 using FedCore.Rounds;
 using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Messages;
@@ -80,7 +81,7 @@ internal sealed class SecureClients(RunPlan plan) : ISiteIdentities
         if (task.Of.Layout.VectorLength > 0) wire.Write(MemoryMarshal.AsBytes(update.Read(0)));
         var target = new ArrayBufferWriter<byte>();
         using var bytes = new EncodedInMemory(wire.WrittenMemory);
-        task.Ring.Write(bytes, plan.Random.Stream("ring", task.Round, name), mask, target);
+        task.Ring.Write(bytes, plan.Random.Stream("ring", task.Round, name), new SystemRandomBytes(), mask, target);
         return target.WrittenSpan.ToArray();
     }
 

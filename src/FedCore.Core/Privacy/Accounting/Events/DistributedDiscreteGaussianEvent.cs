@@ -8,16 +8,16 @@ namespace FedCore.Privacy.Accounting.Events;
 public sealed record DistributedDiscreteGaussianEvent(double LocalSigma, int Clients, double Sensitivity, long Dimension) : PrivacyEvent
 {
     /// <summary>The parameter of each owner's noise.</summary>
-    public double LocalSigma { get; } = Positive(LocalSigma, nameof(LocalSigma));
+    public double LocalSigma { get; init; } = Positive(LocalSigma, nameof(LocalSigma));
 
     /// <summary>How many added noise.</summary>
-    public int Clients { get; } = Clients >= 1 ? Clients : throw new ArgumentOutOfRangeException(nameof(Clients), Clients, "It must be at least 1.");
+    public int Clients { get; init; } = Clients >= 1 ? Clients : throw new ArgumentOutOfRangeException(nameof(Clients), Clients, "It must be at least 1.");
 
     /// <summary>The Euclidean sensitivity.</summary>
-    public double Sensitivity { get; } = Positive(Sensitivity, nameof(Sensitivity));
+    public double Sensitivity { get; init; } = Positive(Sensitivity, nameof(Sensitivity));
 
     /// <summary>Numbers in the vector.</summary>
-    public long Dimension { get; } = Dimension >= 1 ? Dimension : throw new ArgumentOutOfRangeException(nameof(Dimension), Dimension, "It must be at least 1.");
+    public long Dimension { get; init; } = Dimension >= 1 ? Dimension : throw new ArgumentOutOfRangeException(nameof(Dimension), Dimension, "It must be at least 1.");
 
     /// <summary>
     /// How far a sum of discrete Gaussians is from one discrete Gaussian, at most, in each number: 10 sum over k from 1 to n-1 of exp(-2 pi^2 sigma^2 k/(k+1)) (Kairouz, Liu and

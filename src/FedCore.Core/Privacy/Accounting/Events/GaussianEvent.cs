@@ -5,5 +5,5 @@ namespace FedCore.Privacy.Accounting.Events;
 public sealed record GaussianEvent(double NoiseMultiplier) : PrivacyEvent
 {
     /// <summary>Standard deviation of the noise over the sensitivity.</summary>
-    public double NoiseMultiplier { get; } = Positive(NoiseMultiplier, nameof(NoiseMultiplier));
+    public double NoiseMultiplier { get; init; } = Positive(NoiseMultiplier, nameof(NoiseMultiplier));
 }

@@ -6,5 +6,5 @@ namespace FedCore.Privacy.Accounting.Events;
 public sealed record RepeatedEvent(PrivacyEvent Mechanism, long Count) : PrivacyEvent
 {
     /// <summary>How often.</summary>
-    public long Count { get; } = Count >= 0 ? Count : throw new ArgumentOutOfRangeException(nameof(Count), Count, "It must be at least 0.");
+    public long Count { get; init; } = Count >= 0 ? Count : throw new ArgumentOutOfRangeException(nameof(Count), Count, "It must be at least 0.");
 }

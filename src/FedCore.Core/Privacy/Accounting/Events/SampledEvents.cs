@@ -6,11 +6,11 @@ namespace FedCore.Privacy.Accounting.Events;
 public sealed record PoissonSampledEvent(double SamplingRate, PrivacyEvent Mechanism) : PrivacyEvent
 {
     /// <summary>The probability.</summary>
-    public double SamplingRate { get; } =
+    public double SamplingRate { get; init; } =
         SamplingRate is >= 0 and <= 1 ? SamplingRate : throw new ArgumentOutOfRangeException(nameof(SamplingRate), SamplingRate, "It must be from 0 to 1.");
 
     /// <summary>What is done to those who take part.</summary>
-    public PrivacyEvent Mechanism { get; } = SampledMechanism.Checked(Mechanism);
+    public PrivacyEvent Mechanism { get; init; } = SampledMechanism.Checked(Mechanism);
 }
 
 /// <summary>So many of all units take part, every set of them as likely as another, and who does is hidden from the adversary.</summary>
@@ -20,14 +20,14 @@ public sealed record PoissonSampledEvent(double SamplingRate, PrivacyEvent Mecha
 public sealed record FixedSizeSampledEvent(long Population, long Sample, PrivacyEvent Mechanism) : PrivacyEvent
 {
     /// <summary>All units.</summary>
-    public long Population { get; } = Population >= 1 ? Population : throw new ArgumentOutOfRangeException(nameof(Population), Population, "It must be at least 1.");
+    public long Population { get; init; } = Population >= 1 ? Population : throw new ArgumentOutOfRangeException(nameof(Population), Population, "It must be at least 1.");
 
     /// <summary>How many take part.</summary>
-    public long Sample { get; } =
+    public long Sample { get; init; } =
         Sample >= 0 && Sample <= Population ? Sample : throw new ArgumentOutOfRangeException(nameof(Sample), Sample, $"It must be from 0 to the population, {Population}.");
 
     /// <summary>What is done to those who take part.</summary>
-    public PrivacyEvent Mechanism { get; } = SampledMechanism.Checked(Mechanism);
+    public PrivacyEvent Mechanism { get; init; } = SampledMechanism.Checked(Mechanism);
 }
 
 /// <summary>Which mechanisms can be run on a sample.</summary>

@@ -11,17 +11,17 @@ namespace FedCore.Privacy.Accounting.Events;
 public sealed record TreeAggregationEvent(double NoiseMultiplier, int Steps, int MaxParticipations = 1, int MinSeparation = 0) : PrivacyEvent
 {
     /// <summary>Standard deviation of the noise on each node over the sensitivity.</summary>
-    public double NoiseMultiplier { get; } = Positive(NoiseMultiplier, nameof(NoiseMultiplier));
+    public double NoiseMultiplier { get; init; } = Positive(NoiseMultiplier, nameof(NoiseMultiplier));
 
     /// <summary>Steps of the tree.</summary>
-    public int Steps { get; } = Steps >= 1 ? Steps : throw new ArgumentOutOfRangeException(nameof(Steps), Steps, "It must be at least 1.");
+    public int Steps { get; init; } = Steps >= 1 ? Steps : throw new ArgumentOutOfRangeException(nameof(Steps), Steps, "It must be at least 1.");
 
     /// <summary>How many steps one unit takes part in at most.</summary>
-    public int MaxParticipations { get; } =
+    public int MaxParticipations { get; init; } =
         MaxParticipations >= 1 ? MaxParticipations : throw new ArgumentOutOfRangeException(nameof(MaxParticipations), MaxParticipations, "It must be at least 1.");
 
     /// <summary>How many steps lie between two of them at least.</summary>
-    public int MinSeparation { get; } = MinSeparation >= 0 ? MinSeparation : throw new ArgumentOutOfRangeException(nameof(MinSeparation), MinSeparation, "It must be at least 0.");
+    public int MinSeparation { get; init; } = MinSeparation >= 0 ? MinSeparation : throw new ArgumentOutOfRangeException(nameof(MinSeparation), MinSeparation, "It must be at least 0.");
 
     /// <summary>The noise multiplier of one release of Gaussian noise that protects exactly as much.</summary>
     internal double EquivalentNoiseMultiplier => NoiseMultiplier / Math.Sqrt(TreeSensitivity.Squared(Steps, MaxParticipations, MinSeparation));

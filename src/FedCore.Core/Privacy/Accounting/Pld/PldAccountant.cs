@@ -18,8 +18,8 @@ public sealed class PldAccountant(NeighboringRelation relation = NeighboringRela
     private protected override void Check(PrivacyEvent happened)
     {
         PrivacyEvent mechanism = happened is PoissonSampledEvent sampled ? sampled.Mechanism : happened;
-        if (mechanism is DistributedDiscreteGaussianEvent or DiscreteGaussianEvent { IsCount: false })
-            throw new NotSupportedException("The privacy loss of discrete Gaussian noise on vectors is bounded, but not known. Use the RDP accountant.");
+        if (mechanism is DistributedDiscreteGaussianEvent or DiscreteGaussianEvent { IsCount: false, ContinuousNoiseMultiplier: null })
+            throw new NotSupportedException("The privacy loss of sums of discrete Gaussians, and of narrow ones on vectors, is bounded, but not known. Use the RDP accountant.");
         if (mechanism is FixedSizeSampledEvent)
             throw new NotSupportedException("The privacy loss of sampling without replacement is bounded, but not known. Use the RDP accountant.");
     }
@@ -49,11 +49,16 @@ public sealed class PldAccountant(NeighboringRelation relation = NeighboringRela
         foreach ((PrivacyEvent happened, long count) in Events)
         {
             (PrivacyEvent mechanism, double q) = happened is PoissonSampledEvent sampled ? (sampled.Mechanism, sampled.SamplingRate) : (happened, 1);
-            if (mechanism is DiscreteGaussianEvent discrete)
+            if (mechanism is DiscreteGaussianEvent { IsCount: true } discrete)
                 others.Add((new DiscreteGaussianPair(new DiscreteGaussianDistribution(discrete.Sigma), (long)discrete.Sensitivity, q, isExchange), count));
             else
             {
-                double z = mechanism is TreeAggregationEvent tree ? tree.EquivalentNoiseMultiplier : ((GaussianEvent)mechanism).NoiseMultiplier;
+                double z = mechanism switch
+                {
+                    TreeAggregationEvent tree => tree.EquivalentNoiseMultiplier,
+                    DiscreteGaussianEvent wide => wide.ContinuousNoiseMultiplier!.Value,
+                    _ => ((GaussianEvent)mechanism).NoiseMultiplier,
+                };
                 if (q == 1) inverse += count * Math.Pow(SensitivityFactor / z, 2);
                 else others.Add((isExchange ? new ExchangedGaussianPair(z, q) : new GaussianPair(z, q), count));
             }

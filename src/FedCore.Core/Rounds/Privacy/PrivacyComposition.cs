@@ -1,0 +1,99 @@
+using FedCore.Aggregation;
+using FedCore.Models;
+using FedCore.Naming;
+using FedCore.Privacy;
+using FedCore.Rounds.Selection;
+using FedCore.Updates;
+
+namespace FedCore.Rounds.Privacy;
+
+/// <summary>With which parts of a run its promise would not hold, and why.</summary>
+internal static class PrivacyComposition
+{
+    /// <exception cref="FedCoreException">A number is out of range (each with its own code), or a part of the run breaks the promise (<c>privacy.composition</c>).</exception>
+    public static void Check(RunDefinition run, ModelPlan model, Registry registry)
+    {
+        PrivacyPolicy privacy = run.Privacy!;
+        PrivacyNumbers.Clip(privacy.Clip, "privacy.clip");
+        PrivacyNumbers.Delta(privacy.Delta, "privacy.delta");
+        if (privacy.NoiseMultiplier is { } noise) PrivacyNumbers.NoiseMultiplier(noise, "privacy.noiseMultiplier");
+        if (privacy.Epsilon is { } epsilon) PrivacyNumbers.Epsilon(epsilon, "privacy.epsilon");
+        if (privacy is { NoiseMultiplier: null, Epsilon: null })
+            throw Refused("privacy has neither a \"noiseMultiplier\" nor an \"epsilon\". Give an epsilon, such as 8, for as little noise as keeps it, or a noise multiplier.");
+        if (privacy is { StopWhenSpent: true, Epsilon: null } or { StopWhenSpent: true, NoiseMultiplier: null })
+            throw Refused("privacy.stopWhenSpent holds rounds until the epsilon is spent, which needs both \"epsilon\" and \"noiseMultiplier\". Give both, or leave it out.");
+        CheckMechanism(run, privacy);
+        CheckContributions(run, model, registry);
+        CheckSelection(run, privacy, registry);
+        if (run.Evaluation.Every > 0 && !privacy.PublicEvaluation)
+        {
+            throw Refused("an evaluation at the clients shows sums of their metrics without noise. Set evaluation.every to 0; or, where the examples that it uses are nobody's secret, such as a published "
+                + "benchmark, privacy.publicEvaluation to true.");
+        }
+
+        if (run.Evaluation is { Every: > 0 } evaluation && evaluation.Splits.Contains(DataSplit.Train))
+            throw Refused("evaluation.splits contains train: the examples that clients train on are what the run protects. Leave it out.");
+        if (run.Evaluation is { Every: > 0, FineTune: not null })
+            throw Refused("evaluation.fineTune trains on the clients' examples before it shows metrics. Leave it out.");
+    }
+
+    /// <exception cref="FedCoreException">The strategy sends more than one clipped vector (<c>privacy.composition</c>).</exception>
+    public static void CheckLayout(RunPlan plan)
+    {
+        if (plan.Definition.Privacy is null) return;
+        Section? other = plan.TrainLayout.Sections.FirstOrDefault(section => section.Role is not (SectionRole.Model or SectionRole.Weight));
+        if (other is not null || plan.Definition.Strategy.HasOwnWeights)
+        {
+            throw Refused($"strategy {plan.Registry.NameOf(plan.Definition.Strategy)} sends {(other is null ? "a weight of its own" : $"'{other.Name}'")} beside the change of the model, which no noise protects. "
+                + "Use fedavg or fedprox.");
+        }
+    }
+
+    private static void CheckMechanism(RunDefinition run, PrivacyPolicy privacy)
+    {
+        if (privacy.Mechanism == PrivacyMechanism.Distributed && run.SecureAggregation is null)
+            throw Refused("distributed noise is each client's share of what protects all, and hides nobody's own update. Add \"secureAggregation\": {}, or use the mechanism central.");
+        if (privacy.Mechanism == PrivacyMechanism.Central && run.SecureAggregation is not null && run.SecureAggregation.Bits is < 24)
+            throw Refused("the aggregator's noise is as wide as all clients' together, for which secureAggregation.bits is too small. Leave it out.");
+        if (run.SecureAggregation is { } secure && secure.Clip != new SecureAggregationPolicy().Clip && secure.Clip != privacy.Clip)
+            throw Refused(FormattableString.Invariant($"secureAggregation.clip is {secure.Clip}, but privacy.clip is {privacy.Clip}. Leave the first out: the second holds for both."));
+    }
+
+    private static void CheckContributions(RunDefinition run, ModelPlan model, Registry registry)
+    {
+        if (run.Aggregator is not WeightedMean)
+        {
+            throw Refused($"aggregator {registry.NameOf(run.Aggregator)} is no sum: what one client changes of its result has no bound that noise could be measured by. Use the aggregator weightedMean.");
+        }
+
+        if (run.Training.WeightBy != WeightBy.Uniform)
+        {
+            throw Refused("training.weightBy is \"examples\": a client with many would change the mean by more than the clip, and the sum of the weights is itself a secret. "
+                + "Set training.weightBy to \"uniform\".");
+        }
+
+        if (model.Schema.BufferCount > 0)
+            throw Refused("the model has running statistics, as batch normalisation keeps, which are means over a client's examples that no noise protects. Use groupNorm or layerNorm, or let the layers be local.");
+        if (run.Transforms.Count > 0)
+            throw Refused("transforms change a contribution behind its clip, so that it may be longer. Leave transforms out.");
+        if (run.Rounds.Buffer is not null)
+            throw Refused("rounds.buffer counts updates by their staleness and ends with whoever comes first, so that the mean is not over a fixed number of clients. Leave it out.");
+        foreach (Disclosure shown in (Disclosure[])[Disclosure.IndividualUpdates, Disclosure.ClientMetrics])
+        {
+            if (run.Disclosures.Contains(shown))
+                throw Refused($"disclosures names {System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(shown.ToString())}, which shows of single clients what the noise hides. Leave it out.");
+        }
+    }
+
+    private static void CheckSelection(RunDefinition run, PrivacyPolicy privacy, Registry registry)
+    {
+        if (!privacy.Amplification) return;
+        if (run.Rounds.Cohort is PoissonSelection) return;
+        throw FedCoreException.Configuration("privacy.sampling-rate", run.Rounds.Cohort is AllClients
+            ? "privacy.amplification counts with nobody knowing who takes part, but rounds.cohort asks all. Use a poisson cohort, such as {\"type\": \"poisson\", \"rate\": 0.1}, or set it to false."
+            : $"privacy.amplification counts with each client taking part with one probability, independently of all others and of what it can do, but a {registry.NameOf(run.Rounds.Cohort)} cohort does not choose so. "
+                + "Use a poisson cohort, such as {\"type\": \"poisson\", \"rate\": 0.1}, or set it to false.");
+    }
+
+    private static FedCoreException Refused(string message) => FedCoreException.Configuration("privacy.composition", char.ToUpperInvariant(message[0]) + message[1..]);
+}
