@@ -27,6 +27,7 @@ internal static class TaskWire
             AcceptPartialWork = task.AcceptPartialWork,
         };
         if (task.ClipNorm is { } clip) work.ClipNorm = clip;
+        if (task.UpdateClip is { } update) work.UpdateClip = update;
         if (task.MaxSteps is { } most) work.MaxSteps = most;
         return work;
     }

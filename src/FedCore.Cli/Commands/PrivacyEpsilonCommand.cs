@@ -27,22 +27,13 @@ internal static class PrivacyEpsilonCommand
             double delta = question.Delta(parsed);
             NeighboringRelation relation = question.Relation(parsed);
             Dictionary<AccountantKind, double> bounds = [];
-            NotSupportedException? unknown = null;
-            foreach (AccountantKind kind in question.Accountants(parsed))
+            foreach (AccountantKind kind in question.Accountants(parsed, all))
             {
-                try
-                {
-                    PrivacyAccountant accountant = PrivacyAccountant.Create(kind, relation);
-                    accountant.Record(all);
-                    bounds.Add(kind, accountant.Epsilon(delta));
-                }
-                catch (NotSupportedException fault)
-                {
-                    unknown = fault;
-                }
+                PrivacyAccountant accountant = PrivacyAccountant.Create(kind, relation);
+                accountant.Record(all);
+                bounds.Add(kind, accountant.Epsilon(delta));
             }
 
-            if (bounds.Count == 0) throw PrivacyQuestion.Usage(unknown!.Message);
             (AccountantKind best, double epsilon) = bounds.MinBy(bound => bound.Value);
             string? warning = question.Warning(parsed);
             if (parsed.GetValue(json))

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Nodes;
 using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
+using FedCore.Privacy.Accounting.Events;
 
 namespace FedCore.Cli.Commands;
 
@@ -23,20 +24,21 @@ internal static class PrivacyNoiseCommand
             double budget = PrivacyNumbers.Epsilon(parsed.GetValue(epsilon)!.Value, "--epsilon"), delta = question.Delta(parsed);
             NeighboringRelation relation = question.Relation(parsed);
             Dictionary<AccountantKind, double> found = [];
-            Exception? fault = null;
-            foreach (AccountantKind kind in question.Accountants(parsed))
+            FedCoreException? fault = null;
+            Func<double, PrivacyEvent> events = question.Events(parsed);
+            foreach (AccountantKind kind in question.Accountants(parsed, events(1)))
             {
                 try
                 {
-                    found.Add(kind, Calibration.NoiseMultiplier(question.Events(parsed), () => PrivacyAccountant.Create(kind, relation), budget, delta));
+                    found.Add(kind, Calibration.NoiseMultiplier(events, () => PrivacyAccountant.Create(kind, relation), budget, delta));
                 }
-                catch (Exception refused) when (refused is NotSupportedException or FedCoreException { Code: "privacy.unreachable" })
+                catch (FedCoreException refused) when (refused.Code == "privacy.unreachable")
                 {
                     fault = refused;
                 }
             }
 
-            if (found.Count == 0) throw fault as FedCoreException ?? PrivacyQuestion.Usage(fault!.Message);
+            if (found.Count == 0) throw fault!;
             (AccountantKind best, double noise) = found.MinBy(bound => bound.Value);
             string? warning = question.Warning(parsed);
             if (parsed.GetValue(json))

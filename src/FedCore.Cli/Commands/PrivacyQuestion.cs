@@ -48,13 +48,27 @@ internal sealed class PrivacyQuestion
 
     public NeighboringRelation Relation(ParseResult parsed) => parsed.GetValue(_relation) == "zero-out" ? NeighboringRelation.ZeroOut : NeighboringRelation.ReplaceOne;
 
-    /// <summary>Which accountants are asked.</summary>
-    public IReadOnlyList<AccountantKind> Accountants(ParseResult parsed) => parsed.GetValue(_accountant) switch
+    /// <summary>Which accountants are asked: those that have a bound for an event.</summary>
+    public IReadOnlyList<AccountantKind> Accountants(ParseResult parsed, PrivacyEvent all)
     {
-        "pld" => [AccountantKind.Pld],
-        "rdp" => [AccountantKind.Rdp],
-        _ => [AccountantKind.Pld, AccountantKind.Rdp],
-    };
+        AccountantKind[] asked = parsed.GetValue(_accountant) switch
+        {
+            "pld" => [AccountantKind.Pld],
+            "rdp" => [AccountantKind.Rdp],
+            _ => [AccountantKind.Pld, AccountantKind.Rdp],
+        };
+        AccountantKind[] able = [.. asked.Where(kind => PrivacyAccountant.Create(kind, Relation(parsed)).Supports(all))];
+        if (able.Length > 0) return able;
+        try
+        {
+            PrivacyAccountant.Create(asked[0], Relation(parsed)).Record(all);
+            return asked;
+        }
+        catch (NotSupportedException fault)
+        {
+            throw Usage(fault.Message);
+        }
+    }
 
     /// <summary>What is to be said of the delta; null for nothing.</summary>
     public string? Warning(ParseResult parsed) => parsed.GetValue(_population) is { } population ? PrivacyNumbers.DeltaWarning(Delta(parsed), Positive(population, "--population")) : null;

@@ -52,6 +52,10 @@ internal sealed record UpdateRecord
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Assignment { get; init; }
 
+    /// <summary>The norm to which the update was scaled down, where the run's clip adapts.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? UpdateClip { get; init; }
+
     /// <summary>Whether something of it stays here when it was acknowledged.</summary>
     [JsonIgnore]
     public bool IsKept => KeepsState || Withholds;

@@ -56,9 +56,10 @@ internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, U
                 target.Write(open.Session.Share(message));
                 break;
             case ExchangeStage.Mask:
+                using (var noise = new SystemRandomBytes())
                 using (UpdateFileReader input = outbox.OpenResult(result))
                 using (InputMask mask = open.Session.Mask(message, open.Ring.Encoding.ScalarCount))
-                    using (var noise = new SystemRandomBytes()) open.Ring.Write(input, room.Plan.Random.Stream("ring", result.Round, room.Site), noise, mask, target);
+                    open.Ring.Write(input, room.Plan.Random.Stream("ring", result.Round, room.Site), noise, mask, target);
                 break;
             case ExchangeStage.Confirm:
                 target.Write(open.Session.Confirm(message));
@@ -91,7 +92,7 @@ internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, U
         var terms = SessionTerms.Decode(offer.Exchange.Terms.Span);
         (SumPurpose purpose, string run) = (PurposeOf(result), result.StateFolder);
         if (_sessions.TryGetValue((run, purpose), out OpenSession? last) && last.Result == result && last.Terms.AsSpan().SequenceEqual(offer.Exchange.Terms.Span)) return last.Session;
-        UpdateRing ring = room.Plan.RingFor(purpose, terms.Invited);
+        UpdateRing ring = room.Plan.RingFor(purpose, terms.Invited, result.UpdateClip);
         using (UpdateFileReader input = outbox.OpenResult(result)) ring.Check(input);
         var history = KeptHistory.Open(folder, result.Run, result.Hash, purpose, result.Assignment!);
         if (purpose == SumPurpose.Evaluation && history.HasSummed)

@@ -42,6 +42,8 @@ internal static partial class OfferCheck
         long model = plan.Model.Schema.Tensors.Sum(tensor => tensor.Length * tensor.Type.ByteSize());
         if (offer.Model.Length < model || offer.Model.Length > model + MaxHeaderBytes) throw Fault($"The model that was offered has {offer.Model.Length} bytes; one of this run has {model} and a header");
         if (offer.WorkCase != TaskOffer.WorkOneofCase.Train) return;
+        if (offer.Train.HasUpdateClip != (plan.Definition.Privacy?.AdaptiveClip is not null))
+            throw FedCoreException.Configuration("privacy.clip", "The task's clip for updates does not go with the run's definition: a clip that adapts stands in the task, any other in the definition.");
         if (plan.Definition.SecureAggregation is not null) RequirePlanned(offer, plan);
         long vector = plan.Model.Schema.TrainableCount * sizeof(float);
         foreach (string name in plan.Definition.Strategy.Broadcasts)
@@ -55,7 +57,7 @@ internal static partial class OfferCheck
     private static void RequirePlanned(TaskOffer offer, RunPlan plan)
     {
         ClientTask planned = plan.Definition.Strategy.Plan(new RoundContext(plan, offer.Round, offer.CohortSize), new ClientDescriptor(offer.Position, new ClientId("any")));
-        if (TaskBuilder.WorkOf(offer) != planned)
+        if (TaskBuilder.WorkOf(offer) with { UpdateClip = null } != planned)
             throw FedCoreException.Configuration(SecureAggregationCodes.Assignment, $"The work that was offered is not what the run's definition makes of round {offer.Round}. It was {TaskBuilder.WorkOf(offer)}, not {planned}.");
     }
 
@@ -64,6 +66,7 @@ internal static partial class OfferCheck
         if (work.Epochs < 0 || work.Steps < 0 || work.Epochs > 0 == work.Steps > 0) return $"it asks for {work.Epochs} passes and {work.Steps} steps; one of the two must be above 0";
         if (work.BatchSize is < 0 or > MaxBatch) return $"it asks for batches of {work.BatchSize} examples";
         if (!double.IsFinite(work.LearningRate) || work.LearningRate <= 0) return $"its learning rate is {work.LearningRate}";
+        if (work.HasUpdateClip && !(work.UpdateClip > 0 && double.IsFinite(work.UpdateClip))) return $"it clips the update to {work.UpdateClip}";
         if (work.HasClipNorm && !(work.ClipNorm > 0)) return $"it clips gradients to {work.ClipNorm}";
         if (work.MaxExamples < 0) return $"it lets {work.MaxExamples} examples count";
         return work.HasMaxSteps && work.MaxSteps < 1 ? $"it allows {work.MaxSteps} steps" : null;

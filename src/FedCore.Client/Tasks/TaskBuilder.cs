@@ -28,6 +28,7 @@ internal static class TaskBuilder
             BatchSize = work.BatchSize,
             LearningRate = work.LearningRate,
             ClipNorm = work.HasClipNorm ? work.ClipNorm : null,
+            UpdateClip = work.HasUpdateClip ? work.UpdateClip : null,
             Weighting = new ClientWeighting(work.UniformWeight, work.MaxExamples),
             MaxSteps = work.HasMaxSteps ? work.MaxSteps : null,
             AcceptPartialWork = work.AcceptPartialWork,

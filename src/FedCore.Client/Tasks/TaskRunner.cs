@@ -167,6 +167,7 @@ internal sealed class TaskRunner(
         IsExchange = offer.WorkCase == TaskOffer.WorkOneofCase.Exchange,
         Round = offer.Round,
         Position = offer.Position,
+        UpdateClip = offer.WorkCase == TaskOffer.WorkOneofCase.Train && offer.Train.HasUpdateClip ? offer.Train.UpdateClip : null,
         Digest = "",
         Length = 0,
         Finished = default,

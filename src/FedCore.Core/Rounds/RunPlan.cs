@@ -31,7 +31,7 @@ public sealed class RunPlan
         Privacy = definition.Privacy is null ? null : new RunPrivacy(definition);
 
         // Under differential privacy nothing leaves a client but what noise protects, and how clients fared while they trained is not among it.
-        TrainLayout = definition.Strategy.Layout(model.Schema).With([.. BufferSection(model.Schema), new Section(Section.Weight, SectionRole.Weight, 1), .. Privacy is null ? Metrics.Sections("") : []]);
+        TrainLayout = definition.Strategy.Layout(model.Schema).With([.. BufferSection(model.Schema), new Section(Section.Weight, SectionRole.Weight, 1), .. Privacy is null ? Metrics.Sections("") : Privacy.Sections]);
         Codec = definition.Transforms.Count > 0 ? new UpdateCodec(TrainLayout, definition.Transforms, Random) : null;
         EvaluationPlan evaluation = definition.Evaluation;
         Distributions = evaluation.Distribution is null
@@ -103,12 +103,13 @@ public sealed class RunPlan
     /// <summary>How what is summed securely goes through the ring.</summary>
     /// <param name="purpose">Updates, or an evaluation's answers.</param>
     /// <param name="clients">How many clients are invited to the sum.</param>
+    /// <param name="clip">The clip of the round, where it adapts.</param>
     /// <returns>The ring.</returns>
     /// <exception cref="FedCoreException">The run's ring is too small for so many (<c>secagg.ring</c>).</exception>
-    public UpdateRing RingFor(SumPurpose purpose, int clients)
+    public UpdateRing RingFor(SumPurpose purpose, int clients, double? clip = null)
     {
         RingOptions options = Definition.SecureAggregation?.Ring ?? new RingOptions();
-        if (purpose == SumPurpose.Update && Privacy is not null) options = options with { Clip = Privacy.Policy.Clip, Noise = Privacy.NoiseFor(clients) };
+        if (purpose == SumPurpose.Update && Privacy is not null) options = options with { Clip = clip ?? Privacy.Policy.Clip, Noise = Privacy.NoiseFor(clients) };
         return new UpdateRing(purpose == SumPurpose.Update ? WireCodec : EvaluateCodec, options, clients, Definition.Strategy.HasOwnWeights);
     }
 

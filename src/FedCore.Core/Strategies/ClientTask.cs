@@ -18,6 +18,9 @@ public sealed record ClientTask
     /// <summary>Gradients are scaled down to at most this Euclidean norm; null for no limit.</summary>
     public double? ClipNorm { get; init; }
 
+    /// <summary>The update is scaled down to at most this Euclidean norm, where the run's clip adapts; null where the run's definition says it all.</summary>
+    public double? UpdateClip { get; init; }
+
     /// <summary>How the client's weight follows from its number of examples.</summary>
     public ClientWeighting Weighting { get; init; }
 

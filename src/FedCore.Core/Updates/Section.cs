@@ -16,6 +16,9 @@ public sealed record Section(string Name, SectionRole Role, long Length, Weighti
     /// <summary>The name of the section that holds the change of the model's buffers.</summary>
     public const string Buffers = "buffers";
 
+    /// <summary>The name of the section that says whether the client's update was within the clip: a half, or minus a half.</summary>
+    public const string Unclipped = "unclipped";
+
     /// <summary>
     /// Whether the section is a vector of 32-bit floats. The others are few numbers, kept in double precision: counts must stay exact when they are
     /// summed over a million clients.

@@ -97,7 +97,7 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
             WriteBuffers(task.Model.Buffers);
             KeepOwn(task.Model, state);
             _update.Complete();
-            if (_plan.Privacy is { } privacy) _update.ClipModel(privacy.Policy.Clip);
+            if (_plan.Privacy is { } privacy) Clip(privacy.Policy.Clip);
             return _update;
         }
 
@@ -155,6 +155,12 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
         {
             foreach ((long offset, int count) in VectorBlocks.Of(global.Length))
                 TensorPrimitives.Subtract(_model.Buffers.Slice(offset, count), global.Slice(offset, count), _update.Vector(Section.Buffers, offset, count));
+        }
+
+        private void Clip(double most)
+        {
+            bool isClipped = _update.ClipModel(Task.UpdateClip ?? most);
+            if (_update.Layout.Has(Section.Unclipped)) _update.Scalar(Section.Unclipped) = isClipped ? -0.5 : 0.5;
         }
 
         private IBatchOrder Order(TrainTask task, string site, ClientData data)

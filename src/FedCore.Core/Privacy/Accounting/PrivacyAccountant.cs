@@ -26,6 +26,16 @@ public abstract class PrivacyAccountant(NeighboringRelation relation)
     public static PrivacyAccountant Create(AccountantKind kind, NeighboringRelation relation = NeighboringRelation.ZeroOut) =>
         kind == AccountantKind.Rdp ? new RdpAccountant(relation) : new PldAccountant(relation);
 
+    /// <summary>Whether it has a bound for an event under its relation.</summary>
+    /// <param name="happened">The event.</param>
+    /// <returns>True if <see cref="Record"/> takes it.</returns>
+    public bool Supports(PrivacyEvent happened)
+    {
+        ArgumentNullException.ThrowIfNull(happened);
+        while (happened is RepeatedEvent repeated) happened = repeated.Mechanism;
+        return FaultIn(happened) is null;
+    }
+
     /// <summary>Records an event.</summary>
     /// <param name="happened">What was done.</param>
     /// <param name="count">How often, at least 0, each time with noise of its own.</param>
@@ -35,7 +45,7 @@ public abstract class PrivacyAccountant(NeighboringRelation relation)
         ArgumentNullException.ThrowIfNull(happened);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         while (happened is RepeatedEvent repeated) (happened, count) = (repeated.Mechanism, checked(count * repeated.Count));
-        Check(happened);
+        if (FaultIn(happened) is { } fault) throw new NotSupportedException(fault);
         if (count > 0 && !IsNothing(happened)) _events[happened] = checked(_events.GetValueOrDefault(happened) + count);
     }
 
@@ -57,7 +67,8 @@ public abstract class PrivacyAccountant(NeighboringRelation relation)
         return _events.Count == 0 ? 0 : DeltaOf(epsilon);
     }
 
-    private protected abstract void Check(PrivacyEvent happened);
+    /// <summary>Why there is no bound for an event; null where there is one.</summary>
+    private protected abstract string? FaultIn(PrivacyEvent happened);
 
     private protected abstract double EpsilonOf(double delta);
 

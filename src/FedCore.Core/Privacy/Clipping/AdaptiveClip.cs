@@ -20,6 +20,17 @@ public sealed record AdaptiveClip
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double? CountNoise { get; init; }
 
+    /// <summary>Standard deviation of the noise on the number of updates that were not clipped.</summary>
+    /// <param name="clients">How many updates there are.</param>
+    /// <returns>The deviation.</returns>
+    internal double CountNoiseFor(int clients) => CountNoise ?? clients / 20.0;
+
+    /// <summary>The clip of the next round (the paper's equation 3).</summary>
+    /// <param name="clip">The present clip.</param>
+    /// <param name="unclipped">The share of updates that were not longer, as far as noise lets it be known.</param>
+    /// <returns>The next clip.</returns>
+    internal double Next(double clip, double unclipped) => clip * Math.Exp(-LearningRate * (Math.Clamp(unclipped, 0, 1) - Quantile));
+
     /// <summary>
     /// The noise multiplier for the updates with which they and the count together cost what a noise multiplier of z costs: (z^-2 - (2 s)^-2)^-1/2 for noise s on the count, whose
     /// summands are plus or minus a half (the paper's theorem 1).
@@ -33,6 +44,6 @@ public sealed record AdaptiveClip
         if (noiseMultiplier < 2 * countNoise) return 1 / Math.Sqrt(1 / (noiseMultiplier * noiseMultiplier) - 1 / (4 * countNoise * countNoise));
         throw FedCoreException.Configuration("privacy.noise-multiplier", FormattableString.Invariant(
             $"A noise multiplier of {noiseMultiplier} leaves nothing for the updates where the count of clipped ones has noise of {countNoise}: the multiplier must be below {2 * countNoise}. ")
-            + "Raise clip.countNoise, or lower the noise multiplier.");
+            + "Raise privacy.adaptiveClip.countNoise, or lower the noise multiplier.");
     }
 }

@@ -34,6 +34,7 @@ internal sealed class ActiveRun(RunPlan plan, IFleet fleet, ServerState server, 
     /// <summary>Reserves what the open round's noise costs, before there is a sum that it could be seen in.</summary>
     public async ValueTask ReserveAsync(PrivacyEvent noise, CancellationToken ct)
     {
+        plan.Privacy!.Require(noise);
         int round = state.OpenRound!.Round;
         await RecordAsync(new PrivacyReserved(round, noise, IsSimulated(round) ? "simulated" : Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))), ct).ConfigureAwait(false);
     }

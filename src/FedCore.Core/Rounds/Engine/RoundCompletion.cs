@@ -81,7 +81,7 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         IUpdateSource[] updates = [.. positions.Select(SourceOf)];
         if (run.Plan.Privacy is null) return await rule.AggregateAsync(run.Plan.TrainLayout, updates, resources, ct).ConfigureAwait(false);
         int round = run.State.OpenRound!.Round;
-        UpdateRing ring = run.Plan.RingFor(SumPurpose.Update, positions.Length);
+        UpdateRing ring = run.Plan.RingFor(SumPurpose.Update, positions.Length, flights[positions[0]].Task.Work.UpdateClip);
         await run.ReserveAsync(ring.Encoding.Noise!.EventOf(0), ct).ConfigureAwait(false);
         using RandomBytes noise = run.Options.PrivateRandom("noise", round);
         var fold = new RingFold(ring, index => run.Plan.Random.Stream("ring", round, flights[positions[index]].Client.Id.Name), round, noise);
@@ -114,7 +114,13 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
     private async ValueTask ApplyAsync(AggregationResult result, int[] positions, SecureSumReceipt? formed, CancellationToken ct)
     {
         (UpdateSum sum, ServerState server, int round) = (result.Sum, run.Server, run.State.OpenRound!.Round);
-        if (run.Plan.Privacy is { } privacy) sum = sum.Weighing(privacy.ExpectedCohort(run.Fleet.Clients.Count));
+        double? nextClip = null;
+        if (run.Plan.Privacy is { } privacy)
+        {
+            nextClip = privacy.ClipBehind(privacy.ClipBehind(run.State.Rounds), sum, run.Fleet.Clients.Count);
+            sum = sum.Weighing(privacy.ExpectedCohort(run.Fleet.Clients.Count));
+        }
+
         run.Plan.Definition.Strategy.Apply(sum, new RoundContext(run.Plan, round, run.Fleet.Clients.Count), server);
         MoveBuffers(sum, server.Model.Buffers);
         int left = formed is null ? 0 : positions.Length - sum.Contributors;
@@ -125,6 +131,7 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
             Weight = sum.Weight,
             Metrics = run.Plan.Metrics.Means(sum, "", "local").ToDictionary(StringComparer.Ordinal),
         };
+        if (nextClip is not null) receipt = receipt with { Privacy = receipt.Privacy! with { NextClip = nextClip } };
         await CloseAsync(receipt, positions, [.. result.Discarded.Select(index => positions[index])], ct).ConfigureAwait(false);
         if (!VectorBlocks.IsFinite(server.Model.Trainable, server.Model.Trainable.Length) || !VectorBlocks.IsFinite(server.Model.Buffers, server.Model.Buffers.Length))
             await run.RecordAsync(ending.Diverged($"round {round} left a model that is not finite"), ct).ConfigureAwait(false);

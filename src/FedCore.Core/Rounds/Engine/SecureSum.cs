@@ -46,7 +46,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
             int[] ready = [.. Enumerable.Range(0, participants.Count).Where(index => !refused.ContainsKey(index))];
             if (ready.Length < least)
                 throw new SecureAggregationException(SecureAggregationCodes.Cohort, $"{ready.Length} of {participants.Count} clients can be summed, but the sum is of at least {least}{Because(refused)}");
-            var session = new SecureSession(run, replies, resources, run.Plan.RingFor(purpose, ready.Length), [.. ready.Select(index => participants[index])]);
+            var session = new SecureSession(run, replies, resources, run.Plan.RingFor(purpose, ready.Length, (participants[0].Task as TrainTask)?.Work.UpdateClip), [.. ready.Select(index => participants[index])]);
             try
             {
                 if (before is null) await ReserveAsync(purpose, session, ct).ConfigureAwait(false);

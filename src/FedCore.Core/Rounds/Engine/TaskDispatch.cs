@@ -39,6 +39,7 @@ internal sealed class TaskDispatch(ActiveRun run, Flights flights)
             work = work with { MaxSteps = most < work.MaxSteps ? most : work.MaxSteps ?? most };
         }
 
+        if (run.Plan.Privacy is { Policy.AdaptiveClip: not null } privacy) work = work with { UpdateClip = privacy.ClipBehind(run.State.Rounds) };
         version?.Acquire();
         DateTimeOffset? deadline = policy.DeadlineSeconds is { } limit ? asking.At.AddSeconds(limit) : null;
         var task = new TrainTask(work, asking.Round, asking.Position, asking.CohortSize, version?.Model ?? run.Server.Model, run.Plan.TrainLayout, deadline)

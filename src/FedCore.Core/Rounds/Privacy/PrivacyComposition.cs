@@ -2,6 +2,7 @@ using FedCore.Aggregation;
 using FedCore.Models;
 using FedCore.Naming;
 using FedCore.Privacy;
+using FedCore.Privacy.Clipping;
 using FedCore.Rounds.Selection;
 using FedCore.Updates;
 
@@ -22,12 +23,13 @@ internal static class PrivacyComposition
             throw Refused("privacy has neither a \"noiseMultiplier\" nor an \"epsilon\". Give an epsilon, such as 8, for as little noise as keeps it, or a noise multiplier.");
         if (privacy is { StopWhenSpent: true, Epsilon: null } or { StopWhenSpent: true, NoiseMultiplier: null })
             throw Refused("privacy.stopWhenSpent holds rounds until the epsilon is spent, which needs both \"epsilon\" and \"noiseMultiplier\". Give both, or leave it out.");
+        if (privacy.AdaptiveClip is { CountNoise: { } count } && privacy.NoiseMultiplier is { } both) AdaptiveClip.ValueNoiseMultiplier(both, count);
         CheckMechanism(run, privacy);
-        CheckContributions(run, model, registry);
         CheckSelection(run, privacy, registry);
+        CheckContributions(run, model, registry);
         if (run.Evaluation.Every > 0 && !privacy.PublicEvaluation)
         {
-            throw Refused("an evaluation at the clients shows sums of their metrics without noise. Set evaluation.every to 0; or, where the examples that it uses are nobody's secret, such as a published "
+            throw Refused("evaluation.every is above 0: an evaluation at the clients shows sums of their metrics without noise. Set evaluation.every to 0; or, where the examples that it uses are nobody's secret, such as a published "
                 + "benchmark, privacy.publicEvaluation to true.");
         }
 
@@ -41,7 +43,7 @@ internal static class PrivacyComposition
     public static void CheckLayout(RunPlan plan)
     {
         if (plan.Definition.Privacy is null) return;
-        Section? other = plan.TrainLayout.Sections.FirstOrDefault(section => section.Role is not (SectionRole.Model or SectionRole.Weight));
+        Section? other = plan.TrainLayout.Sections.FirstOrDefault(section => section.Role is not (SectionRole.Model or SectionRole.Weight) && section.Name != Section.Unclipped);
         if (other is not null || plan.Definition.Strategy.HasOwnWeights)
         {
             throw Refused($"strategy {plan.Registry.NameOf(plan.Definition.Strategy)} sends {(other is null ? "a weight of its own" : $"'{other.Name}'")} beside the change of the model, which no noise protects. "
@@ -52,9 +54,9 @@ internal static class PrivacyComposition
     private static void CheckMechanism(RunDefinition run, PrivacyPolicy privacy)
     {
         if (privacy.Mechanism == PrivacyMechanism.Distributed && run.SecureAggregation is null)
-            throw Refused("distributed noise is each client's share of what protects all, and hides nobody's own update. Add \"secureAggregation\": {}, or use the mechanism central.");
+            throw Refused("privacy.mechanism is distributed: such noise is each client's share of what protects all, and hides nobody's own update. Add \"secureAggregation\": {}, or use the mechanism central.");
         if (privacy.Mechanism == PrivacyMechanism.Central && run.SecureAggregation is not null && run.SecureAggregation.Bits is < 24)
-            throw Refused("the aggregator's noise is as wide as all clients' together, for which secureAggregation.bits is too small. Leave it out.");
+            throw Refused("privacy.mechanism is central: the aggregator's noise is as wide as all clients' together, for which secureAggregation.bits is too small. Leave it out.");
         if (run.SecureAggregation is { } secure && secure.Clip != new SecureAggregationPolicy().Clip && secure.Clip != privacy.Clip)
             throw Refused(FormattableString.Invariant($"secureAggregation.clip is {secure.Clip}, but privacy.clip is {privacy.Clip}. Leave the first out: the second holds for both."));
     }
@@ -73,7 +75,7 @@ internal static class PrivacyComposition
         }
 
         if (model.Schema.BufferCount > 0)
-            throw Refused("the model has running statistics, as batch normalisation keeps, which are means over a client's examples that no noise protects. Use groupNorm or layerNorm, or let the layers be local.");
+            throw Refused("model.layers keep running statistics, as batch normalisation does, which are means over a client's examples that no noise protects. Use groupNorm or layerNorm, or let the layers be local.");
         if (run.Transforms.Count > 0)
             throw Refused("transforms change a contribution behind its clip, so that it may be longer. Leave transforms out.");
         if (run.Rounds.Buffer is not null)
@@ -95,5 +97,5 @@ internal static class PrivacyComposition
                 + "Use a poisson cohort, such as {\"type\": \"poisson\", \"rate\": 0.1}, or set it to false.");
     }
 
-    private static FedCoreException Refused(string message) => FedCoreException.Configuration("privacy.composition", char.ToUpperInvariant(message[0]) + message[1..]);
+    private static FedCoreException Refused(string message) => FedCoreException.Configuration("privacy.composition", message);
 }

@@ -1,4 +1,5 @@
 using FedCore.Privacy.Accounting;
+using FedCore.Privacy.Clipping;
 
 namespace FedCore.Rounds.Privacy;
 
@@ -16,6 +17,9 @@ public sealed record PrivacyPolicy
 
     /// <summary>The largest Euclidean norm of one contribution, above 0; a longer one is scaled down to it.</summary>
     public required double Clip { get; init; }
+
+    /// <summary>Lets the clip follow how long contributions are, from <see cref="Clip"/> on; null to leave it where it is.</summary>
+    public AdaptiveClip? AdaptiveClip { get; init; }
 
     /// <summary>Standard deviation of the noise in a sum over what one contribution changes of it; null for as little as <see cref="Epsilon"/> allows over all rounds.</summary>
     public double? NoiseMultiplier { get; init; }

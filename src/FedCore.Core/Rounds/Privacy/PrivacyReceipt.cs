@@ -19,6 +19,10 @@ public sealed record PrivacyReceipt
     /// <summary>The largest norm of one contribution.</summary>
     public required double Clip { get; init; }
 
+    /// <summary>The clip of the next round; null where the clip does not adapt, and of a round that does not count.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? NextClip { get; init; }
+
     /// <summary>Standard deviation of the noise in the sum over what one contribution changes of it.</summary>
     public required double NoiseMultiplier { get; init; }
 

@@ -1,9 +1,13 @@
+using System.Collections.Concurrent;
 using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Accounting.Rdp;
+using FedCore.Privacy.Clipping;
 using FedCore.Rounds.Selection;
 using FedCore.SecureAggregation.Graphs;
 using FedCore.SecureAggregation.Ring;
+using FedCore.Updates;
 
 namespace FedCore.Rounds.Privacy;
 
@@ -15,14 +19,14 @@ public sealed class RunPrivacy
 
     private readonly RunDefinition _run;
     private readonly Lazy<double> _noiseMultiplier;
-    private (string Key, (double Epsilon, AccountantKind Accountant) Spent)? _known;
+    private readonly ConcurrentDictionary<(PrivacyAdversary Adversary, long Count), (double Epsilon, AccountantKind Accountant)> _known = new();
 
     internal RunPrivacy(RunDefinition run)
     {
         _run = run;
         Policy = run.Privacy!;
         Mechanism = Policy.Mechanism ?? (run.SecureAggregation is null ? PrivacyMechanism.Central : PrivacyMechanism.Distributed);
-        _noiseMultiplier = new Lazy<double>(() => Policy.NoiseMultiplier ?? Margin * Kinds.Min(kind => Smallest(kind)));
+        _noiseMultiplier = new Lazy<double>(() => Policy.NoiseMultiplier ?? Margin * SupportedKinds.Min(kind => Smallest(kind)));
     }
 
     /// <summary>The section.</summary>
@@ -45,8 +49,30 @@ public sealed class RunPrivacy
     /// <returns>The number, above 0.</returns>
     public double ExpectedCohort(long population) => _run.Rounds.Cohort is PoissonSelection poisson ? poisson.Rate * population : _run.Rounds.Cohort.MostWanted(population);
 
+    /// <summary>What a client sends beside its weight and the change of the model.</summary>
+    internal IEnumerable<Section> Sections => Policy.AdaptiveClip is null ? [] : [new Section(Section.Unclipped, SectionRole.Indicator, 1)];
+
+    /// <summary>The clip of the round behind some others.</summary>
+    /// <param name="rounds">The receipts of the rounds so far.</param>
+    internal double ClipBehind(IReadOnlyList<RoundReceipt> rounds) => rounds.LastOrDefault(round => round.Privacy?.NextClip is not null)?.Privacy!.NextClip ?? Policy.Clip;
+
+    /// <summary>The clip of the round behind one.</summary>
+    /// <param name="clip">The round's own clip.</param>
+    /// <param name="sum">The noisy sum.</param>
+    /// <param name="population">Number of clients.</param>
+    /// <returns>The clip; null where it does not adapt.</returns>
+    internal double? ClipBehind(double clip, UpdateSum sum, long population) =>
+        Policy.AdaptiveClip?.Next(clip, sum.Scalar(Section.Unclipped) / ExpectedCohort(population) + 0.5);
+
     /// <summary>The noise of a sum of so many clients.</summary>
-    internal RingNoiseOptions NoiseFor(int clients) => new(NoiseMultiplier, Mechanism == PrivacyMechanism.Central ? 0 : HonestOf(clients, _run.SecureAggregation!.LeastOf(clients)));
+    /// <exception cref="FedCoreException">Counting the clipped would cost as much as the run may, or more (<c>privacy.noise-multiplier</c>).</exception>
+    internal RingNoiseOptions NoiseFor(int clients)
+    {
+        int sharers = Mechanism == PrivacyMechanism.Central ? 0 : HonestOf(clients, _run.SecureAggregation!.LeastOf(clients));
+        if (Policy.AdaptiveClip is not { } adaptive) return new RingNoiseOptions(NoiseMultiplier, sharers);
+        double count = adaptive.CountNoiseFor(clients);
+        return new RingNoiseOptions(AdaptiveClip.ValueNoiseMultiplier(NoiseMultiplier, count), sharers) { CountNoise = count };
+    }
 
     /// <summary>How many of those in a secure sum are honest, when as many as the sum withstands are the adversary's: at least 1.</summary>
     /// <param name="clients">Clients that were invited to it.</param>
@@ -71,62 +97,20 @@ public sealed class RunPrivacy
     /// <summary>Whether what an adversary learns of a client depends on the rounds in which it took part alone, since the adversary may know them.</summary>
     internal bool KnowsCohorts(PrivacyAdversary adversary) => adversary == PrivacyAdversary.Aggregator || SamplingRate == 1;
 
-    /// <summary>The smallest epsilon that an accountant shows of some events.</summary>
-    /// <param name="events">The events, and how often each was.</param>
-    /// <returns>Epsilon, and who shows it.</returns>
-    internal (double Epsilon, AccountantKind Accountant) SpentOn(IReadOnlyCollection<KeyValuePair<PrivacyEvent, long>> events)
-    {
-        // The same question is asked again and again while a run goes on.
-        KeyValuePair<PrivacyEvent, long>[] recorded = [.. events];
-        string key = string.Join(';', recorded.Select(entry => $"{entry.Key} x {entry.Value}"));
-        if (_known is { } known && known.Key == key) return known.Spent;
-        (double Epsilon, AccountantKind) best = (double.PositiveInfinity, AccountantKind.Rdp);
-        foreach (AccountantKind kind in Kinds)
-        {
-            PrivacyAccountant accountant = PrivacyAccountant.Create(kind, Policy.Relation);
-            try
-            {
-                foreach ((PrivacyEvent happened, long count) in recorded) accountant.Record(happened, count);
-            }
-            catch (NotSupportedException) when (Policy.Accountant is null)
-            {
-                continue;
-            }
-
-            double epsilon = accountant.Epsilon(Policy.Delta);
-            if (epsilon < best.Epsilon) best = (epsilon, kind);
-        }
-
-        _known = (key, best);
-        return best;
-    }
-
     /// <summary>What was spent against somebody.</summary>
     /// <param name="adversary">The adversary.</param>
     /// <param name="spending">What was reserved.</param>
-    /// <param name="more">Rounds beyond it, with the run's noise and the client in them that was in most.</param>
+    /// <param name="more">Rounds beyond it, in which the client is that was in most.</param>
     /// <returns>Epsilon and who shows it; null where nothing bounds it.</returns>
-    internal (double Epsilon, AccountantKind Accountant)? SpentBy(PrivacyAdversary adversary, PrivacySpending spending, int more = 0)
+    internal (double Epsilon, AccountantKind Accountant)? SpentBy(PrivacyAdversary adversary, PrivacySpending spending, int more = 0) =>
+        EpsilonOf(adversary, (KnowsCohorts(adversary) ? spending.MostParticipations : spending.Sums) + more);
+
+    /// <summary>Sees that the noise which is going to be drawn protects as much as the run promises.</summary>
+    /// <exception cref="InvalidOperationException">It does not.</exception>
+    internal void Require(PrivacyEvent noise)
     {
-        Dictionary<PrivacyEvent, long> costs = [];
-        void Add(PrivacyEvent noise, long count)
-        {
-            if (count > 0 && CostOf(adversary, noise) is { } cost) costs[cost] = costs.GetValueOrDefault(cost) + count;
-        }
-
-        if (CostOf(adversary, PlannedEvent(NoiseMultiplier)) is null) return null;
-        if (KnowsCohorts(adversary))
-        {
-            // Nobody was in more sums, and no noise is narrower than the run's.
-            Add(PlannedEvent(NoiseMultiplier / Margin), spending.MostParticipations + more);
-        }
-        else
-        {
-            foreach ((PrivacyEvent noise, long count) in spending.Events) Add(noise, count);
-            Add(PlannedEvent(NoiseMultiplier), more);
-        }
-
-        return SpentOn(costs);
+        if (RdpAccountant.EquivalentNoiseMultiplier(noise) < NoiseMultiplier / Margin)
+            throw new InvalidOperationException($"The noise would be {noise}, which is less than a noise multiplier of {NoiseMultiplier} promises.");
     }
 
     /// <summary>Whether another round would spend more than the run may.</summary>
@@ -136,12 +120,13 @@ public sealed class RunPrivacy
     /// <param name="spending">What was reserved so far, this round with it.</param>
     /// <param name="noise">The round's noise.</param>
     /// <param name="isSimulated">Whether noise and cohorts come from a seed.</param>
-    internal PrivacyReceipt ReceiptOf(PrivacySpending spending, PrivacyEvent noise, bool isSimulated) => new()
+    /// <param name="clip">The round's clip.</param>
+    internal PrivacyReceipt ReceiptOf(PrivacySpending spending, PrivacyEvent noise, bool isSimulated, double clip) => new()
     {
         Unit = Policy.Unit,
         Relation = Policy.Relation,
         Mechanism = Mechanism,
-        Clip = Policy.Clip,
+        Clip = clip,
         NoiseMultiplier = NoiseMultiplier,
         Delta = Policy.Delta,
         Noise = noise,
@@ -163,36 +148,44 @@ public sealed class RunPrivacy
         return $"{trust}; {sampling}{(isSimulated ? "; noise and cohorts of this simulation come from its seed and protect nobody" : "")}";
     }
 
-    /// <summary>What all rounds cost at most: a client may be in every one of them.</summary>
+    /// <summary>What rounds cost at most: a client may be in every one of them.</summary>
     /// <param name="adversary">Against whom.</param>
     /// <param name="rounds">How many rounds.</param>
     /// <returns>Epsilon; infinite where nothing bounds it.</returns>
-    public double PlannedEpsilon(PrivacyAdversary adversary, int rounds) =>
-        CostOf(adversary, PlannedEvent(NoiseMultiplier)) is { } cost ? SpentOn([KeyValuePair.Create(cost, (long)rounds)]).Epsilon : double.PositiveInfinity;
+    public double PlannedEpsilon(PrivacyAdversary adversary, int rounds) => EpsilonOf(adversary, rounds)?.Epsilon ?? double.PositiveInfinity;
 
     /// <summary>How many rounds the run's epsilon allows.</summary>
     /// <returns>The number; as many as the run has where it has no epsilon.</returns>
     public int AffordableRounds() => Policy.Epsilon is not { } epsilon
         ? _run.Rounds.Count
-        : (int)Kinds.Max(kind => TryCount(kind, epsilon));
+        : (int)SupportedKinds.Max(kind => Calibration.Count(CostOf(Against, PlannedEvent(NoiseMultiplier / Margin))!, () => PrivacyAccountant.Create(kind, Policy.Relation), epsilon, Policy.Delta, _run.Rounds.Count));
 
     // Against the aggregator, noise of several clients is added up by Renyi divergences alone.
     private IEnumerable<AccountantKind> Kinds => Policy.Accountant is { } chosen ? [chosen] : Mechanism == PrivacyMechanism.Distributed ? [AccountantKind.Rdp] : [AccountantKind.Pld, AccountantKind.Rdp];
 
+    private IEnumerable<AccountantKind> SupportedKinds => Kinds.Where(kind => PrivacyAccountant.Create(kind, Policy.Relation).Supports(CostOf(Against, PlannedEvent(1))!));
+
+    // No sum has less noise than the run's. The same question is asked again and again while a run goes on.
+    private (double Epsilon, AccountantKind Accountant)? EpsilonOf(PrivacyAdversary adversary, long count)
+    {
+        if (CostOf(adversary, PlannedEvent(NoiseMultiplier / Margin)) is not { } cost) return null;
+        return _known.GetOrAdd((adversary, count), _ =>
+        {
+            (double Epsilon, AccountantKind Accountant) best = (double.PositiveInfinity, AccountantKind.Rdp);
+            foreach (AccountantKind kind in SupportedKinds)
+            {
+                PrivacyAccountant accountant = PrivacyAccountant.Create(kind, Policy.Relation);
+                accountant.Record(cost, count);
+                double epsilon = accountant.Epsilon(Policy.Delta);
+                if (epsilon < best.Epsilon) best = (epsilon, kind);
+            }
+
+            return best;
+        });
+    }
+
     private double Smallest(AccountantKind kind) => Calibration.NoiseMultiplier(
         noise => CostOf(Against, PlannedEvent(noise))!.Times(_run.Rounds.Count), () => PrivacyAccountant.Create(kind, Policy.Relation), PrivacyNumbers.Epsilon(Policy.Epsilon!.Value, "privacy.epsilon"), Policy.Delta);
-
-    private long TryCount(AccountantKind kind, double epsilon)
-    {
-        try
-        {
-            return Calibration.Count(CostOf(Against, PlannedEvent(NoiseMultiplier))!, () => PrivacyAccountant.Create(kind, Policy.Relation), epsilon, Policy.Delta, _run.Rounds.Count);
-        }
-        catch (NotSupportedException)
-        {
-            return 0;
-        }
-    }
 
     private static GaussianEvent PlannedEvent(double noiseMultiplier) => new(noiseMultiplier);
 }

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation.Messages;
 
 namespace FedCore.SecureAggregation.Ring;
@@ -97,6 +98,19 @@ public sealed class RingEncoding
         return new RingEncoding(settled, clients, bits, noise);
     }
 
+    /// <summary>Adds noise to the count of clients whose update was within the clip, where there is one.</summary>
+    /// <param name="numbers">The numbers beside the vector.</param>
+    /// <param name="random">Random bytes.</param>
+    internal void AddCountNoise(Span<ulong> numbers, RandomBytes random)
+    {
+        if (Noise is not { CountVariance: > 0 and var variance }) return;
+        var sampler = new DiscreteGaussianSampler(variance, 1, random);
+        int next = 0;
+        foreach (RingSection section in Sections.Where(section => !section.IsVector))
+            for (int i = 0; i < section.Length; i++, next++)
+                if (section.IsCount) numbers[next] += (ulong)sampler.Next();
+    }
+
     /// <summary>Packs words of a vector, the lowest bits of each, as they are sent.</summary>
     /// <param name="words">The words; all but the last piece of a vector have a multiple of 8.</param>
     /// <param name="target">Receives <see cref="Bits"/> bytes for each 8 words.</param>
@@ -115,11 +129,12 @@ public sealed class RingEncoding
 
     private static int BitsFor(RingSection section, int clients, double scale, RingNoiseOptions? noise) => noise is null
         ? LeastBits(clients, section.Bound, scale)
-        : LeastBits(clients, RingNoise.Settle(noise, section, scale).Sensitivity, 1, RingNoise.Settle(noise, section, scale).SumDeviation(clients), section.Length);
+        : RingNoise.LeastBits(noise, section, scale, clients);
 
     // As many steps as n clients may each use without a wrap. Numbers beside the vector have steps of a power of two, in which counts are exact.
     private static double ScaleOf(RingSection section, int clients, int bits, double? wanted, RingNoiseOptions? noise)
     {
+        if (section.IsCount) return RingNoise.CountScale;
         if (!section.IsVector) return Math.ScaleB(1, (int)Math.Floor(Math.Log2((Math.ScaleB(1, ScalarBits - 1) / clients - 1) / section.Bound)));
         if (wanted is { } scale) return scale;
         double steps = Math.Floor(Math.ScaleB(1, bits - 1) / clients) - 1;

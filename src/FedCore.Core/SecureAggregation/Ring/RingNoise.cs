@@ -6,7 +6,11 @@ namespace FedCore.SecureAggregation.Ring;
 /// <summary>What noise a sum in the ring needs for differential privacy, and who adds it.</summary>
 /// <param name="NoiseMultiplier">Standard deviation of the noise in the sum over the sum's Euclidean sensitivity, above 0.</param>
 /// <param name="Sharers">How many clients share the noise, those whom the worst case leaves: together they add enough. 0 where whoever holds the sum adds all of it.</param>
-public sealed record RingNoiseOptions(double NoiseMultiplier, int Sharers);
+public sealed record RingNoiseOptions(double NoiseMultiplier, int Sharers)
+{
+    /// <summary>Standard deviation of the noise on the number of clients whose update was within the clip; null where they are not counted.</summary>
+    public double? CountNoise { get; init; }
+}
 
 /// <summary>
 /// Discrete Gaussian noise on a vector of the ring (Kairouz, Liu and Steinke 2021, section 5; Canonne, Kamath and Steinke 2020 for one who adds it all). All numbers are in units of the ring.
@@ -30,8 +34,12 @@ public sealed record RingNoise
         MostSquaredNorm = (ulong)squaredSensitivity;
         Length = length;
         Sharers = options.Sharers;
+        if (options.CountNoise is { } count) CountVariance = checked((long)Math.Ceiling(count * count * CountScale * CountScale / Math.Max(1, options.Sharers)));
         Variance = checked((long)Math.Ceiling(options.NoiseMultiplier * options.NoiseMultiplier * squaredSensitivity / Math.Max(1, options.Sharers)));
     }
+
+    /// <summary>Steps of a client of the count of those whose update was within the clip.</summary>
+    internal const double CountScale = 1 << 16;
 
     /// <summary>The largest squared norm of a client's vector behind its rounding.</summary>
     public ulong MostSquaredNorm { get; }
@@ -41,6 +49,9 @@ public sealed record RingNoise
 
     /// <summary>The variance of the noise that each of the sharers adds, or whoever adds all of it.</summary>
     public long Variance { get; }
+
+    /// <summary>The variance of the noise that each of them, or whoever adds all of it, adds to the count of those within the clip; 0 where there is no count.</summary>
+    public long CountVariance { get; }
 
     /// <summary>How many clients share the noise at least; 0 where whoever holds the sum adds all of it.</summary>
     public int Sharers { get; }
@@ -54,19 +65,38 @@ public sealed record RingNoise
     /// <summary>What the noise protects from whoever sees the sum.</summary>
     /// <param name="honest">How many of those who added noise are honest, where it is shared.</param>
     /// <returns>The event.</returns>
-    public PrivacyEvent EventOf(int honest) => IsShared
-        ? new DistributedDiscreteGaussianEvent(Math.Sqrt(Variance), honest, Sensitivity, Length)
-        : new DiscreteGaussianEvent(Math.Sqrt(Variance), Sensitivity, Length);
+    public PrivacyEvent EventOf(int honest)
+    {
+        double sensitivity = Sensitivity;
+        long length = Length;
+        if (CountVariance > 0)
+        {
+            // A client changes the count by half a step of its own, whose noise is as one more number's, brought to the same width.
+            double count = CountScale / 2 * Math.Sqrt((double)Variance / CountVariance);
+            sensitivity = Math.Sqrt(sensitivity * sensitivity + count * count);
+            length++;
+        }
 
-    /// <summary>The standard deviation of the noise in a sum.</summary>
-    internal double SumDeviation(int clients) => Math.Sqrt((double)Variance * (IsShared ? clients : 1));
+        return IsShared
+            ? new DistributedDiscreteGaussianEvent(Math.Sqrt(Variance), honest, sensitivity, length)
+            : new DiscreteGaussianEvent(Math.Sqrt(Variance), sensitivity, length);
+    }
 
-    internal static RingNoise Settle(RingNoiseOptions options, RingSection section, double scale)
+    internal static RingNoise Settle(RingNoiseOptions options, RingSection section, double scale) => new(options, SquaredSensitivity(section, scale), section.Length);
+
+    /// <summary>The fewest bits in which the sum of so many clients has room, with its noise.</summary>
+    internal static int LeastBits(RingNoiseOptions options, RingSection section, double scale, int clients)
+    {
+        double sensitivity = Math.Sqrt(SquaredSensitivity(section, scale)), adders = options.Sharers > 0 ? (double)clients / options.Sharers : 1;
+        return RingEncoding.LeastBits(clients, sensitivity, 1, options.NoiseMultiplier * sensitivity * Math.Sqrt(adders), section.Length);
+    }
+
+    private static double SquaredSensitivity(RingSection section, double scale)
     {
         // Rounding moves each number by less than one: the squared norm grows by d/4 in the mean, and seldom by more than its deviation allows (the paper, lemma 29 and proposition 26).
         double clipped = section.Bound * scale, root = Math.Sqrt(section.Length);
         double likely = clipped * clipped + section.Length / 4.0 + Math.Sqrt(-2 * LogBeta) * (clipped + root / 2), always = (clipped + root) * (clipped + root);
-        return new RingNoise(options, Math.Min(likely, always), section.Length);
+        return Math.Min(likely, always);
     }
 
     /// <summary>The smallest scale with which rounding adds no more than a hundredth to the sensitivity, and each client's noise is wide enough.</summary>
@@ -88,5 +118,5 @@ public sealed record RingNoise
             + "Leave secureAggregation.bits and secureAggregation.scale out, or raise them.");
     }
 
-    internal void AddTo(MessageWriter writer) => writer.Number((double)MostSquaredNorm).Number((double)Variance).Number(Sharers);
+    internal void AddTo(MessageWriter writer) => writer.Number((double)MostSquaredNorm).Number((double)Variance).Number((double)CountVariance).Number(Sharers);
 }

@@ -8,6 +8,9 @@ namespace FedCore.SecureAggregation.Ring;
 /// <param name="IsWeighted">Whether a vector was multiplied by the client's weight, so that its bound is too.</param>
 public sealed record RingSection(string Name, long Length, bool IsVector, double Bound, bool IsWeighted = false)
 {
+    /// <summary>Whether it counts clients whose update was within the clip, with noise of its own where the sum has noise.</summary>
+    public bool IsCount { get; init; }
+
     /// <summary>Whole numbers of the ring per unit.</summary>
     public double Scale { get; init; }
 }

@@ -53,6 +53,7 @@ public sealed class RingSum
     public void AddNoise(RandomBytes random)
     {
         if (Encoding.Noise is not { IsShared: false } noise) return;
+        Encoding.AddCountNoise(_scalars, random);
         var sampler = new DiscreteGaussianSampler(noise.Variance, 1, random);
         foreach ((long offset, int count) in VectorBlocks.Of(Encoding.VectorLength)) sampler.AddTo(Words(offset, count));
     }

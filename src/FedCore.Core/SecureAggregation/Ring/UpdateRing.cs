@@ -31,7 +31,7 @@ public sealed class UpdateRing
     {
         _codec = codec;
         Encoding = RingEncoding.Create(codec.Layout.Sections.Select(section => new RingSection(
-            section.Name, codec.CountOf(section), section.IsVector, BoundOf(section, options, hasOwnWeights), section is { IsVector: true, Weighting: Weighting.Scalar } && !hasOwnWeights)), clients, options);
+            section.Name, codec.CountOf(section), section.IsVector, BoundOf(section, options, hasOwnWeights), section is { IsVector: true, Weighting: Weighting.Scalar } && !hasOwnWeights) { IsCount = section.Name == Section.Unclipped }), clients, options);
     }
 
     /// <summary>How numbers are written.</summary>
@@ -60,7 +60,9 @@ public sealed class UpdateRing
         ArgumentNullException.ThrowIfNull(target);
         DiscreteGaussianSampler? sampler = Encoding.Noise is { IsShared: true, Variance: var variance } ? new DiscreteGaussianSampler(variance, 1, noise ?? throw new ArgumentNullException(nameof(noise))) : null;
         double[] scalars = ReadScalars(update);
-        WriteScalars(EncodeScalars(scalars), mask, target);
+        ulong[] numbers = EncodeScalars(scalars);
+        if (sampler is not null) Encoding.AddCountNoise(numbers, noise!);
+        WriteScalars(numbers, mask, target);
         double weight = _codec.Layout.Has(Section.Weight) ? scalars[(int)_codec.Layout.Find(Section.Weight).Offset] : 1;
         double[] factors = ClipFactors(update, Encoding.ScalarCount * sizeof(double), weight);
         RingEncoder encoder = Encoding.Noise is { } limit ? ShortEnough(update, factors, random, limit.MostSquaredNorm) : new RingEncoder(random);
@@ -224,7 +226,7 @@ public sealed class UpdateRing
     {
         _ when section.IsVector => options.Clip,
         SectionRole.Weight when !hasOwnWeights => 1,
-        SectionRole.Indicator => 1,
+        SectionRole.Indicator => section.Name == Section.Unclipped ? 0.5 : 1,
         _ => LargestNumber,
     };
 }

@@ -15,14 +15,13 @@ public sealed class PldAccountant(NeighboringRelation relation = NeighboringRela
     // The most losses that one distribution has.
     private const double MostLosses = 1 << 22;
 
-    private protected override void Check(PrivacyEvent happened)
+    private protected override string? FaultIn(PrivacyEvent happened) => (happened is PoissonSampledEvent sampled ? sampled.Mechanism : happened) switch
     {
-        PrivacyEvent mechanism = happened is PoissonSampledEvent sampled ? sampled.Mechanism : happened;
-        if (mechanism is DistributedDiscreteGaussianEvent or DiscreteGaussianEvent { IsCount: false, ContinuousNoiseMultiplier: null })
-            throw new NotSupportedException("The privacy loss of sums of discrete Gaussians, and of narrow ones on vectors, is bounded, but not known. Use the RDP accountant.");
-        if (mechanism is FixedSizeSampledEvent)
-            throw new NotSupportedException("The privacy loss of sampling without replacement is bounded, but not known. Use the RDP accountant.");
-    }
+        DistributedDiscreteGaussianEvent or DiscreteGaussianEvent { IsCount: false, ContinuousNoiseMultiplier: null } =>
+            "The privacy loss of sums of discrete Gaussians, and of narrow ones on vectors, is bounded, but not known. Use the RDP accountant.",
+        FixedSizeSampledEvent => "The privacy loss of sampling without replacement is bounded, but not known. Use the RDP accountant.",
+        _ => null,
+    };
 
     private protected override double EpsilonOf(double delta)
     {

@@ -24,11 +24,9 @@ public sealed class RdpAccountant(NeighboringRelation relation = NeighboringRela
         return Events.Sum(entry => entry.Value * At(entry.Key, order));
     }
 
-    private protected override void Check(PrivacyEvent happened)
-    {
-        if (Relation == NeighboringRelation.ReplaceOne && happened is PoissonSampledEvent { SamplingRate: < 1 })
-            throw new NotSupportedException("There is no bound by Renyi divergences for Poisson sampling where a contribution is exchanged for another. Use the PLD accountant, or the relation zeroOut.");
-    }
+    private protected override string? FaultIn(PrivacyEvent happened) => Relation == NeighboringRelation.ReplaceOne && happened is PoissonSampledEvent { SamplingRate: < 1 }
+        ? "There is no bound by Renyi divergences for Poisson sampling where a contribution is exchanged for another. Use the PLD accountant, or the relation zeroOut."
+        : null;
 
     // Canonne, Kamath and Steinke 2020, proposition 12; where the divergence is small, 1 - e^-divergence bounds the squared total variation (Bretagnolle and Huber 1979).
     private protected override double EpsilonOf(double delta)
@@ -84,7 +82,7 @@ public sealed class RdpAccountant(NeighboringRelation relation = NeighboringRela
     private static double Gaussian(double noiseMultiplier, double order) => order / (2 * noiseMultiplier * noiseMultiplier);
 
     // Of each: the noise multiplier of Gaussian noise with the same Renyi divergences, or at least as large ones. For the discrete Gaussian: Canonne, Kamath and Steinke 2020, theorem 14.
-    private static double EquivalentNoiseMultiplier(PrivacyEvent happened) => happened switch
+    internal static double EquivalentNoiseMultiplier(PrivacyEvent happened) => happened switch
     {
         GaussianEvent gaussian => gaussian.NoiseMultiplier,
         DiscreteGaussianEvent discrete => discrete.Sigma / discrete.Sensitivity,

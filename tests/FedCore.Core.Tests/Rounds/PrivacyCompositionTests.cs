@@ -1,0 +1,94 @@
+using FedCore.Core.Tests.Json;
+using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
+
+namespace FedCore.Core.Tests.Rounds;
+
+/// <summary>Runs whose promise would not hold are refused when they are defined, with the reason.</summary>
+public class PrivacyCompositionTests
+{
+    private const string Private = "privacy={\"clip\":0.5,\"noiseMultiplier\":1,\"delta\":1e-5}", Uniform = "training.weightBy=uniform", Unseen = "evaluation.every=0", NoStop = "stop=null";
+
+    public static TheoryData<string, string[], string[]> Refused => new()
+    {
+        { "privacy.clip", ["privacy.clip=0"], ["privacy.clip is 0", "above 0"] },
+        { "privacy.clip", ["privacy.clip=-1"], ["privacy.clip is -1"] },
+        { "privacy.delta", ["privacy.delta=0"], ["privacy.delta is 0", "below 1"] },
+        { "privacy.delta", ["privacy.delta=1"], ["privacy.delta is 1"] },
+        { "privacy.epsilon", ["privacy.epsilon=0"], ["privacy.epsilon is 0"] },
+        { "privacy.epsilon", ["privacy.epsilon=-2"], ["privacy.epsilon is -2"] },
+        { "privacy.noise-multiplier", ["privacy.noiseMultiplier=0"], ["privacy.noiseMultiplier is 0"] },
+        { "privacy.noise-multiplier", ["privacy.adaptiveClip={\"countNoise\":0.4}"], ["noise multiplier of 1", "below 0.8", "adaptiveClip.countNoise"] },
+        { "privacy.sampling-rate", ["privacy.amplification=true"], ["a uniform cohort does not choose so", "poisson"] },
+        { "privacy.sampling-rate", ["privacy.amplification=true", "rounds.cohort={\"type\":\"all\"}"], ["asks all"] },
+        { "privacy.sampling-rate", ["privacy.amplification=true", "rounds.cohort={\"type\":\"utility\",\"size\":2}", "disclosures=[\"clientMetrics\"]"], ["what it can do", "utility"] },
+        { "privacy.composition", ["privacy.noiseMultiplier=null"], ["neither", "epsilon, such as 8"] },
+        { "privacy.composition", ["privacy.stopWhenSpent=true"], ["stopWhenSpent", "both"] },
+        { "privacy.composition", ["training.weightBy=examples"], ["weightBy", "uniform"] },
+        { "privacy.composition", ["evaluation.every=1"], ["evaluation", "publicEvaluation"] },
+        { "privacy.composition", ["evaluation.every=1", "privacy.publicEvaluation=true", "evaluation.splits=[\"train\"]"], ["splits contains train"] },
+        { "privacy.composition", ["evaluation.every=1", "privacy.publicEvaluation=true", "evaluation.fineTune={\"epochs\":1}"], ["fineTune"] },
+        { "privacy.composition", ["privacy.mechanism=distributed"], ["secureAggregation"] },
+        { "privacy.composition", ["aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]"], ["aggregator median is no sum", "weightedMean"] },
+        { "privacy.composition", ["transforms=[{\"type\":\"int8\"}]"], ["transforms"] },
+        { "privacy.composition", ["disclosures=[\"clientMetrics\"]"], ["clientMetrics"] },
+        { "privacy.composition", ["rounds.cohort={\"type\":\"uniform\",\"size\":3}", "rounds.buffer={\"size\":2}"], ["rounds.buffer"] },
+        { "privacy.composition", ["model.layers=[{\"type\":\"linear\",\"outputs\":4},{\"type\":\"batchNorm\"},{\"type\":\"linear\",\"outputs\":3}]"], ["batch normalisation", "groupNorm"] },
+        { "privacy.composition", ["strategy={\"type\":\"scaffold\"}", "training.optimizer={\"type\":\"sgd\"}"], ["strategy scaffold", "'control'"] },
+        { "privacy.composition", ["strategy={\"type\":\"fednova\"}"], ["strategy fednova"] },
+        { "privacy.composition", ["strategy={\"type\":\"qfedavg\"}"], ["strategy qfedavg"] },
+        { "privacy.composition", ["secureAggregation={\"clip\":3}"], ["secureAggregation.clip is 3", "privacy.clip is 0.5"] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public void What_breaks_the_promise_is_refused_with_the_reason(string code, string[] assignments, string[] words)
+    {
+        var fault = Assert.Throws<FedCoreException>(() => Plan(assignments));
+        Assert.Equal(code, fault.Code);
+        Assert.All(words, word => Assert.Contains(word, fault.Message, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("secureAggregation={}")]
+    [InlineData("privacy.mechanism=central", "secureAggregation={}")]
+    [InlineData("rounds.cohort={\"type\":\"poisson\",\"rate\":0.5}", "privacy.amplification=true")]
+    [InlineData("privacy.adaptiveClip={\"countNoise\":2}")]
+    [InlineData("strategy={\"type\":\"fedavg\",\"server\":{\"type\":\"adam\"}}")]
+    [InlineData("privacy.publicEvaluation=true", "evaluation.every=1")]
+    public void What_keeps_the_promise_makes_a_run(params string[] assignments) => Assert.NotNull(Plan(assignments).Privacy);
+
+    // Balle and Wang's closed form: mu = sqrt(5)/z is 8 at delta 1e-5 for z = 1.3422.
+    [Fact]
+    public void An_epsilon_alone_is_kept_with_as_little_noise_as_it_needs()
+    {
+        RunPlan plan = Plan("privacy={\"clip\":0.5,\"epsilon\":8,\"delta\":1e-5}");
+        Assert.Equal(1.3422, plan.Privacy!.NoiseMultiplier, 1e-3);
+        Assert.InRange(plan.Privacy.PlannedEpsilon(PrivacyAdversary.Recipients, 5), 7.999, 8);
+        Assert.Equal(double.PositiveInfinity, plan.Privacy.PlannedEpsilon(PrivacyAdversary.Aggregator, 5));
+        plan.CheckPopulation(10);
+    }
+
+    [Fact]
+    public void A_run_that_would_go_past_its_budget_is_refused_before_it_starts()
+    {
+        RunPlan plan = Plan("privacy={\"clip\":0.5,\"epsilon\":8,\"noiseMultiplier\":1,\"delta\":1e-5}");
+        var fault = Assert.Throws<FedCoreException>(() => plan.CheckPopulation(10));
+        Assert.Equal("privacy.budget", fault.Code);
+        Assert.Contains("enough for 2 of 5 rounds", fault.Message, StringComparison.Ordinal);
+        Plan("privacy={\"clip\":0.5,\"epsilon\":8,\"noiseMultiplier\":1,\"delta\":1e-5,\"stopWhenSpent\":true}").CheckPopulation(10);
+        Assert.Throws<FedCoreException>(() => Plan("privacy={\"clip\":0.5,\"epsilon\":1,\"noiseMultiplier\":1,\"delta\":1e-5,\"stopWhenSpent\":true}").CheckPopulation(10));
+    }
+
+    [Fact]
+    public void Nothing_leaves_a_client_but_what_is_protected()
+    {
+        Assert.Equal(["model", "weight"], Plan().TrainLayout.Sections.Select(section => section.Name));
+        Assert.Equal(["model", "weight", "unclipped"], Plan("privacy.adaptiveClip={\"countNoise\":2}").TrainLayout.Sections.Select(section => section.Name));
+    }
+
+    [Fact]
+    public void A_run_without_privacy_has_the_hash_that_it_had() => Assert.DoesNotContain("privacy", System.Text.Encoding.UTF8.GetString(RunPlan.Create(RunFiles.Read(), RunFiles.Names).CanonicalBytes.Span), StringComparison.Ordinal);
+
+    private static RunPlan Plan(params string[] assignments) => RunPlan.Create(RunFiles.Read([NoStop, Private, Uniform, Unseen, .. assignments]), RunFiles.Names);
+}
