@@ -31,14 +31,14 @@ public class PrivateMnistTests
     }
 
     // The closed form puts z = 6 and 100 rounds at 8.004. Shared noise is added up by Renyi divergences, which show 8.603 of the same noise;
-    // their epsilon 8 takes z = 6.377, with which these seeds reach 87.2, 87.4 and 86.9 %.
+    // their epsilon 8 takes z = 6.377. With all of 100 clients there it is wider than it must be: 85 of them share it, in case that 10 vanish and 5 are the adversary's.
     [Fact]
     [Trait("Category", "Slow")]
     public async Task Unamplified_noise_leaves_85_percent_whoever_adds_it()
     {
         var privacy = new PrivacyPolicy { Clip = 0.1, NoiseMultiplier = 6, Delta = 1e-5, PublicEvaluation = true };
         var rounds = new RoundPolicy { Count = 100, Cohort = new UniformSelection { Size = 100 } };
-        double[] central = await RunAsync(privacy, rounds, null, PrivacyAdversary.Recipients, 8.01), distributed = await RunAsync(privacy, rounds, new SecureAggregationPolicy { MinimumCohort = 50 }, PrivacyAdversary.Aggregator, 8.61);
+        double[] central = await RunAsync(privacy, rounds, null, PrivacyAdversary.Recipients, 8.01), distributed = await RunAsync(privacy, rounds, new SecureAggregationPolicy { MinimumCohort = 50, MaximumDropout = 0.1 }, PrivacyAdversary.Aggregator, 8.61);
         Assert.All(central.Concat(distributed), accuracy => Assert.InRange(accuracy, 0.85, 1));
         Assert.InRange(central.Average() - distributed.Average(), -0.01, 0.01);
     }

@@ -31,7 +31,8 @@ public sealed class UpdateRing
     {
         _codec = codec;
         Encoding = RingEncoding.Create(codec.Layout.Sections.Select(section => new RingSection(
-            section.Name, codec.CountOf(section), section.IsVector, BoundOf(section, options, hasOwnWeights), section is { IsVector: true, Weighting: Weighting.Scalar } && !hasOwnWeights) { IsCount = section.Name == Section.Unclipped }), clients, options);
+            section.Name, codec.CountOf(section), section.IsVector, BoundOf(section, options, hasOwnWeights), section is { IsVector: true, Weighting: Weighting.Scalar } && !hasOwnWeights)
+        { IsCount = section.Name == Section.Unclipped }), clients, options);
     }
 
     /// <summary>How numbers are written.</summary>
