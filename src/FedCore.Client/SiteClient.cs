@@ -2,6 +2,7 @@ using System.Reflection;
 using FedCore.Client.Connection;
 using FedCore.Client.Models;
 using FedCore.Client.Outbox;
+using FedCore.Client.Privacy;
 using FedCore.Client.SecureSums;
 using FedCore.Client.Settings;
 using FedCore.Client.Storage;
@@ -25,6 +26,7 @@ internal sealed class SiteClient : IDisposable
     private readonly ILogger _log;
     private readonly DataFolder _folder;
     private readonly SiteIdentity _identity;
+    private readonly SiteLedger _ledger;
     private readonly EdgeConnection _connection;
     private readonly RunRooms _rooms;
     private readonly ExchangeDesk _exchanges;
@@ -33,9 +35,9 @@ internal sealed class SiteClient : IDisposable
     private readonly TaskLoop _loop;
     private readonly ClientGauges _gauges;
 
-    private SiteClient(ClientSettings settings, Registry registry, DataFolder folder, SiteIdentity identity, EdgeConnection connection, TimeProvider clock, ILogger log)
+    private SiteClient(ClientSettings settings, Registry registry, DataFolder folder, SiteIdentity identity, SiteLedger ledger, EdgeConnection connection, TimeProvider clock, ILogger log)
     {
-        (_settings, _clock, _log, _folder, _identity, _connection) = (settings, clock, log, folder, identity, connection);
+        (_settings, _clock, _log, _folder, _identity, _ledger, _connection) = (settings, clock, log, folder, identity, ledger, connection);
         Func<Backoff> newBackoff = () => new Backoff(clock);
         Outbox = new UpdateOutbox(folder, clock, log);
         if (Outbox.Count + Outbox.Unsettled.Count > 0) log.OutboxFound(Outbox.Count, Outbox.Unsettled.Count);
@@ -46,8 +48,8 @@ internal sealed class SiteClient : IDisposable
         _rooms = new RunRooms(settings, registry, folder, downloads, Session, clock, log);
         _pump = new OutboxPump(Outbox, new UpdateSender(connection, Session, log), newBackoff, log);
         _reporter = new TaskReporter(connection, Session, Outbox, log);
-        _exchanges = new ExchangeDesk(settings, folder, Outbox, identity, log);
-        var runner = new TaskRunner(_rooms, cache, downloads, Outbox, _exchanges, _reporter, new Declines(connection, log), clock, log);
+        _exchanges = new ExchangeDesk(settings, folder, Outbox, identity, ledger, log);
+        var runner = new TaskRunner(_rooms, cache, downloads, Outbox, _exchanges, ledger, settings.Privacy, _reporter, new Declines(connection, log), clock, log);
         _loop = new TaskLoop(connection, Session, Outbox, cache, _rooms, new KeptRuns(Outbox, _rooms, clock, log), _exchanges, runner, newBackoff, log);
     }
 
@@ -65,6 +67,7 @@ internal sealed class SiteClient : IDisposable
         settings.Check();
         DataFolder? folder = null;
         SiteIdentity? identity = null;
+        SiteLedger? ledger = null;
         EdgeConnection? connection = null;
         SiteClient? client = null;
         try
@@ -76,8 +79,9 @@ internal sealed class SiteClient : IDisposable
             identity = SiteIdentity.Open(settings, folder, log);
             if (identity.OpenFile is { } open) log.IdentityIsOpen(open);
             if (identity.Roster is null) log.NoRoster();
+            ledger = SiteLedger.Open(settings, folder.Ledger, clock);
             connection = new EdgeConnection(settings, folder.Identity, clock, log);
-            client = new SiteClient(settings, registry, folder, identity, connection, clock, log);
+            client = new SiteClient(settings, registry, folder, identity, ledger, connection, clock, log);
             await client.Session.StartAsync(ct).ConfigureAwait(false);
             return client;
         }
@@ -87,6 +91,7 @@ internal sealed class SiteClient : IDisposable
             else
             {
                 connection?.Dispose();
+                ledger?.Dispose();
                 identity?.Dispose();
                 folder?.Dispose();
             }
@@ -128,6 +133,7 @@ internal sealed class SiteClient : IDisposable
         _rooms.Dispose();
         _exchanges.Dispose();
         _connection.Dispose();
+        _ledger.Dispose();
         _identity.Dispose();
         _folder.Dispose();
     }

@@ -1,3 +1,4 @@
+using FedCore.Privacy;
 using FedCore.Models;
 using FedCore.Numerics;
 using FedCore.Privacy.Accounting;

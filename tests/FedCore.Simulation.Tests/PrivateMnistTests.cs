@@ -1,3 +1,4 @@
+using FedCore.Privacy;
 using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Models.Losses;

@@ -1,6 +1,7 @@
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Journal;
 using FedCore.Aggregator.Models;
+using FedCore.Aggregator.Privacy;
 using FedCore.Aggregator.Runs;
 using FedCore.Aggregator.Services;
 using FedCore.Aggregator.Settings;
@@ -123,7 +124,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         TelemetryExport export = Own(TelemetryExport.Start("fedcore-aggregator", collector, meters => meters
             .AddView(instrument => instrument.Meter.Name != FedCoreTelemetry.Name || instrument.Meter == metrics.Meter ? null : MetricStreamConfiguration.Drop)
             .AddPrometheusExporter(options => (options.ScrapeResponseCacheDurationMilliseconds, options.ScopeInfoEnabled) = (0, false))));
-        var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, roster, new TaskBoard(), metrics, new VectorStorage(vectors), seams.Clock, logger);
+        var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, roster, Own(PrivacyBook.Open(folder, settings.Privacy, seams.Clock)), new TaskBoard(), metrics, new VectorStorage(vectors), seams.Clock, logger);
         RunDirectory runs = Own(new RunDirectory(parts));
         await runs.LoadAsync(recovered, ct).ConfigureAwait(false);
         AggregatorGauges.Add(parts, runs, journal, disk, folder);

@@ -1,6 +1,7 @@
 using FedCore.Aggregator.Fleet;
 using FedCore.Aggregator.Journal;
 using FedCore.Aggregator.Models;
+using FedCore.Aggregator.Privacy;
 using FedCore.Aggregator.Settings;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
@@ -14,5 +15,5 @@ namespace FedCore.Aggregator.Runs;
 
 /// <summary>What all runs of an aggregator share.</summary>
 internal sealed record AggregatorParts(
-    AggregatorSettings Settings, Registry Registry, IEventLog Log, Spool Spool, BlobReferences Blobs, SiteDirectory Sites, RosterFile? Roster, TaskBoard Board, AggregatorMetrics Metrics,
+    AggregatorSettings Settings, Registry Registry, IEventLog Log, Spool Spool, BlobReferences Blobs, SiteDirectory Sites, RosterFile? Roster, PrivacyBook Privacy, TaskBoard Board, AggregatorMetrics Metrics,
     VectorStorage Vectors, TimeProvider Clock, ILogger Logger);

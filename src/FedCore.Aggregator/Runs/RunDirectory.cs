@@ -94,6 +94,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
         if (sites.Count == 0) throw FedCoreException.Configuration("run.sites", "There are no sites that may join. Add them first, with: fedcore site add NAME.");
         if (sites.Distinct().Count() != sites.Count) throw FedCoreException.Configuration("run.sites", "sites names one twice. Name each once.");
         plan.CheckPopulation(sites.Count);
+        parts.Privacy.Require(plan, [.. sites.Select(site => site.Name)]);
         if (plan.Definition.SecureAggregation is not null && parts.Roster?.Read() is { } roster && sites.FirstOrDefault(site => !roster.TryFind(site.Name, out _)) is { } stranger)
         {
             throw FedCoreException.Configuration(

@@ -196,6 +196,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             Pool = pool,
             PartialSumBytes = 0,
             Checkpoints = Models,
+            Ledger = _parts.Privacy.For(Id, [.. Sites.Select(site => site.Name)]),
             Progress = this,
         });
         if (_status.OpenRound is { } open) fleet.Trace.Open(open);

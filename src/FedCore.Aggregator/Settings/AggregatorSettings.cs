@@ -40,6 +40,9 @@ public sealed record AggregatorSettings
     /// </summary>
     public RosterSettings? Roster { get; init; }
 
+    /// <summary>What all runs together may show of one site's data.</summary>
+    public PrivacyBudget Privacy { get; init; } = new();
+
     /// <summary>Threads that sum updates at once; 0 for as many as there are cores.</summary>
     [Range(0, 1024)]
     public int Threads { get; init; }
@@ -83,6 +86,7 @@ public sealed record AggregatorSettings
     internal static ReadSettings<AggregatorSettings> Read(string? file, IEnumerable<KeyValuePair<string, string>> environment, IReadOnlyList<string> assignments)
     {
         ReadSettings<AggregatorSettings> read = new SettingsReader(Section, Registry.CreateDefault()).Read<AggregatorSettings>(file, environment, assignments);
+        read.Settings.Privacy.Check();
         TelemetryExport.CollectorOf(read.Settings.Otlp, $"{Section}.otlp");
         return read with { Settings = read.Settings with { Folder = read.Folder } };
     }

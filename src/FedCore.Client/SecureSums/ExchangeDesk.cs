@@ -1,5 +1,6 @@
 using System.Buffers;
 using FedCore.Client.Outbox;
+using FedCore.Client.Privacy;
 using FedCore.Client.Settings;
 using FedCore.Client.Storage;
 using FedCore.Client.Tasks;
@@ -18,7 +19,7 @@ namespace FedCore.Client.SecureSums;
 /// <summary>
 /// The site's part in secure sums. A session's keys are in memory only: a client that was started anew is lost for the session that was open, and for nothing else. For one task at a time.
 /// </summary>
-internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, UpdateOutbox outbox, SiteIdentity identity, ILogger log) : IDisposable
+internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, UpdateOutbox outbox, SiteIdentity identity, SiteLedger ledger, ILogger log) : IDisposable
 {
     /// <summary>The code of a message about a session that this process does not have.</summary>
     public const string SessionLost = "secagg.session-lost";
@@ -32,8 +33,9 @@ internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, U
     /// <param name="offer">The task.</param>
     /// <param name="room">Its run.</param>
     /// <param name="target">Receives the answer.</param>
+    /// <param name="ct">Cancels the waiting for the ledger.</param>
     /// <exception cref="FedCoreException">The site does not take part, or not any more, and why.</exception>
-    public void Answer(TaskOffer offer, RunRoom room, IBufferWriter<byte> target)
+    public async Task AnswerAsync(TaskOffer offer, RunRoom room, IBufferWriter<byte> target, CancellationToken ct)
     {
         ExchangeWork work = offer.Exchange;
         UpdateRecord result = outbox.FindResult(work.OfTask) is { } found && found.Run == offer.RunId && found.Hash == HashOf(room) && found.Round == offer.Round
@@ -48,24 +50,24 @@ internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, U
         OpenSession open = _sessions.GetValueOrDefault((result.StateFolder, PurposeOf(result))) is { } mine && mine.Result == result && mine.Terms.AsSpan().SequenceEqual(work.Terms.Span)
             ? mine
             : throw FedCoreException.RunFailed(SessionLost, "The session began before this client was started: its keys are gone. The others go on without it.");
-        ReadOnlySpan<byte> message = work.Message.Span;
         switch (work.Stage)
         {
             case ExchangeStage.Share:
                 open.Offered.Take(work.Identities);
-                target.Write(open.Session.Share(message));
+                target.Write(open.Session.Share(work.Message.Span));
                 break;
             case ExchangeStage.Mask:
+                if (result.IsTraining) await ledger.MaskAsync(result.Run, room.Plan, result.Round, result.Task, open.Ring.Encoding.Noise, ct).ConfigureAwait(false);
                 using (var noise = new SystemRandomBytes())
                 using (UpdateFileReader input = outbox.OpenResult(result))
-                using (InputMask mask = open.Session.Mask(message, open.Ring.Encoding.ScalarCount))
+                using (InputMask mask = open.Session.Mask(work.Message.Span, open.Ring.Encoding.ScalarCount))
                     open.Ring.Write(input, room.Plan.Random.Stream("ring", result.Round, room.Site), noise, mask, target);
                 break;
             case ExchangeStage.Confirm:
-                target.Write(open.Session.Confirm(message));
+                target.Write(open.Session.Confirm(work.Message.Span));
                 break;
             default:
-                target.Write(open.Session.Unmask(message));
+                target.Write(open.Session.Unmask(work.Message.Span));
                 break;
         }
     }

@@ -49,6 +49,9 @@ public sealed record ClientSettings
     /// <summary>What the site demands of secure sums, whatever runs say.</summary>
     public SecureAggregationDemands SecureAggregation { get; init; } = new();
 
+    /// <summary>What the site demands of differential privacy, whatever runs say, and where it keeps account.</summary>
+    public PrivacyDemands Privacy { get; init; } = new();
+
     /// <summary>Where the site's examples come from.</summary>
     public required IDataSource Data { get; init; }
 
@@ -135,6 +138,7 @@ public sealed record ClientSettings
                 + "Use https. In a network of your own that nobody else reaches, client.allowInsecure can be set to true");
         }
 
+        Privacy.Check();
         TelemetryExport.CollectorOf(Otlp, $"{Section}.otlp");
         if (Token is null == TokenFile is null) throw Fault("client needs either \"token\" or \"tokenFile\", by which the aggregator knows which site this is. Give one of the two");
     }

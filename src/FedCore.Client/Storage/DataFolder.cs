@@ -38,6 +38,9 @@ internal sealed class DataFolder : IDisposable
     /// <summary>The sums that the site has taken part in, a file per run and purpose.</summary>
     public string Sums => Of("sums");
 
+    /// <summary>The site's privacy ledger, where the settings name none.</summary>
+    public string Ledger => Of("privacy-ledger.jsonl");
+
     /// <summary>The site's private identity key, where the settings name none.</summary>
     public string IdentityKey => Of("identity.pem");
 

@@ -97,6 +97,7 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
         }
 
         settings.SecureAggregation.Check(offer.RunId, plan.Definition, offer.CohortSize, settings.Roster is not null);
+        settings.Privacy.Check(offer.RunId, plan);
         return plan;
     }
 }

@@ -3,7 +3,9 @@ using System.Diagnostics.CodeAnalysis;
 using FedCore.Client.Connection;
 using FedCore.Client.Models;
 using FedCore.Client.Outbox;
+using FedCore.Client.Privacy;
 using FedCore.Client.SecureSums;
+using FedCore.Client.Settings;
 using FedCore.Client.State;
 using FedCore.Client.Telemetry;
 using FedCore.Hosting.Telemetry;
@@ -18,7 +20,7 @@ namespace FedCore.Client.Tasks;
 
 /// <summary>Does a task: from its offer to an update in the outbox, or to a word why not.</summary>
 internal sealed class TaskRunner(
-    RunRooms rooms, BlobCache cache, BlobDownloads downloads, UpdateOutbox outbox, ExchangeDesk exchanges, TaskReporter reporter, Declines declines, TimeProvider clock, ILogger log)
+    RunRooms rooms, BlobCache cache, BlobDownloads downloads, UpdateOutbox outbox, ExchangeDesk exchanges, SiteLedger ledger, PrivacyDemands privacy, TaskReporter reporter, Declines declines, TimeProvider clock, ILogger log)
 {
     /// <summary>Does a task.</summary>
     /// <param name="offer">The task.</param>
@@ -121,13 +123,16 @@ internal sealed class TaskRunner(
     private async Task ExchangeAsync(TaskOffer offer, RunRoom room, UpdateDraft draft, CancellationToken ct)
     {
         using Activity? activity = ClientActivities.StartWork("exchange", offer.RunId, offer.Round);
-        await Task.Run(() => exchanges.Answer(offer, room, draft.Bytes), ct).ConfigureAwait(false);
+        await Task.Run(() => exchanges.AnswerAsync(offer, room, draft.Bytes, ct), ct).ConfigureAwait(false);
         draft.Seal().Dispose();
     }
 
     private async Task<(UpdateRecord Record, SiteState? Learned)> ComputeAsync(TaskOffer offer, RunRoom room, UpdateRecord record, long start, UpdateDraft draft, CancellationToken ct)
     {
         OfferCheck.RequireFit(offer, room.Plan);
+        if (record.IsTraining) await ledger.ReserveAsync(offer.RunId, room.Plan, offer.Round, offer.TaskId, ct).ConfigureAwait(false);
+        else if (room.Plan.Privacy is not null && privacy is { HasDemands: true, PublicEvaluation: false })
+            throw FedCoreException.Configuration("privacy.evaluation", "The run takes the site's examples for evaluations for public, but client.privacy.publicEvaluation is false.");
         await room.LoadAsync(offer, downloads, ct).ConfigureAwait(false);
         if (!record.IsTraining)
         {

@@ -3,6 +3,9 @@ namespace FedCore.Privacy;
 /// <summary>What the numbers of a privacy budget can be: each out of range has a message and a code of its own.</summary>
 public static class PrivacyNumbers
 {
+    /// <summary>The code of what would go past a budget.</summary>
+    public const string Budget = "privacy.budget";
+
     /// <summary>More than this says nothing that a bound is for.</summary>
     public const double MostEpsilon = 1000;
 

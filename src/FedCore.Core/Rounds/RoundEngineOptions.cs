@@ -1,6 +1,7 @@
 using FedCore.Aggregation;
 using FedCore.Numerics;
 using FedCore.Privacy.Sampling;
+using FedCore.Rounds.Privacy;
 
 namespace FedCore.Rounds;
 
@@ -33,6 +34,9 @@ public sealed record RoundEngineOptions
 
     /// <summary>Whether secure sums are formed without masks: in the same ring, with the same result, and with nothing kept from the aggregator. For simulations only.</summary>
     public bool SumsInTheOpen { get; init; }
+
+    /// <summary>Where is written down what rounds show of the clients' data, over all runs; null where nobody keeps account.</summary>
+    public IPrivacyLedger? Ledger { get; init; }
 
     /// <summary>
     /// Where random bytes come from on which privacy rests, by purpose and round: noise, and cohorts whose members are secret. By default the operating system's generator; only a simulation, which

@@ -6,6 +6,7 @@ using FedCore.Json;
 using FedCore.Models;
 using FedCore.Naming;
 using FedCore.Numerics;
+using FedCore.Privacy;
 using FedCore.Rounds.Privacy;
 using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Ring;
@@ -185,7 +186,7 @@ public sealed class RunPlan
         PrivacyPolicy policy = Privacy!.Policy;
         int affordable = Privacy.AffordableRounds();
         if (affordable >= (policy.StopWhenSpent ? 1 : Definition.Rounds.Count)) return;
-        throw FedCoreException.Configuration("privacy.budget", FormattableString.Invariant(
+        throw FedCoreException.Configuration(PrivacyNumbers.Budget, FormattableString.Invariant(
             $"privacy.epsilon is {policy.Epsilon}, of which a noise multiplier of {Privacy.NoiseMultiplier:0.####} leaves enough for {affordable} of {Definition.Rounds.Count} rounds. ")
             + "Raise privacy.noiseMultiplier or leave it out, hold fewer rounds, or, to stop when the budget is spent, set privacy.stopWhenSpent to true.");
     }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using FedCore.Aggregation;
 using FedCore.Compression;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 using FedCore.Protocol.Transfers;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
@@ -158,7 +159,7 @@ internal sealed class FakeSum : ISessionChannel, ISiteIdentities, IDisposable
         using InputMask mask = session.Mask(message, Ring.Encoding.ScalarCount);
         using var zeros = new EncodedInMemory(new byte[Ring.Encoding.ScalarCount * sizeof(double) + Ring.Encoding.VectorLength * sizeof(float)]);
         var target = new ArrayBufferWriter<byte>();
-        Ring.Write(zeros, _run.Plan.Random.Stream("ring", Terms.Round, name), null, mask, target);
+        Ring.Write(zeros, _run.Plan.Random.Stream("ring", Terms.Round, name), new SystemRandomBytes(), mask, target);
         return target.WrittenSpan.ToArray();
     }
 }

@@ -1,6 +1,6 @@
 using FedCore.Core.Tests.Json;
 using FedCore.Rounds;
-using FedCore.Rounds.Privacy;
+using FedCore.Privacy;
 
 namespace FedCore.Core.Tests.Rounds;
 

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Sampling;
+using FedCore.Rounds.Privacy;
 using FedCore.Strategies;
 
 namespace FedCore.Rounds.Engine;
@@ -36,7 +37,15 @@ internal sealed class ActiveRun(RunPlan plan, IFleet fleet, ServerState server, 
     {
         plan.Privacy!.Require(noise);
         int round = state.OpenRound!.Round;
-        await RecordAsync(new PrivacyReserved(round, noise, IsSimulated(round) ? "simulated" : Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))), ct).ConfigureAwait(false);
+        var reserved = new PrivacyReserved(round, noise, IsSimulated(round) ? "simulated" : Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)));
+        if (options.Ledger is { } ledger)
+        {
+            RunPrivacy privacy = plan.Privacy;
+            IReadOnlyList<string>? clients = privacy.KnowsCohorts(privacy.Against) ? [.. state.Clients.Select(client => fleet.Clients.Get(client).Id.Name)] : null;
+            await ledger.ReserveAsync(plan, reserved, privacy.CostOf(privacy.Against, noise)!, clients, ct).ConfigureAwait(false);
+        }
+
+        await RecordAsync(reserved, ct).ConfigureAwait(false);
     }
 
     /// <summary>Whether noise comes from a seed, and protects nobody.</summary>

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using FedCore.Aggregation;
 using FedCore.Numerics;
+using FedCore.Privacy;
 using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation;
 using FedCore.SecureAggregation.Messages;
@@ -39,6 +40,13 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         catch (SecureAggregationException fault)
         {
             await RefuseAsync(secure!.Refused.Select(refused => (refused.Key, refused.Value)), positions, ct).ConfigureAwait(false);
+            await AbandonAsync($"{fault.Code}: {fault.Message.TrimEnd('.')}", positions, null, ct).ConfigureAwait(false);
+            return;
+        }
+
+        catch (FedCoreException fault) when (fault.Code == PrivacyNumbers.Budget)
+        {
+            // Another run has spent it meanwhile.
             await AbandonAsync($"{fault.Code}: {fault.Message.TrimEnd('.')}", positions, null, ct).ConfigureAwait(false);
             return;
         }

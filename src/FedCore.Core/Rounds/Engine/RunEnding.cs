@@ -39,13 +39,18 @@ internal sealed class RunEnding(RunPlan plan)
         return plan.Privacy is { } privacy && privacy.IsSpent(state.Privacy) ? Spent(privacy, state) : null;
     }
 
-    private static RunEnded Spent(RunPrivacy privacy, RunState state)
+    private RunEnded Spent(RunPrivacy privacy, RunState state)
     {
         double spent = privacy.SpentBy(privacy.Against, state.Privacy)!.Value.Epsilon;
-        return new RunEnded(
-            privacy.Policy.StopWhenSpent && state.Rounds.Any(round => round.Committed) ? RunEnded.BudgetSpent : "privacy.budget-spent",
-            FormattableString.Invariant($"behind round {state.LastRound} epsilon {spent:0.###} of {privacy.Policy.Epsilon} is spent, and another round would go past it"));
+        return BudgetSpent(plan, state, FormattableString.Invariant($"epsilon {spent:0.###} of {privacy.Policy.Epsilon} is spent, and another round would go past it"));
     }
+
+    /// <summary>The end of a run of which no other round is within a privacy budget; a good one where it was meant to hold as many as there are.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="state">Where it stands.</param>
+    /// <param name="why">Why: the middle of a sentence.</param>
+    public static RunEnded BudgetSpent(RunPlan plan, RunState state, string why) => new(
+        plan.Privacy!.Policy.StopWhenSpent && state.Rounds.Any(round => round.Committed) ? RunEnded.BudgetSpent : "privacy.budget-spent", $"behind round {state.LastRound}, {why}");
 
     /// <summary>The end of a run that is no longer finite.</summary>
     /// <param name="what">What is not: the middle of a sentence.</param>

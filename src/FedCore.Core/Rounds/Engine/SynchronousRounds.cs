@@ -7,6 +7,12 @@ internal sealed class SynchronousRounds(ActiveRun run, ClientSelection selection
 {
     public async ValueTask OpenAsync(int round, CancellationToken ct)
     {
+        if (run.Plan.Privacy is not null && run.Options.Ledger is { } ledger && await ledger.RefusalAsync(run.Plan, ct).ConfigureAwait(false) is { } refusal)
+        {
+            await run.RecordAsync(RunEnding.BudgetSpent(run.Plan, run.State, refusal), ct).ConfigureAwait(false);
+            return;
+        }
+
         int needed = run.Policy.MinimumReports ?? (int)Math.Min(int.MaxValue, run.Policy.Cohort.MostWanted(run.Fleet.Clients.Count));
         await run.Fleet.WaitAsync(needed, run.State.AbandonedInARow, ct).ConfigureAwait(false);
         (SelectionContext context, Cohort cohort) = await selection.ChooseAsync(round, ct).ConfigureAwait(false);

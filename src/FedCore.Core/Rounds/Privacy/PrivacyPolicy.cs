@@ -1,3 +1,4 @@
+using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Clipping;
 
@@ -43,13 +44,6 @@ public sealed record PrivacyPolicy
 
     /// <summary>The examples on which the model is evaluated are nobody's secret, such as a published benchmark; otherwise a private run does not evaluate at its clients.</summary>
     public bool PublicEvaluation { get; init; }
-}
-
-/// <summary>Whose contribution is hidden.</summary>
-public enum PrivacyUnit
-{
-    /// <summary>All that a client has: one hospital, one vehicle.</summary>
-    Client,
 }
 
 /// <summary>Who adds the noise.</summary>

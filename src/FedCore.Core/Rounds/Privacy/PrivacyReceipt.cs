@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
 

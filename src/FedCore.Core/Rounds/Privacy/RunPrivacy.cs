@@ -89,10 +89,13 @@ public sealed class RunPrivacy
     /// <param name="noise">The noise in the sum.</param>
     internal PrivacyEvent? CostOf(PrivacyAdversary adversary, PrivacyEvent noise) => (adversary, Mechanism) switch
     {
-        (PrivacyAdversary.Aggregator, PrivacyMechanism.Central) => null,
+        _ when !Protects(adversary) => null,
         (PrivacyAdversary.Recipients, _) when SamplingRate < 1 => new PoissonSampledEvent(SamplingRate, noise),
         _ => noise,
     };
+
+    /// <summary>What a round costs against the adversary whom the run's own epsilon is about, as it was planned.</summary>
+    public PrivacyEvent PlannedCost => CostOf(Against, PlannedEvent(NoiseMultiplier / Margin))!;
 
     /// <summary>Whether what an adversary learns of a client depends on the rounds in which it took part alone, since the adversary may know them.</summary>
     internal bool KnowsCohorts(PrivacyAdversary adversary) => adversary == PrivacyAdversary.Aggregator || SamplingRate == 1;
@@ -105,10 +108,17 @@ public sealed class RunPrivacy
     internal (double Epsilon, AccountantKind Accountant)? SpentBy(PrivacyAdversary adversary, PrivacySpending spending, int more = 0) =>
         EpsilonOf(adversary, (KnowsCohorts(adversary) ? spending.MostParticipations : spending.Sums) + more);
 
+    /// <summary>Whether anything is promised against somebody.</summary>
+    /// <param name="adversary">The adversary.</param>
+    /// <returns>False for an aggregator that adds the noise itself.</returns>
+    public bool Protects(PrivacyAdversary adversary) => adversary != PrivacyAdversary.Aggregator || Mechanism != PrivacyMechanism.Central;
+
     /// <summary>Sees that the noise which is going to be drawn protects as much as the run promises.</summary>
+    /// <param name="noise">The noise.</param>
     /// <exception cref="InvalidOperationException">It does not.</exception>
-    internal void Require(PrivacyEvent noise)
+    public void Require(PrivacyEvent noise)
     {
+        ArgumentNullException.ThrowIfNull(noise);
         if (RdpAccountant.EquivalentNoiseMultiplier(noise) < NoiseMultiplier / Margin)
             throw new InvalidOperationException($"The noise would be {noise}, which is less than a noise multiplier of {NoiseMultiplier} promises.");
     }

@@ -1,4 +1,4 @@
-namespace FedCore.Rounds.Privacy;
+namespace FedCore.Privacy;
 
 /// <summary>Against whom an epsilon holds.</summary>
 public enum PrivacyAdversary

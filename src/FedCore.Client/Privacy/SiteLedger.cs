@@ -1,0 +1,85 @@
+using FedCore.Client.Settings;
+using FedCore.Hosting.Storage;
+using FedCore.Privacy;
+using FedCore.Privacy.Accounting;
+using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Ledgers;
+using FedCore.Rounds;
+using FedCore.SecureAggregation.Ring;
+
+namespace FedCore.Client.Privacy;
+
+/// <summary>
+/// The site's own account of how its data were used: it counts its participations, and takes nobody's word for rounds or sampling. What it would cost is written down, and on the disk, before the work
+/// begins; a use that would go past the site's budget does not begin.
+/// </summary>
+internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimeProvider clock) : IDisposable
+{
+    /// <summary>Opens the ledger that the settings name.</summary>
+    /// <exception cref="FedCoreException">Its chain is broken (<c>privacy.ledger</c>): the site takes part in nothing until that is mended.</exception>
+    public static SiteLedger Open(ClientSettings settings, string inFolder, TimeProvider clock) =>
+        new(LedgerFile.Open(settings.Privacy.Ledger is { } path ? settings.PathOf(path) : inFolder, clock), settings.Privacy, clock);
+
+    /// <summary>Reserves what training costs, once for each task.</summary>
+    /// <param name="run">The run, as its coordinator named it.</param>
+    /// <param name="plan">Its definition.</param>
+    /// <param name="round">The round.</param>
+    /// <param name="task">The task.</param>
+    /// <param name="ct">Cancels the waiting for other clients of the ledger.</param>
+    /// <exception cref="FedCoreException">It would go past the site's budget (<c>privacy.budget</c>, <c>privacy.participations</c>), or the chain is broken.</exception>
+    public Task ReserveAsync(string run, RunPlan plan, int round, string task, CancellationToken ct) => file.AppendAsync(
+        entries => entries.Any(entry => entry.Use == task && entry.Kind == LedgerEntryKind.Reserved) ? [] : [Within(entries, EntryOf(LedgerEntryKind.Reserved, run, plan, round, task, CostOf(plan)))], ct);
+
+    /// <summary>Writes down that a masked input is about to leave. The first is what was reserved; another one, with noise of its own, costs again.</summary>
+    /// <param name="run">The run, as its coordinator named it.</param>
+    /// <param name="plan">Its definition.</param>
+    /// <param name="round">The round.</param>
+    /// <param name="task">The task whose result is summed.</param>
+    /// <param name="noise">The noise in the sum; null for none.</param>
+    /// <param name="ct">Cancels the waiting for other clients of the ledger.</param>
+    /// <exception cref="FedCoreException">It would go past the site's budget, or the chain is broken.</exception>
+    public Task MaskAsync(string run, RunPlan plan, int round, string task, RingNoise? noise, CancellationToken ct)
+    {
+        PrivacyEvent? cost = noise is { IsShared: true } ? noise.EventOf(noise.Sharers) : null;
+        if (cost is not null) plan.Privacy!.Require(cost);
+        return file.AppendAsync(entries => [Within(entries, EntryOf(LedgerEntryKind.Masked, run, plan, round, task, cost))], ct);
+    }
+
+    public void Dispose() => file.Dispose();
+
+    // Against the aggregator, who knows when the site took part; null where nothing is bounded against it.
+    private static GaussianEvent? CostOf(RunPlan plan) => plan.Privacy is { } privacy && privacy.Protects(PrivacyAdversary.Aggregator) ? new GaussianEvent(privacy.NoiseMultiplier) : null;
+
+    private LedgerEntry EntryOf(LedgerEntryKind kind, string run, RunPlan plan, int round, string task, PrivacyEvent? cost) => new()
+    {
+        At = clock.GetUtcNow(),
+        Kind = kind,
+        Run = run,
+        Hash = plan.Hash,
+        Round = round,
+        Use = task,
+        Source = demands.Source,
+        Unit = plan.Privacy?.Policy.Unit ?? PrivacyUnit.Client,
+        Relation = plan.Privacy?.Policy.Relation ?? NeighboringRelation.ZeroOut,
+        Adversary = PrivacyAdversary.Aggregator,
+        Event = cost,
+    };
+
+    private LedgerEntry Within(IReadOnlyList<LedgerEntry> entries, LedgerEntry next)
+    {
+        LedgerBalance balance = LedgerBalance.Of(entries.Append(next), demands.Source);
+        if (balance.Uses > demands.MaxParticipations)
+        {
+            throw FedCoreException.Configuration("privacy.participations", FormattableString.Invariant(
+                $"The site's data '{demands.Source}' were used {balance.Uses - 1} times, and client.privacy.maxParticipations is {demands.MaxParticipations}: it takes part in no more."));
+        }
+
+        if (demands.MaxEpsilonAgainstAggregator is { } most && balance.Epsilon(demands.Delta) is var epsilon && epsilon > most)
+        {
+            throw FedCoreException.Configuration(PrivacyNumbers.Budget, FormattableString.Invariant(
+                $"With another use of the site's data '{demands.Source}' epsilon {epsilon:0.###} would be spent against the aggregator, but client.privacy.maxEpsilonAgainstAggregator is {most}: it takes part in no more."));
+        }
+
+        return next;
+    }
+}

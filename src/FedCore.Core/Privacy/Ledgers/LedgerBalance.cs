@@ -1,0 +1,103 @@
+using FedCore.Privacy.Accounting;
+using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Accounting.Rdp;
+
+namespace FedCore.Privacy.Ledgers;
+
+/// <summary>What the entries of a ledger come to.</summary>
+public sealed class LedgerBalance
+{
+    private readonly Dictionary<PrivacyEvent, long> _events = [];
+    private NeighboringRelation _relation = NeighboringRelation.ZeroOut;
+
+    private LedgerBalance()
+    {
+    }
+
+    /// <summary>How many uses of the data there were, as they are paid for.</summary>
+    public long Uses { get; private set; }
+
+    /// <summary>How many of them nothing bounds.</summary>
+    public long Unbounded { get; private set; }
+
+    /// <summary>Adds up the uses of some data. A use was reserved once; where several masked inputs left for it, each but the first costs again.</summary>
+    /// <param name="entries">The entries of a ledger, oldest first.</param>
+    /// <param name="source">Whose data.</param>
+    /// <returns>The balance.</returns>
+    public static LedgerBalance Of(IEnumerable<LedgerEntry> entries, string source)
+    {
+        ArgumentNullException.ThrowIfNull(entries);
+        var balance = new LedgerBalance();
+        HashSet<string> masked = [];
+        foreach (LedgerEntry entry in entries)
+        {
+            if (entry.Source != source) continue;
+            if (entry.Kind == LedgerEntryKind.Masked && masked.Add(entry.Use)) continue;
+            balance.Add(entry);
+        }
+
+        return balance;
+    }
+
+    /// <summary>The site on which most is spent, if each of some were in so many more uses.</summary>
+    /// <param name="entries">The entries of an aggregator's ledger, oldest first.</param>
+    /// <param name="source">Whose data.</param>
+    /// <param name="sites">The sites.</param>
+    /// <param name="cost">What each further use costs.</param>
+    /// <param name="more">How many there are.</param>
+    /// <param name="delta">The delta.</param>
+    /// <returns>The site, and its epsilon.</returns>
+    public static (string Site, double Epsilon) Largest(IReadOnlyList<LedgerEntry> entries, string source, IReadOnlyList<string> sites, PrivacyEvent cost, long more, double delta)
+    {
+        ArgumentNullException.ThrowIfNull(sites);
+        Dictionary<string, LedgerBalance> balances = sites.ToDictionary(site => site, _ => new LedgerBalance(), StringComparer.Ordinal);
+        foreach (LedgerEntry entry in entries.Where(entry => entry.Source == source))
+        {
+            if (entry.Clients is null) foreach (LedgerBalance balance in balances.Values) balance.Add(entry);
+            else foreach (string client in entry.Clients) balances.GetValueOrDefault(client)?.Add(entry);
+        }
+
+        // Most sites have spent the same.
+        Dictionary<string, double> known = [];
+        (string Site, double Epsilon) largest = ("", 0);
+        foreach ((string site, LedgerBalance balance) in balances)
+        {
+            balance.Add(cost, more);
+            string key = string.Join(';', balance._events.Select(use => $"{use.Key} x {use.Value}").Order(StringComparer.Ordinal).Append($"{balance.Unbounded}"));
+            if (!known.TryGetValue(key, out double epsilon)) known[key] = epsilon = balance.Epsilon(delta);
+            if (epsilon > largest.Epsilon) largest = (site, epsilon);
+        }
+
+        return largest;
+    }
+
+    /// <summary>The epsilon of all uses together, by Renyi divergences, which bound every mechanism; under the stricter relation where there are both.</summary>
+    /// <param name="delta">The delta.</param>
+    /// <returns>Epsilon; infinite where a use has no bound.</returns>
+    public double Epsilon(double delta)
+    {
+        if (Unbounded > 0) return double.PositiveInfinity;
+        var accountant = new RdpAccountant(_relation);
+        foreach ((PrivacyEvent cost, long count) in _events)
+        {
+            if (!accountant.Supports(cost)) return double.PositiveInfinity;
+            accountant.Record(cost, count);
+        }
+
+        return accountant.Epsilon(delta);
+    }
+
+    private void Add(LedgerEntry entry)
+    {
+        if (entry.Relation == NeighboringRelation.ReplaceOne) _relation = NeighboringRelation.ReplaceOne;
+        Add(entry.Event, 1);
+    }
+
+    private void Add(PrivacyEvent? cost, long count)
+    {
+        if (count == 0) return;
+        Uses += count;
+        if (cost is null) Unbounded += count;
+        else _events[cost] = _events.GetValueOrDefault(cost) + count;
+    }
+}

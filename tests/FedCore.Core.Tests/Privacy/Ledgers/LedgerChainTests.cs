@@ -1,0 +1,89 @@
+using FedCore.Privacy;
+using FedCore.Privacy.Accounting;
+using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Accounting.Rdp;
+using FedCore.Privacy.Ledgers;
+
+namespace FedCore.Core.Tests.Privacy.Ledgers;
+
+public class LedgerChainTests
+{
+    internal static LedgerEntry Entry(string use = "a", PrivacyEvent? cost = null, LedgerEntryKind kind = LedgerEntryKind.Reserved, string source = "data", IReadOnlyList<string>? clients = null) => new()
+    {
+        Number = 1,
+        At = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
+        Kind = kind,
+        Run = "run",
+        Hash = "sha256:00",
+        Round = 3,
+        Use = use,
+        Source = source,
+        Unit = PrivacyUnit.Client,
+        Relation = NeighboringRelation.ZeroOut,
+        Adversary = PrivacyAdversary.Aggregator,
+        Event = cost,
+        Clients = clients,
+    };
+
+    [Fact]
+    public void An_entry_comes_back_as_it_was()
+    {
+        LedgerEntry entry = Entry(cost: new PoissonSampledEvent(0.1, new DiscreteGaussianEvent(100, 50, 7)), clients: ["a", "b"]);
+        (string line, string hash) = LedgerChain.Seal(entry);
+        (LedgerEntry read, string same) = LedgerChain.Open(line, 1, LedgerChain.Origin);
+        Assert.Equal(entry with { Clients = null }, read with { Clients = null });
+        Assert.Equal(entry.Clients, read.Clients);
+        Assert.Equal(hash, same);
+        Assert.Matches("^[0-9a-f]{64}$", hash);
+    }
+
+    [Fact]
+    public void Every_changed_character_breaks_the_chain()
+    {
+        (string line, _) = LedgerChain.Seal(Entry(cost: new GaussianEvent(1.5)));
+        for (int i = 0; i < line.Length; i++)
+        {
+            string changed = line[..i] + (line[i] == '7' ? '8' : '7') + line[(i + 1)..];
+            Assert.Equal("privacy.ledger", Assert.Throws<FedCoreException>(() => LedgerChain.Open(changed, 1, LedgerChain.Origin)).Code);
+        }
+    }
+
+    [Fact]
+    public void An_entry_in_another_place_breaks_the_chain()
+    {
+        (string line, string hash) = LedgerChain.Seal(Entry());
+        Assert.Contains("does not follow", Assert.Throws<FedCoreException>(() => LedgerChain.Open(line, 1, hash)).Message, StringComparison.Ordinal);
+        Assert.Contains("has the number 1", Assert.Throws<FedCoreException>(() => LedgerChain.Open(line, 2, LedgerChain.Origin)).Message, StringComparison.Ordinal);
+    }
+
+    // A first masked input is what was reserved; each further one has noise of its own.
+    [Fact]
+    public void A_second_masked_input_costs_again()
+    {
+        var cost = new GaussianEvent(2);
+        LedgerEntry[] entries = [Entry("a", cost), Entry("a", cost, LedgerEntryKind.Masked), Entry("b", cost), Entry("b", cost, LedgerEntryKind.Masked), Entry("b", cost, LedgerEntryKind.Masked), Entry("c", cost, source: "other")];
+        LedgerBalance balance = LedgerBalance.Of(entries, "data");
+        var accountant = new RdpAccountant();
+        accountant.Record(cost, 3);
+        Assert.Equal(3, balance.Uses);
+        Assert.Equal(accountant.Epsilon(1e-5), balance.Epsilon(1e-5));
+    }
+
+    [Fact]
+    public void A_use_that_nothing_bounds_has_no_epsilon()
+    {
+        LedgerBalance balance = LedgerBalance.Of([Entry("a", new GaussianEvent(2)), Entry("b")], "data");
+        Assert.Equal((2, 1, double.PositiveInfinity), (balance.Uses, balance.Unbounded, balance.Epsilon(1e-5)));
+    }
+
+    [Fact]
+    public void Most_is_spent_on_the_site_that_was_in_most()
+    {
+        var cost = new GaussianEvent(2);
+        LedgerEntry[] entries = [Entry("a", cost, clients: ["x", "y"]), Entry("b", cost, clients: ["y"]), Entry("c", cost)];
+        (string site, double epsilon) = LedgerBalance.Largest(entries, "data", ["x", "y", "z"], cost, 2, 1e-5);
+        var accountant = new RdpAccountant();
+        accountant.Record(cost, 5);
+        Assert.Equal(("y", accountant.Epsilon(1e-5)), (site, epsilon));
+    }
+}
