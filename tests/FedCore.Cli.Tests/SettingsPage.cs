@@ -49,6 +49,8 @@ internal static class SettingsPage
         string type = property["type"] is JsonArray several ? several[0]!.GetValue<string>() : property["type"]!.GetValue<string>();
         return type switch
         {
+            "integer" or "number" when property["minimum"] is null => "a number",
+            "integer" or "number" when property["maximum"] is null && property["exclusiveMaximum"] is null => $"{property["minimum"]} or more",
             "integer" or "number" => $"{property["minimum"]} to {(property["exclusiveMaximum"] is { } below ? $"below {below}" : property["maximum"])}",
             "boolean" => "`true`, `false`",
             "array" => "a list",

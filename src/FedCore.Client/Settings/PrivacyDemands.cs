@@ -11,7 +11,7 @@ public sealed record PrivacyDemands
     public bool Required { get; init; }
 
     /// <summary>In how many uses of its data the site takes part at most, over all runs; null for no limit.</summary>
-    [Range(0, int.MaxValue)]
+    [Range(0, 1_000_000_000)]
     public int? MaxParticipations { get; init; }
 
     /// <summary>
