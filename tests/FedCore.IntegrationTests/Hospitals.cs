@@ -108,11 +108,16 @@ public sealed class Hospitals : IAsyncLifetime
     public Task DeathAsync() => Aggregator.EndAsync();
 
     /// <summary>Starts a hospital's client, in place of one that runs or has been killed.</summary>
-    internal Child StartSite(string name)
+    /// <param name="name">The hospital.</param>
+    /// <param name="settings">Settings that are other than in its file.</param>
+    internal Child StartSite(string name, params string[] settings)
     {
         if (_clients.TryGetValue(name, out Child? old)) old.Dispose();
-        return _clients[name] = Child.Fedcore(_folder.Path, null, "client", "--settings", name + ".json");
+        return _clients[name] = Child.Fedcore(_folder.Path, null, ["client", "--settings", name + ".json", .. settings.SelectMany(setting => (string[])["--set", setting])]);
     }
+
+    /// <summary>The folder of a hospital's client.</summary>
+    internal string FolderOf(string name) => _folder["data-" + name];
 
     /// <summary>A hospital's client.</summary>
     internal Child Site(string name) => _clients[name];

@@ -1,0 +1,125 @@
+using System.Text.Json;
+using FedCore.Hosting.Storage;
+using FedCore.Privacy.Ledgers;
+
+namespace FedCore.IntegrationTests;
+
+/// <summary>Privacy budgets of four hospitals and their aggregator, and what their ledgers say when one of them is killed with SIGKILL between the reservation and what was reserved for.</summary>
+public class PrivacyTests(Hospitals hospitals) : HospitalTests, IClassFixture<Hospitals>
+{
+    private static readonly string[] Central = [.. Hospitals.InTheClear, .. Policy("central")];
+    private static readonly string[] Distributed = Policy("distributed");
+
+    // By Renyi divergences at delta 1e-5, z = 1 costs 4.73 in one round, 7.21 in two, 9.24 in three and 11.03 in four.
+    [Fact]
+    public async Task A_run_stops_at_the_round_before_its_budget_and_both_ledgers_say_the_same()
+    {
+        await hospitals.StartAsync();
+        await hospitals.FedcoreAsync(Hospitals.Create("budget", [.. Distributed, "--set", "rounds.count=20", "--set", "privacy.epsilon=10", "--set", "privacy.stopWhenSpent=true"]));
+        await hospitals.FedcoreAsync("run", "watch", "budget", "--json");
+        JsonElement[] receipts = await hospitals.ReceiptsAsync("budget");
+        Assert.Equal(3, receipts.Length);
+        Assert.All(receipts, receipt => Assert.Equal(4, receipt.GetProperty("contributors").GetInt32()));
+        JsonElement spent = receipts[^1].GetProperty("privacy").GetProperty("spent").EnumerateArray().Single(spent => spent.GetProperty("adversary").GetString() == "aggregator");
+        Assert.InRange(spent.GetProperty("epsilon").GetDouble(), 9, 10);
+        Assert.DoesNotContain("protect nobody", spent.GetProperty("restsOn").GetString(), StringComparison.Ordinal);
+        Assert.Equal(3, Uses(hospitals.AggregatorFolder, "budget"));
+        Assert.Equal(3, Uses(hospitals.FolderOf(Hospitals.Far), "budget"));
+        JsonElement ledger = JsonDocument.Parse(await hospitals.FedcoreAsync("privacy", "ledger", "verify", hospitals.FolderOf(Hospitals.Far), "--json")).RootElement;
+        Assert.True(ledger.GetProperty("whole").GetBoolean());
+    }
+
+    // The run has no budget of its own; whatever is asked for, the hospital counts for itself.
+    [Fact]
+    public async Task A_hospital_takes_part_in_no_round_past_its_own_budget()
+    {
+        await hospitals.StartAsync();
+        hospitals.StartSite(Hospitals.Far, "privacy.maxEpsilonAgainstAggregator=8", "privacy.source=strict", "privacy.publicEvaluation=true");
+        await hospitals.Site(Hospitals.Far).WaitForAsync("Joined ");
+        await hospitals.FedcoreAsync(Hospitals.Create("lavish", [.. Distributed, "--set", "rounds.count=4", "--set", "rounds.minimumReports=3"]));
+        await hospitals.FedcoreAsync("run", "watch", "lavish", "--json");
+        string[] reasons = [.. (await hospitals.ReceiptsAsync("lavish")).Select(receipt => receipt.GetProperty("clients").EnumerateArray().Single(client => client.GetProperty("client").GetString() == Hospitals.Far).GetProperty("reason").GetString() ?? "")];
+        Assert.Equal(["", "", "privacy.budget", "privacy.budget"], reasons);
+        hospitals.StartSite(Hospitals.Far);
+    }
+
+    [Theory]
+    [InlineData("central")]
+    [InlineData("distributed")]
+    public async Task Where_the_aggregator_is_killed_between_reservation_and_sum_it_has_spent_no_less_than_it_used(string mechanism)
+    {
+        string run = "reserved-" + mechanism;
+        await hospitals.StartAsync("privacyReserved", "2");
+        using (hospitals.Begin(Hospitals.Create(run, [.. mechanism == "central" ? Central : Distributed, "--set", "rounds.count=3"]))) await hospitals.DeathAsync();
+        Assert.Equal(2, Uses(hospitals.AggregatorFolder, run));
+        await hospitals.StartAsync();
+        await hospitals.FedcoreAsync("run", "watch", run, "--json");
+        JsonElement[] receipts = await hospitals.ReceiptsAsync(run);
+        Assert.Equal([true, true, true], receipts.Select(receipt => receipt.GetProperty("committed").GetBoolean()));
+
+        // The second round's noise was reserved twice: nobody knows what became of the first.
+        Assert.Equal(4, Uses(hospitals.AggregatorFolder, run));
+        JsonElement recipients = receipts[^1].GetProperty("privacy").GetProperty("spent")[0], first = receipts[0].GetProperty("privacy").GetProperty("spent")[0];
+        Assert.InRange(recipients.GetProperty("epsilon").GetDouble(), 2 * first.GetProperty("epsilon").GetDouble(), 12);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Where_a_hospital_is_killed_between_reservation_and_work_it_has_spent_no_less_than_was_used(int entries)
+    {
+        string run = $"killed-{entries}";
+        await hospitals.StartAsync();
+        hospitals.StartSite(Hospitals.Far);
+        await hospitals.Site(Hospitals.Far).WaitForAsync("Joined ");
+        Task reserved = GrowsAsync(hospitals.FolderOf(Hospitals.Far), run, entries);
+        await hospitals.FedcoreAsync(Hospitals.Create(run, [.. Distributed, "--set", "rounds.count=3", "--set", "rounds.minimumReports=3"]));
+        await reserved;
+        hospitals.Site(Hospitals.Far).Kill();
+        hospitals.StartSite(Hospitals.Far);
+        await hospitals.FedcoreAsync("run", "watch", run, "--json");
+        JsonElement[] receipts = await hospitals.ReceiptsAsync(run);
+        int used = receipts.Count(receipt => receipt.GetProperty("clients").EnumerateArray().Single(client => client.GetProperty("client").GetString() == Hospitals.Far).GetProperty("outcome").GetString() == "reported");
+        Assert.InRange(used, 2, 3);
+        Assert.InRange(Uses(hospitals.FolderOf(Hospitals.Far), run), used, 4);
+        await hospitals.FedcoreAsync("privacy", "ledger", "verify", hospitals.FolderOf(Hospitals.Far));
+    }
+
+    [Fact]
+    public async Task With_a_broken_ledger_a_hospital_takes_part_in_nothing_and_says_why()
+    {
+        await hospitals.StartAsync();
+        string path = Path.Combine(hospitals.FolderOf(Hospitals.Far), "broken.jsonl");
+        await File.WriteAllTextAsync(path, "{\"number\":1}\n", TestContext.Current.CancellationToken);
+        Child site = hospitals.StartSite(Hospitals.Far, $"privacy.ledger={path}");
+        Assert.Equal(3, await site.EndAsync());
+        Assert.Contains("The privacy ledger is broken: entry 1", site.Errors, StringComparison.Ordinal);
+        hospitals.StartSite(Hospitals.Far);
+    }
+
+    private static string[] Policy(string mechanism) =>
+    [
+        "--set", $$"""privacy={"clip":1,"noiseMultiplier":1,"delta":1e-5,"publicEvaluation":true,"mechanism":"{{mechanism}}"}""", "--set", "training.weightBy=uniform",
+    ];
+
+    // How often a run has used the data, as a ledger in a folder says.
+    private static long Uses(string folder, string run)
+    {
+        using LedgerFile ledger = LedgerFile.Open(Path.Combine(folder, "privacy-ledger.jsonl"));
+        return LedgerBalance.Of(ledger.Entries.Where(entry => entry.Run == run), "data").Uses;
+    }
+
+    // Ends when a ledger has so many entries of a run.
+    private static async Task GrowsAsync(string folder, string run, int entries)
+    {
+        using var watcher = new FileSystemWatcher(folder, "privacy-ledger.jsonl*") { NotifyFilter = NotifyFilters.Size | NotifyFilters.FileName | NotifyFilters.LastWrite };
+        using var changed = new SemaphoreSlim(1);
+        watcher.Changed += (_, _) => changed.Release();
+        watcher.Created += (_, _) => changed.Release();
+        watcher.Renamed += (_, _) => changed.Release();
+        watcher.EnableRaisingEvents = true;
+        string file = Path.Combine(folder, "privacy-ledger.jsonl");
+        int Count() => File.Exists(file) ? File.ReadAllText(file).Split($"\"run\":\"{run}\"").Length - 1 : 0;
+        while (Count() < entries) Assert.True(await changed.WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken));
+    }
+}
