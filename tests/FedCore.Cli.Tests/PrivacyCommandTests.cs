@@ -1,4 +1,10 @@
 using System.Text.Json;
+using FedCore.Hosting.Storage;
+using FedCore.Privacy;
+using FedCore.Privacy.Accounting;
+using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Ledgers;
+using FedCore.Tests;
 
 namespace FedCore.Cli.Tests;
 
@@ -32,6 +38,62 @@ public class PrivacyCommandTests
         Assert.Contains("pld", text, StringComparison.Ordinal);
         Assert.Contains("98.76 % sure", text, StringComparison.Ordinal);
         Assert.Contains("Warning: delta is 1E-05, which is more than 1/1000000", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_plan_shows_rounds_and_budgets_and_draws_them()
+    {
+        using var folder = new TemporaryFolder();
+        string run = folder.File("run.json", """
+            {
+              "name": "planned",
+              "model": { "input": [30], "layers": [{ "type": "linear", "outputs": 2 }], "loss": { "type": "softmaxCrossEntropy" } },
+              "strategy": { "type": "fedavg" },
+              "training": { "learningRate": 0.05, "weightBy": "uniform" },
+              "rounds": { "count": 10, "cohort": { "type": "uniform", "size": 10 } },
+              "evaluation": { "every": 0 },
+              "privacy": { "clip": 0.5, "noiseMultiplier": 1, "delta": 1e-5 }
+            }
+            """);
+        Fedcore.Outcome text = await Fedcore.SucceedAsync("privacy", "plan", run, "--plot", folder["plan.html"]);
+        Assert.Matches(@"10\s+17\.86\s+no bound", text.Output);
+        Assert.Contains("<path class=\"line s0\"", await File.ReadAllTextAsync(folder["plan.html"], TestContext.Current.CancellationToken), StringComparison.Ordinal);
+
+        // mu = sqrt(10)/z of Gaussian differential privacy is 8 at delta 1e-5 for z = 1.898; the model has 62 numbers.
+        JsonElement json = (await Fedcore.SucceedAsync("privacy", "plan", run, "--clients", "1000000", "--json")).Json, eight = json.GetProperty("budgets").EnumerateArray().Single(budget => budget.GetProperty("epsilon").GetDouble() == 8);
+        Assert.Equal(1.898, eight.GetProperty("noiseMultiplier").GetDouble(), 1e-3);
+        Assert.Equal(1.898 * Math.Sqrt(62) / 10, eight.GetProperty("overSignal").GetDouble(), 1e-3);
+        Assert.Contains("more than 1/1000000", json.GetProperty("warning").GetString(), StringComparison.Ordinal);
+        Fedcore.Outcome none = await Fedcore.RunAsync("privacy", "plan", Fedcore.Hospitals);
+        Assert.Equal(3, none.Code);
+        Assert.Contains("promises no privacy", none.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_ledger_is_shown_and_verified()
+    {
+        using var folder = new TemporaryFolder();
+        using (LedgerFile ledger = LedgerFile.Open(folder["privacy-ledger.jsonl"]))
+        {
+            LedgerEntry entry = new()
+            {
+                At = DateTimeOffset.UnixEpoch, Kind = LedgerEntryKind.Reserved, Run = "trial", Hash = "sha256:00", Round = 1, Use = "a", Source = "data", Unit = PrivacyUnit.Client,
+                Relation = NeighboringRelation.ZeroOut, Adversary = PrivacyAdversary.Aggregator, Event = new GaussianEvent(1),
+            };
+            await ledger.AppendAsync(_ => [entry, entry with { Use = "b", Round = 2 }], TestContext.Current.CancellationToken);
+        }
+
+        Fedcore.Outcome shown = await Fedcore.SucceedAsync("privacy", "ledger", "show", folder.Path), whole = await Fedcore.SucceedAsync("privacy", "ledger", "verify", folder.Path, "--json");
+        Assert.Contains("trial", shown.Output, StringComparison.Ordinal);
+        Assert.Contains("data: used 2 times; epsilon 7.07", shown.Output, StringComparison.Ordinal);
+        string head = whole.Json.GetProperty("head").GetString()!;
+        await Fedcore.SucceedAsync("privacy", "ledger", "verify", folder.Path, "--head", head);
+        Assert.Equal(3, (await Fedcore.RunAsync("privacy", "ledger", "verify", folder.Path, "--head", new string('a', 64))).Code);
+        await File.WriteAllTextAsync(folder["privacy-ledger.jsonl"], (await File.ReadAllTextAsync(folder["privacy-ledger.jsonl"], TestContext.Current.CancellationToken)).Replace("trial", "other", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        Fedcore.Outcome broken = await Fedcore.RunAsync("privacy", "ledger", "verify", folder.Path);
+        Assert.Equal(3, broken.Code);
+        Assert.Contains("The privacy ledger is broken: entry 1", broken.Error, StringComparison.Ordinal);
+        Assert.Contains("There is no privacy ledger", (await Fedcore.RunAsync("privacy", "ledger", "show", folder["nowhere"])).Error, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -36,7 +36,7 @@ public static class HtmlReport
             <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
             <title>{{Html.Escape(run.Name)}} · FedCore</title><style>{{Style}}</style></head><body>
             <header><h1>{{Html.Escape(run.Name)}}</h1><p>{{Html.Escape(run.Description ?? "")}}</p>
-            {{RunFacts.Draw(plan, result.Definition, data.ClientCount)}}</header>
+            {{RunFacts.Draw(plan, result.Definition, data.ClientCount, state)}}</header>
             """);
         page.Append("<section class=\"cards\">");
         foreach ((string name, double value) in result.Metrics) Card(page, name, Html.Number(value));
@@ -51,6 +51,7 @@ public static class HtmlReport
             panels.Add((Title(group.Key), SvgLineChart.Draw([.. group.Select(name => SeriesOf(state, name))], Html.Number), Legend([.. group])));
         foreach (string name in state.Evaluations.SelectMany(e => e.Distributions.Keys).Distinct()) AddDistribution(panels, state, name);
         panels.Add(("Bytes, in total", SvgLineChart.Draw([Cumulative(state, up: true), Cumulative(state, up: false)], Html.Bytes), Legend(["from clients", "to clients"])));
+        if (PrivacyFigures.SpentIn(state) is { Count: > 0 } spent) panels.Add(("Epsilon, spent so far", SvgLineChart.Draw(spent, Html.Number), Legend([.. spent.Select(line => line.Name)])));
         AddPartition(panels, plan, data);
 
         // In two columns an odd number of panels leaves the last one alone: it takes both.
@@ -155,7 +156,7 @@ public static class HtmlReport
 
     private static string Title(string quantity) => char.ToUpperInvariant(quantity[0]) + quantity[1..];
 
-    private static string Legend(IReadOnlyList<string> names) => string.Concat(
+    internal static string Legend(IReadOnlyList<string> names) => string.Concat(
         names.Select((name, i) => $"<span class=\"key\"><i class=\"s{i}\"></i>{Html.Escape(name)}</span>"));
 
     private static string Shown(long shown, long all) => shown < all ? $"<span class=\"key\">the first {shown} of {all:N0} clients</span>" : "";
@@ -166,7 +167,7 @@ public static class HtmlReport
     private static void AppendPanel(StringBuilder page, (string Title, string Chart, string Legend) panel, bool isWide) => page.Append(
         $"<section class=\"panel{(isWide ? " wide" : "")}\"><h2>{Html.Escape(panel.Title)}</h2><div class=\"chart\">{panel.Chart}</div><p class=\"legend\">{panel.Legend}</p></section>");
 
-    private const string Style = """
+    internal const string Style = """
         :root{--bg:#f6f7f9;--fg:#1c2430;--dim:#667085;--panel:#fff;--line:#e3e7ee;--s0:#1f6feb;--s1:#e8590c;--s2:#2b8a3e;--s3:#9c36b5;--late:#e8a33d;--gone:#d6455d;--void:#adb5bd}
         @media (prefers-color-scheme:dark){:root{--bg:#12161c;--fg:#e6eaf0;--dim:#93a0b4;--panel:#1a2029;--line:#2a323e;--s0:#58a6ff;--s1:#ff922b;--s2:#51cf66;--s3:#da77f2;--void:#5c6773}}
         *{box-sizing:border-box}body{margin:0 auto;max-width:1240px;padding:24px;background:var(--bg);color:var(--fg);font:15px/1.45 system-ui,sans-serif}

@@ -22,7 +22,8 @@ internal sealed class RunFacts
     /// <param name="plan">The run.</param>
     /// <param name="simulation">Where its clients came from; null where a program made them.</param>
     /// <param name="clients">Number of clients.</param>
-    public static string Draw(RunPlan plan, SimulationDefinition? simulation, long clients)
+    /// <param name="state">What it came to.</param>
+    public static string Draw(RunPlan plan, SimulationDefinition? simulation, long clients, RunState state)
     {
         var facts = new RunFacts(plan);
         facts.Append("strategy", facts.Describe(plan.Registry.NameOf(plan.Definition.Strategy), plan.Definition.Strategy));
@@ -30,6 +31,8 @@ internal sealed class RunFacts
         if (plan.Definition.Transforms is { Count: > 0 } transforms)
             facts.Append("transforms", string.Join(", then ", transforms.Select(transform => facts.Describe(plan.Registry.NameOf(transform), transform))));
         if (plan.Definition.Rounds.Buffer is { } buffer) facts.Append("buffer", facts.Describe(null, buffer));
+        if (state.Rounds.LastOrDefault(round => round.Privacy is not null)?.Privacy is { } privacy)
+            foreach ((string term, string text) in PrivacyFigures.Facts(privacy)) facts.Append(term, text);
         if (simulation is { Data: { } data })
         {
             IPartitioner partition = simulation.Partition ?? new NaturalPartitioner();

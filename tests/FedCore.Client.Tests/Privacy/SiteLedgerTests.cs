@@ -61,7 +61,7 @@ public sealed class SiteLedgerTests : IDisposable
         Assert.Single(Entries());
     }
 
-    // One round of z = 1 costs 4.7 at delta 1e-5 by Renyi divergences, two cost 7.2.
+    // One round of z = 1 costs 4.7 at delta 1e-5 by Renyi divergences, two cost 7.1.
     [Fact]
     public async Task A_round_past_the_sites_budget_is_refused_whatever_the_aggregator_says()
     {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
 using FedCore.Simulation.Devices;
 using FedCore.Simulation.Reporting;
 using FedCore.Tests;
@@ -28,6 +29,22 @@ public class ReportTests
         string page = await PageAsync(Nasty);
         Assert.DoesNotContain("<script", page, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot; 3", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_private_run_says_what_it_promises_and_what_was_spent_against_whom()
+    {
+        RunPlan plan = SmallRun.Plan(
+            training: new TrainingPlan { Epochs = 2, BatchSize = 6, LearningRate = 0.1, WeightBy = WeightBy.Uniform },
+            change: run => run with { Privacy = new PrivacyPolicy { Clip = 0.5, NoiseMultiplier = 1, Delta = 1e-5, PublicEvaluation = true } });
+        using SimulationResult result = await SmallRun.RunAsync(plan);
+        using var folder = new TemporaryFolder();
+        HtmlReport.Write(folder["report.html"], plan, result, SmallRun.Data(plan));
+        string page = WebUtility.HtmlDecode(await File.ReadAllTextAsync(folder["report.html"], TestContext.Current.CancellationToken));
+        Assert.Contains("of one client · neighbours zeroOut · central noise of 1 · clip 0.5 · delta 1E-05", page, StringComparison.Ordinal);
+        Assert.Matches(@"against recipients</dt><dd>epsilon 9\.\d+ \(pld\): the aggregator is trusted", page);
+        Assert.Contains("against the aggregator</dt><dd>no bound, since it rests on nothing: the aggregator adds the noise", page, StringComparison.Ordinal);
+        Assert.Contains("Epsilon, spent so far", page, StringComparison.Ordinal);
     }
 
     [Fact]
