@@ -77,8 +77,17 @@ public class PrivacyCommandTests
         {
             LedgerEntry entry = new()
             {
-                At = DateTimeOffset.UnixEpoch, Kind = LedgerEntryKind.Reserved, Run = "trial", Hash = "sha256:00", Round = 1, Use = "a", Source = "data", Unit = PrivacyUnit.Client,
-                Relation = NeighboringRelation.ZeroOut, Adversary = PrivacyAdversary.Aggregator, Event = new GaussianEvent(1),
+                At = DateTimeOffset.UnixEpoch,
+                Kind = LedgerEntryKind.Reserved,
+                Run = "trial",
+                Hash = "sha256:00",
+                Round = 1,
+                Use = "a",
+                Source = "data",
+                Unit = PrivacyUnit.Client,
+                Relation = NeighboringRelation.ZeroOut,
+                Adversary = PrivacyAdversary.Aggregator,
+                Event = new GaussianEvent(1),
             };
             await ledger.AppendAsync(_ => [entry, entry with { Use = "b", Round = 2 }], TestContext.Current.CancellationToken);
         }

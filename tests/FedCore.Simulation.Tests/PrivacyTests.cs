@@ -1,6 +1,6 @@
-using FedCore.Privacy;
 using FedCore.Models;
 using FedCore.Numerics;
+using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Accounting.Pld;

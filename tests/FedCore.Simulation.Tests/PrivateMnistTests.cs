@@ -1,8 +1,8 @@
-using FedCore.Privacy;
 using FedCore.Models;
 using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Naming;
+using FedCore.Privacy;
 using FedCore.Rounds;
 using FedCore.Rounds.Privacy;
 using FedCore.Rounds.Selection;

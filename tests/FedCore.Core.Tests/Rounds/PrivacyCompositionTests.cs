@@ -1,6 +1,6 @@
 using FedCore.Core.Tests.Json;
-using FedCore.Rounds;
 using FedCore.Privacy;
+using FedCore.Rounds;
 
 namespace FedCore.Core.Tests.Rounds;
 
