@@ -112,6 +112,30 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         return _squaredNorms.AsSpan(0, count);
     }
 
+    /// <summary>
+    /// Takes the next batch, which may be empty, and sums over its examples the gradient of each one's own loss, scaled down to a norm where it is longer, into <see cref="Gradients"/>.
+    /// </summary>
+    /// <param name="clip">The largest Euclidean norm of an example's gradient with respect to all parameters, above 0.</param>
+    /// <returns>How many examples the batch had.</returns>
+    /// <exception cref="NotSupportedException">A layer with parameters does not know the gradients of single examples.</exception>
+    public int ComputeClippedGradients(double clip)
+    {
+        Network network = _network!;
+        int count = LoadNext(network);
+        if (count == 0)
+        {
+            Gradients.Clear();
+            return 0;
+        }
+
+        network.Forward(count, training: true, _random);
+        if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
+        network.BackwardClipped(count, _random, clip, _squaredNorms, _sums.AsSpan(1));
+        _sums[0] += count;
+        CountBatch();
+        return count;
+    }
+
     public void Step(float learningRate) => _optimizer.Step(Parameters, Gradients, Gradients.Length, learningRate);
 
     public void WriteMetrics(Update update)

@@ -95,6 +95,35 @@ internal sealed unsafe class Network : IDisposable
         _layers.Backward(batch, All, isStep: false, random, squaredNorms);
     }
 
+    /// <summary>
+    /// Behind a forward pass, in place of <see cref="Backward"/>: loss, metrics, and the sum over the batch of each example's gradient of its own loss, scaled down to a norm where it is longer. The gradients
+    /// of single examples are never there (Lee and Kifer 2021, "Scaling up differentially private deep learning with fast per-example gradient clipping"): their norms come from one backward pass, and a
+    /// second one sums them with the factors that the norms give.
+    /// </summary>
+    /// <param name="batch">Examples.</param>
+    /// <param name="random">Random numbers for layers that use some.</param>
+    /// <param name="clip">The largest norm, above 0.</param>
+    /// <param name="squaredNorms">Receives each example's squared norm.</param>
+    /// <param name="sums">Loss and metrics are added here.</param>
+    /// <exception cref="NotSupportedException">A layer with parameters does not know the gradients of single examples.</exception>
+    public void BackwardClipped(int batch, RandomStream? random, double clip, Span<double> squaredNorms, Span<double> sums)
+    {
+        BackwardNorms(batch, random, squaredNorms, sums);
+
+        // The gradient of the loss was used up on the way, and is cheap to have again.
+        Span<float> lossGradient = _layers.OutputGradient(batch);
+        Span<double> again = stackalloc double[sums.Length];
+        Evaluate(batch, lossGradient, again);
+        for (int example = 0; example < batch; example++)
+        {
+            double norm = Math.Sqrt(squaredNorms[example]);
+            Span<float> row = lossGradient.Slice(example * _layers.OutputSize, _layers.OutputSize);
+            TensorPrimitives.Multiply(row, (float)(batch * (norm > clip ? clip / norm : 1)), row);
+        }
+
+        _layers.Backward(batch, All, isStep: false, random, default);
+    }
+
     public void Dispose() => _layers.Dispose();
 
     private AllTensors All => new(_parameters.Pointer, _gradients.Pointer, _buffers is null ? null : _buffers.Pointer);

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Sampling;
+using FedCore.Rounds;
 
 namespace FedCore.Benchmarks.Suites;
 
@@ -17,6 +18,30 @@ internal static class PrivacySuite
     {
         MeasureAccountants(figures);
         MeasureSamplers(figures);
+        MeasureClipping(figures);
+    }
+
+    // In turns, so that both meet the same neighbours.
+    private static void MeasureClipping(Figures figures)
+    {
+        const int batch = 64;
+        MnistImages? images = MnistImages.Find();
+        RunPlan plan = Models.Plan(Models.TwoLayers, new RoundPolicy { Count = 1 }, batch);
+        using StepTrainer plain = new(plan, batch, images), clipped = new(plan, batch, images);
+        Figures.Rate(plain.Step, 0.3);
+        Figures.Rate(() => clipped.ClippedStep(1), 0.3);
+        var turns = Enumerable.Range(0, 2 * Repetitions + 1).Select(_ => (Plain: Figures.Rate(plain.Step, 0.2), Clipped: Figures.Rate(() => clipped.ClippedStep(1), 0.2))).ToList();
+        using var random = new SystemRandomBytes();
+        var sampler = new DiscreteGaussianSampler(1L << 40, 1, random);
+        uint[] words = new uint[plan.Model.Schema.TrainableCount];
+        double noise = Figures.Rate(() => sampler.AddTo(words), 0.3);
+        figures.Report(Suite, "clipped_step_2nn_b64_vs_plain", Figures.Median(turns.Select(turn => turn.Plain / turn.Clipped)), "x", new
+        {
+            plainUs = Math.Round(1e6 / Figures.Median(turns.Select(turn => turn.Plain)), 1),
+            clippedUs = Math.Round(1e6 / Figures.Median(turns.Select(turn => turn.Clipped)), 1),
+            noiseUs = Math.Round(1e6 / noise, 1),
+            inputs = images is null ? "noise" : "mnist",
+        });
     }
 
     private static void MeasureAccountants(Figures figures)

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Numerics;
 using FedCore.Rounds;
@@ -12,11 +13,11 @@ internal sealed class StepTrainer : IDisposable
     private readonly FlatVector _gradients;
     private readonly Network _network;
     private readonly int _batch;
-    private readonly double[] _sums = new double[2];
+    private readonly double[] _sums = new double[2], _norms;
 
     public StepTrainer(RunPlan plan, int batch, MnistImages? images)
     {
-        _batch = batch;
+        (_batch, _norms) = (batch, new double[batch]);
         var random = plan.Random.Stream("benchmark");
         using ModelState initial = ModelState.Initialize(plan.Model, random);
         _parameters = initial.Trainable.Clone();
@@ -36,6 +37,18 @@ internal sealed class StepTrainer : IDisposable
     {
         _network.Forward(_batch, training: true, null);
         _network.Backward(_batch, null, -0.01f, _sums);
+    }
+
+    /// <summary>The same with the gradient of each example clipped, as far as the parameters' step; without noise.</summary>
+    public void ClippedStep(double clip)
+    {
+        _network.Forward(_batch, training: true, null);
+        _network.BackwardClipped(_batch, null, clip, _norms, _sums);
+        for (long offset = 0; offset < _parameters.Length; offset += VectorBlocks.BlockLength)
+        {
+            Span<float> block = _parameters.Slice(offset, (int)Math.Min(VectorBlocks.BlockLength, _parameters.Length - offset));
+            TensorPrimitives.MultiplyAdd(_gradients.Slice(offset, block.Length), -0.01f / _batch, block, block);
+        }
     }
 
     public void Dispose()

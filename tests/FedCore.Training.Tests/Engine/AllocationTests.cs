@@ -43,6 +43,7 @@ public class AllocationTests
         {
             using var client = new RandomClient(Plans.Of(model));
             Assert.Equal(0, BytesOf(() => client.Model.ComputeSquaredGradientNorms()));
+            Assert.Equal(0, BytesOf(() => client.Model.ComputeClippedGradients(1)));
         }
     }
 

@@ -116,6 +116,33 @@ public class ExampleNormTests
         }
     }
 
+    // The clip lies among the norms: some examples are scaled down, others are not.
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Clipped_gradients_are_summed_as_if_each_were_computed_and_clipped_alone(string name)
+    {
+        RunPlan plan = Plans.Of(Plans.WithoutDropout(name == "images" ? Plans.EveryLayer : Plans.EverySequenceLayer));
+        using RandomClient alone = new(plan, batchSize: 1), client = new(plan), seen = new(plan);
+        double[] norms = seen.Model.ComputeSquaredGradientNorms().ToArray();
+        double clip = Math.Sqrt(norms.Order().ElementAt(1)) * 1.0001;
+        double[] expected = new double[alone.Model.Gradients.Length];
+        int clipped = 0;
+        foreach (double _ in norms)
+        {
+            alone.Model.ComputeGradients();
+            float[] gradient = alone.Model.Gradients.AsSpan().ToArray();
+            double norm = Math.Sqrt(gradient.Sum(g => (double)g * g)), factor = Math.Min(1, clip / norm);
+            if (factor < 1) clipped++;
+            for (int i = 0; i < expected.Length; i++) expected[i] += factor * gradient[i];
+        }
+
+        Assert.Equal(norms.Length, client.Model.ComputeClippedGradients(clip));
+        Assert.InRange(clipped, 1, norms.Length - 1);
+        float[] sum = client.Model.Gradients.AsSpan().ToArray();
+        double difference = Math.Sqrt(sum.Zip(expected, (a, b) => (a - b) * (a - b)).Sum());
+        Assert.InRange(difference, 0, 1e-4 * clip);
+    }
+
     [Fact]
     public void A_layer_that_does_not_know_them_says_so()
     {
