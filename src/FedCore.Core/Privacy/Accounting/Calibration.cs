@@ -5,7 +5,7 @@ namespace FedCore.Privacy.Accounting;
 /// <summary>How much noise a budget needs, and how much a budget buys.</summary>
 public static class Calibration
 {
-    private const double LeastNoise = 1e-3, MostNoise = 1e6;
+    private const double LeastNoise = 1e-3, MostNoise = 1e6, Precision = 1e-8;
 
     /// <summary>The smallest noise multiplier that keeps a budget.</summary>
     /// <param name="events">Everything that is done, by noise multiplier; the more noise, the less it must cost.</param>
@@ -21,22 +21,39 @@ public static class Calibration
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(epsilon);
 
         // From above, since little noise takes long to reckon with.
-        bool Keeps(double noise) => Spent(accountant, events(noise), 1, delta) <= epsilon;
-        double high = 1;
-        while (!Keeps(high))
+        double SpentAt(double noise) => Spent(accountant, events(noise), 1, delta);
+        double high = 1, atHigh = SpentAt(high), low = high / 2, atLow = double.PositiveInfinity;
+        while (atHigh > epsilon)
         {
             if (high >= MostNoise)
                 throw FedCoreException.Configuration("privacy.unreachable", FormattableString.Invariant($"No noise keeps epsilon {epsilon} at delta {delta}. Raise epsilon or delta, or do less."));
-            high *= 2;
+            (low, atLow, high) = (high, atHigh, 2 * high);
+            atHigh = SpentAt(high);
         }
 
-        double low = high / 2;
-        while (low > LeastNoise && Keeps(low)) (low, high) = (low / 2, low);
-        while (high / low > 1 + 1e-8)
+        if (double.IsPositiveInfinity(atLow)) atLow = SpentAt(low);
+        while (atLow <= epsilon && low > LeastNoise)
         {
-            double middle = Math.Sqrt(low * high);
-            if (Keeps(middle)) high = middle;
-            else low = middle;
+            (high, atHigh, low) = (low, atLow, low / 2);
+            atLow = SpentAt(low);
+        }
+
+        while (high / low > 1 + Precision)
+        {
+            // The logarithm of epsilon over that of the noise is nearly a line: its root, moved a little to the side that keeps the budget, and then, if that is the answer, the other side of the interval.
+            double span = Math.Log(high / low), share = Math.Log(atLow / epsilon) / Math.Log(atLow / atHigh), middle = low * Math.Exp(span * share) * (1 + Precision / 4);
+            if (!(middle > low * (1 + Precision / 8) && middle < high / (1 + Precision / 8))) middle = Math.Sqrt(low * high);
+            double spent = SpentAt(middle);
+            if (spent > epsilon) (low, atLow) = (middle, spent);
+            else
+            {
+                (high, atHigh) = (middle, spent);
+                double below = middle / (1 + Precision * 0.9);
+                if (below <= low) break;
+                double spentBelow = SpentAt(below);
+                if (spentBelow > epsilon) break;
+                (high, atHigh) = (below, spentBelow);
+            }
         }
 
         return high;

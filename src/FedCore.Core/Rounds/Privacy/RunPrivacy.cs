@@ -26,7 +26,9 @@ public sealed class RunPrivacy
         _run = run;
         Policy = run.Privacy!;
         Mechanism = Policy.Mechanism ?? (run.SecureAggregation is null ? PrivacyMechanism.Central : PrivacyMechanism.Distributed);
-        _noiseMultiplier = new Lazy<double>(() => Policy.NoiseMultiplier ?? Margin * SupportedKinds.Min(kind => Smallest(kind)));
+
+        // To six places, up: clients on other machines, whose logarithms differ in the last digit, come to the same.
+        _noiseMultiplier = new Lazy<double>(() => Policy.NoiseMultiplier ?? Math.Ceiling(1e6 * Margin * SupportedKinds.Min(kind => Smallest(kind))) / 1e6);
     }
 
     /// <summary>The section.</summary>
