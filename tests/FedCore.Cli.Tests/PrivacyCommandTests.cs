@@ -70,6 +70,15 @@ public class PrivacyCommandTests
     }
 
     [Fact]
+    public async Task A_delta_that_promises_too_little_for_so_many_clients_is_warned_of()
+    {
+        Fedcore.Outcome outcome = await Fedcore.SucceedAsync(
+            "simulate", Fedcore.Hospitals, "--json", "--set", "training.weightBy=uniform", "--set", "rounds.count=1", "--set", """privacy={"clip":1,"epsilon":8,"delta":0.5,"publicEvaluation":true}""");
+        Assert.Contains("warning: privacy.delta is 0.5, which is more than 1/", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("as it is would keep to it", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_ledger_is_shown_and_verified()
     {
         using var folder = new TemporaryFolder();

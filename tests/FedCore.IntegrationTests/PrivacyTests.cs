@@ -7,6 +7,9 @@ namespace FedCore.IntegrationTests;
 /// <summary>Privacy budgets of four hospitals and their aggregator, and what their ledgers say when one of them is killed with SIGKILL between the reservation and what was reserved for.</summary>
 public class PrivacyTests(Hospitals hospitals) : HospitalTests, IClassFixture<Hospitals>
 {
+    /// <summary>The kind of event behind which an aggregator is killed here.</summary>
+    internal const string Reserved = "privacyReserved";
+
     private static readonly string[] Central = [.. Hospitals.InTheClear, .. Policy("central")];
     private static readonly string[] Distributed = Policy("distributed");
 
@@ -49,7 +52,7 @@ public class PrivacyTests(Hospitals hospitals) : HospitalTests, IClassFixture<Ho
     public async Task Where_the_aggregator_is_killed_between_reservation_and_sum_it_has_spent_no_less_than_it_used(string mechanism)
     {
         string run = "reserved-" + mechanism;
-        await hospitals.StartAsync("privacyReserved", "2");
+        await hospitals.StartAsync(Reserved, "2");
         using (hospitals.Begin(Hospitals.Create(run, [.. mechanism == "central" ? Central : Distributed, "--set", "rounds.count=3"]))) await hospitals.DeathAsync();
         Assert.Equal(2, Uses(hospitals.AggregatorFolder, run));
         await hospitals.StartAsync();

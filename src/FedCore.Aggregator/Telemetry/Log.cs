@@ -38,6 +38,9 @@ internal static partial class Log
     [LoggerMessage(30, LogLevel.Warning, "Run {Run} sums securely without a roster: sites believe this aggregator about who the others are, and those that pin a roster may refuse each other: curious server only")]
     public static partial void CuriousServerOnly(ILogger logger, string run);
 
+    [LoggerMessage(39, LogLevel.Warning, "Run {Run}: its {Warning}")]
+    public static partial void WeakPromise(ILogger logger, string run, string warning);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run} was created by a coordinator: {Hash}, {Sites} sites")]
     public static partial void RunCreated(ILogger logger, string run, string hash, int sites);
 

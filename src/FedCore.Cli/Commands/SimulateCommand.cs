@@ -96,6 +96,7 @@ internal static class SimulateCommand
         display.Say("reading the data");
         IFederatedData data = await LoadAsync(plan, file, folders, ct);
         Locate(file.Path, () => plan.CheckPopulation(data.ClientCount));
+        if (plan.Privacy?.WarningFor(data.ClientCount) is { } warning) await error.WriteLineAsync($"fedcore: warning: privacy.{warning}");
         using ModelState? initial = file.LoadStart(plan);
         using ResultFolder? results = request.Out is null ? null : ResultFolder.Open(request.Out, plan, request.Interrupted, request.CheckpointInterval);
         var options = new SimulationOptions

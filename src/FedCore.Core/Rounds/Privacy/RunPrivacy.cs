@@ -51,6 +51,11 @@ public sealed class RunPrivacy
     /// <returns>The number, above 0.</returns>
     public double ExpectedCohort(long population) => _run.Rounds.Cohort is PoissonSelection poisson ? poisson.Rate * population : _run.Rounds.Cohort.MostWanted(population);
 
+    /// <summary>Why the run's delta promises too little for so many clients; null where it does not.</summary>
+    /// <param name="population">Number of clients.</param>
+    /// <returns>The reason, which begins with <c>delta</c>.</returns>
+    public string? WarningFor(long population) => PrivacyNumbers.DeltaWarning(Policy.Delta, population);
+
     /// <summary>What a client sends beside its weight and the change of the model.</summary>
     internal IEnumerable<Section> Sections => Policy.AdaptiveClip is null ? [] : [new Section(Section.Unclipped, SectionRole.Indicator, 1)];
 
