@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using FedCore.Client.Settings;
 using FedCore.Hosting.Storage;
 using FedCore.Privacy;
@@ -15,34 +17,39 @@ namespace FedCore.Client.Privacy;
 /// </summary>
 internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimeProvider clock) : IDisposable
 {
+    private const int UseBytes = 16;
+
     /// <summary>Opens the ledger that the settings name.</summary>
     /// <exception cref="FedCoreException">Its chain is broken (<c>privacy.ledger</c>): the site takes part in nothing until that is mended.</exception>
     public static SiteLedger Open(ClientSettings settings, string inFolder, TimeProvider clock) =>
         new(LedgerFile.Open(settings.Privacy.Ledger is { } path ? settings.PathOf(path) : inFolder, clock), settings.Privacy, clock);
 
-    /// <summary>Reserves what training costs, once for each task.</summary>
+    /// <summary>Reserves what training costs, once for what the site was given to do: the name of a task is the aggregator's, which could give one name to many.</summary>
     /// <param name="run">The run, as its coordinator named it.</param>
     /// <param name="plan">Its definition.</param>
     /// <param name="round">The round.</param>
-    /// <param name="task">The task.</param>
+    /// <param name="assignment">The hash of the model and the work, 64 hexadecimal digits.</param>
     /// <param name="ct">Cancels the waiting for other clients of the ledger.</param>
     /// <exception cref="FedCoreException">It would go past the site's budget (<c>privacy.budget</c>, <c>privacy.participations</c>), or the chain is broken.</exception>
-    public Task ReserveAsync(string run, RunPlan plan, int round, string task, CancellationToken ct) => file.AppendAsync(
-        entries => entries.Any(entry => entry.Use == task && entry.Kind == LedgerEntryKind.Reserved) ? [] : [Within(entries, EntryOf(LedgerEntryKind.Reserved, run, plan, round, task, CostOf(plan)))], ct);
+    public Task ReserveAsync(string run, RunPlan plan, int round, string assignment, CancellationToken ct)
+    {
+        LedgerEntry reserved = EntryOf(LedgerEntryKind.Reserved, run, plan, round, assignment, CostOf(plan));
+        return file.AppendAsync(entries => entries.Any(entry => entry.Use == reserved.Use && entry.Kind == LedgerEntryKind.Reserved) ? [] : [Within(entries, reserved)], ct);
+    }
 
     /// <summary>Writes down that a masked input is about to leave. The first is what was reserved; another one, with noise of its own, costs again.</summary>
     /// <param name="run">The run, as its coordinator named it.</param>
     /// <param name="plan">Its definition.</param>
     /// <param name="round">The round.</param>
-    /// <param name="task">The task whose result is summed.</param>
+    /// <param name="assignment">The hash of the model and the work whose result is summed, 64 hexadecimal digits.</param>
     /// <param name="noise">The noise in the sum; null for none.</param>
     /// <param name="ct">Cancels the waiting for other clients of the ledger.</param>
     /// <exception cref="FedCoreException">It would go past the site's budget, or the chain is broken.</exception>
-    public Task MaskAsync(string run, RunPlan plan, int round, string task, RingNoise? noise, CancellationToken ct)
+    public Task MaskAsync(string run, RunPlan plan, int round, string assignment, RingNoise? noise, CancellationToken ct)
     {
         PrivacyEvent? cost = noise is { IsShared: true } ? noise.EventOf(noise.Sharers) : null;
         if (cost is not null) plan.Privacy!.Require(cost);
-        return file.AppendAsync(entries => [Within(entries, EntryOf(LedgerEntryKind.Masked, run, plan, round, task, cost))], ct);
+        return file.AppendAsync(entries => [Within(entries, EntryOf(LedgerEntryKind.Masked, run, plan, round, assignment, cost))], ct);
     }
 
     public void Dispose() => file.Dispose();
@@ -50,14 +57,14 @@ internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimePr
     // Against the aggregator, who knows when the site took part; null where nothing is bounded against it.
     private static GaussianEvent? CostOf(RunPlan plan) => plan.Privacy is { } privacy && privacy.Protects(PrivacyAdversary.Aggregator) ? new GaussianEvent(privacy.NoiseMultiplier) : null;
 
-    private LedgerEntry EntryOf(LedgerEntryKind kind, string run, RunPlan plan, int round, string task, PrivacyEvent? cost) => new()
+    private LedgerEntry EntryOf(LedgerEntryKind kind, string run, RunPlan plan, int round, string assignment, PrivacyEvent? cost) => new()
     {
         At = clock.GetUtcNow(),
         Kind = kind,
         Run = run,
         Hash = plan.Hash,
         Round = round,
-        Use = task,
+        Use = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(FormattableString.Invariant($"{plan.Hash}\n{round}\n{assignment}"))).AsSpan(0, UseBytes)),
         Source = demands.Source,
         Unit = plan.Privacy?.Policy.Unit ?? PrivacyUnit.Client,
         Relation = plan.Privacy?.Policy.Relation ?? NeighboringRelation.ZeroOut,

@@ -57,7 +57,7 @@ internal sealed class ExchangeDesk(ClientSettings settings, DataFolder folder, U
                 target.Write(open.Session.Share(work.Message.Span));
                 break;
             case ExchangeStage.Mask:
-                if (result.IsTraining) await ledger.MaskAsync(result.Run, room.Plan, result.Round, result.Task, open.Ring.Encoding.Noise, ct).ConfigureAwait(false);
+                if (result.IsTraining) await ledger.MaskAsync(result.Run, room.Plan, result.Round, result.Assignment!, open.Ring.Encoding.Noise, ct).ConfigureAwait(false);
                 using (var noise = new SystemRandomBytes())
                 using (UpdateFileReader input = outbox.OpenResult(result))
                 using (InputMask mask = open.Session.Mask(work.Message.Span, open.Ring.Encoding.ScalarCount))

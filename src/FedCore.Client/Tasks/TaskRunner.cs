@@ -130,7 +130,7 @@ internal sealed class TaskRunner(
     private async Task<(UpdateRecord Record, SiteState? Learned)> ComputeAsync(TaskOffer offer, RunRoom room, UpdateRecord record, long start, UpdateDraft draft, CancellationToken ct)
     {
         OfferCheck.RequireFit(offer, room.Plan);
-        if (record.IsTraining) await ledger.ReserveAsync(offer.RunId, room.Plan, offer.Round, offer.TaskId, ct).ConfigureAwait(false);
+        if (record.IsTraining) await ledger.ReserveAsync(offer.RunId, room.Plan, offer.Round, Convert.ToHexStringLower(Assignment.DigestOf(offer)), ct).ConfigureAwait(false);
         else if (room.Plan.Privacy is not null && privacy is { HasDemands: true, PublicEvaluation: false })
             throw FedCoreException.Configuration("privacy.evaluation", "The run takes the site's examples for evaluations for public, but client.privacy.publicEvaluation is false.");
         await room.LoadAsync(offer, downloads, ct).ConfigureAwait(false);

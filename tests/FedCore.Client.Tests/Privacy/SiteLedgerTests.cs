@@ -27,9 +27,9 @@ public sealed class SiteLedgerTests : IDisposable
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         using var run = new SmallRun(aggregator, change: Private);
         await using RunningClient client = await StartAsync(aggregator);
-        TaskOffer task = await AcceptedAsync(aggregator, run, 1);
+        await AcceptedAsync(aggregator, run, 1);
         LedgerEntry entry = Assert.Single(Entries());
-        Assert.Equal((LedgerEntryKind.Reserved, run.Name, run.Plan.Hash, 1, task.TaskId, "data", PrivacyUnit.Client, PrivacyAdversary.Aggregator), (entry.Kind, entry.Run, entry.Hash, entry.Round, entry.Use, entry.Source, entry.Unit, entry.Adversary));
+        Assert.Equal((LedgerEntryKind.Reserved, run.Name, run.Plan.Hash, 1, "data", PrivacyUnit.Client, PrivacyAdversary.Aggregator), (entry.Kind, entry.Run, entry.Hash, entry.Round, entry.Source, entry.Unit, entry.Adversary));
         Assert.Equal(new GaussianEvent(1), entry.Event);
     }
 
@@ -59,6 +59,18 @@ public sealed class SiteLedgerTests : IDisposable
         run.Train(1);
         await aggregator.AcceptedAsync(task.TaskId);
         Assert.Single(Entries());
+    }
+
+    // The name is the aggregator's; what the site does is not.
+    [Fact]
+    public async Task Other_work_under_the_name_of_an_old_task_is_another_use()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, change: Private);
+        await using RunningClient client = await StartAsync(aggregator, new PrivacyDemands { MaxParticipations = 1 });
+        TaskOffer first = await AcceptedAsync(aggregator, run, 1);
+        TaskOffer second = run.Train(2, offer => offer.TaskId = first.TaskId);
+        Assert.Equal("privacy.participations", await DeclinedAsync(aggregator, second));
     }
 
     // One round of z = 1 costs 4.7 at delta 1e-5 by Renyi divergences, two cost 7.1.

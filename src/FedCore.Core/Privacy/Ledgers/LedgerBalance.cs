@@ -28,11 +28,12 @@ public sealed class LedgerBalance
     {
         ArgumentNullException.ThrowIfNull(entries);
         var balance = new LedgerBalance();
-        HashSet<string> masked = [];
+        HashSet<string> reserved = [];
         foreach (LedgerEntry entry in entries)
         {
             if (entry.Source != source) continue;
-            if (entry.Kind == LedgerEntryKind.Masked && masked.Add(entry.Use)) continue;
+            if (entry.Kind == LedgerEntryKind.Reserved) reserved.Add(entry.Use);
+            else if (reserved.Remove(entry.Use)) continue;
             balance.Add(entry);
         }
 

@@ -28,7 +28,7 @@ public sealed record LedgerEntry
     /// <summary>The round, from 1.</summary>
     public required int Round { get; init; }
 
-    /// <summary>What is done with the data: a task, or a drawing of noise. What has one name is one use, however often it is written down.</summary>
+    /// <summary>What is done with the data: the digest of what a site was given to do, or a drawing of noise. What has one name is one use, however often it is written down.</summary>
     public required string Use { get; init; }
 
     /// <summary>Whose data: a name that the site gave them; at an aggregator, of the sites together.</summary>

@@ -70,6 +70,10 @@ public class LedgerChainTests
     }
 
     [Fact]
+    public void A_masked_input_that_nothing_was_reserved_for_costs_too() =>
+        Assert.Equal(1, LedgerBalance.Of([Entry("a", new GaussianEvent(2), LedgerEntryKind.Masked)], "data").Uses);
+
+    [Fact]
     public void A_use_that_nothing_bounds_has_no_epsilon()
     {
         LedgerBalance balance = LedgerBalance.Of([Entry("a", new GaussianEvent(2)), Entry("b")], "data");
