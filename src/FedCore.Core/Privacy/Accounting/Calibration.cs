@@ -1,4 +1,5 @@
 using FedCore.Privacy.Accounting.Events;
+using MathNet.Numerics.RootFinding;
 
 namespace FedCore.Privacy.Accounting;
 
@@ -22,41 +23,26 @@ public static class Calibration
 
         // From above, since little noise takes long to reckon with.
         double SpentAt(double noise) => Spent(accountant, events(noise), 1, delta);
-        double high = 1, atHigh = SpentAt(high), low = high / 2, atLow = double.PositiveInfinity;
-        while (atHigh > epsilon)
+        double high = 1;
+        while (SpentAt(high) > epsilon)
         {
             if (high >= MostNoise)
                 throw FedCoreException.Configuration("privacy.unreachable", FormattableString.Invariant($"No noise keeps epsilon {epsilon} at delta {delta}. Raise epsilon or delta, or do less."));
-            (low, atLow, high) = (high, atHigh, 2 * high);
-            atHigh = SpentAt(high);
+            high *= 2;
         }
 
-        if (double.IsPositiveInfinity(atLow)) atLow = SpentAt(low);
-        while (atLow <= epsilon && low > LeastNoise)
+        double low = high / 2;
+        while (SpentAt(low) <= epsilon)
         {
-            (high, atHigh, low) = (low, atLow, low / 2);
-            atLow = SpentAt(low);
+            if (low < LeastNoise) return low;
+            (low, high) = (low / 2, low);
         }
 
-        while (high / low > 1 + Precision)
-        {
-            // The logarithm of epsilon over that of the noise is nearly a line: its root, moved a little to the side that keeps the budget, and then, if that is the answer, the other side of the interval.
-            double span = Math.Log(high / low), share = Math.Log(atLow / epsilon) / Math.Log(atLow / atHigh), middle = low * Math.Exp(span * share) * (1 + Precision / 4);
-            if (!(middle > low * (1 + Precision / 8) && middle < high / (1 + Precision / 8))) middle = Math.Sqrt(low * high);
-            double spent = SpentAt(middle);
-            if (spent > epsilon) (low, atLow) = (middle, spent);
-            else
-            {
-                (high, atHigh) = (middle, spent);
-                double below = middle / (1 + Precision * 0.9);
-                if (below <= low) break;
-                double spentBelow = SpentAt(below);
-                if (spentBelow > epsilon) break;
-                (high, atHigh) = (below, spentBelow);
-            }
-        }
-
-        return high;
+        // The logarithm of epsilon over that of the noise is nearly a line. What is found may be a little on the wrong side.
+        double Excess(double logNoise) => Math.Log(Math.Clamp(SpentAt(Math.Exp(logNoise)) / epsilon, 1e-3, 1e3));
+        double noise = Math.Exp(Brent.FindRoot(Excess, Math.Log(low), Math.Log(high), Precision / 10, 200));
+        while (SpentAt(noise) > epsilon) noise *= 1 + Precision / 4;
+        return noise;
     }
 
     /// <summary>How often something can be done before a budget is spent.</summary>
