@@ -1,15 +1,7 @@
-using FedCore.Models;
-using FedCore.Models.Layers;
-using FedCore.Models.Losses;
 using FedCore.Naming;
 using FedCore.Rounds;
 using FedCore.Rounds.Selection;
 using FedCore.Strategies;
-using FedCore.Tests;
-using FedCore.Training.Data;
-using FedCore.Training.Data.Datasets;
-using FedCore.Training.Data.Idx;
-using FedCore.Training.Partitioning;
 
 namespace FedCore.Simulation.Tests;
 
@@ -24,10 +16,7 @@ public class MnistTests
         for (int seed = 1; seed <= 3; seed++)
         {
             RunPlan plan = Plan(seed);
-            var folders = new DataFolders(".", SharedData.Require("data/mnist"), new DatasetStore());
-            DataPool pool = await new IdxSource().LoadAsync(new DataRequest(plan, folders), TestContext.Current.CancellationToken);
-            IFederatedData data = FederatedSimulation.Deal(plan, pool, new IidPartitioner { Clients = 100 });
-            using SimulationResult result = await FederatedSimulation.RunAsync(plan, data, ct: TestContext.Current.CancellationToken);
+            using SimulationResult result = await Mnist.RunAsync(plan, 100);
             Assert.Equal(RunEnded.TargetReached, result.End.Code);
             rounds.Add(result.State.LastRound);
         }
@@ -41,12 +30,7 @@ public class MnistTests
         {
             Name = "mnist 2NN",
             Seed = seed,
-            Model = new ModelSpec
-            {
-                Input = [784],
-                Layers = [new LinearSpec { Outputs = 200 }, new ReluSpec(), new LinearSpec { Outputs = 200 }, new ReluSpec(), new LinearSpec { Outputs = 10 }],
-                Loss = new SoftmaxCrossEntropySpec(),
-            },
+            Model = Mnist.TwoLayers,
             Strategy = new FedAvg(),
             Training = new TrainingPlan { Epochs = 1, BatchSize = 10, LearningRate = 0.1 },
             Rounds = new RoundPolicy { Count = 150, Cohort = new UniformSelection { Fraction = 0.1 } },

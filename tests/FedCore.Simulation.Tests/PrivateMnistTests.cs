@@ -1,17 +1,9 @@
-using FedCore.Models;
-using FedCore.Models.Layers;
-using FedCore.Models.Losses;
 using FedCore.Naming;
 using FedCore.Privacy;
 using FedCore.Rounds;
 using FedCore.Rounds.Privacy;
 using FedCore.Rounds.Selection;
 using FedCore.Strategies;
-using FedCore.Tests;
-using FedCore.Training.Data;
-using FedCore.Training.Data.Datasets;
-using FedCore.Training.Data.Idx;
-using FedCore.Training.Partitioning;
 
 namespace FedCore.Simulation.Tests;
 
@@ -54,12 +46,7 @@ public class PrivateMnistTests
                 {
                     Name = "private mnist 2NN",
                     Seed = seed,
-                    Model = new ModelSpec
-                    {
-                        Input = [784],
-                        Layers = [new LinearSpec { Outputs = 200 }, new ReluSpec(), new LinearSpec { Outputs = 200 }, new ReluSpec(), new LinearSpec { Outputs = 10 }],
-                        Loss = new SoftmaxCrossEntropySpec(),
-                    },
+                    Model = Mnist.TwoLayers,
                     Strategy = new FedAvg(),
                     Training = new TrainingPlan { Epochs = 5, BatchSize = 10, LearningRate = 0.05, WeightBy = WeightBy.Uniform },
                     Rounds = rounds,
@@ -69,9 +56,7 @@ public class PrivateMnistTests
                 },
                 Registry.CreateDefault().AddSimulation());
             Assert.InRange(plan.Privacy!.PlannedEpsilon(against, rounds.Count), 0.8 * epsilon, epsilon);
-            var folders = new DataFolders(".", SharedData.Require("data/mnist"), new DatasetStore());
-            DataPool pool = await new IdxSource().LoadAsync(new DataRequest(plan, folders), TestContext.Current.CancellationToken);
-            using SimulationResult result = await FederatedSimulation.RunAsync(plan, FederatedSimulation.Deal(plan, pool, new IidPartitioner { Clients = 1000 }), ct: TestContext.Current.CancellationToken);
+            using SimulationResult result = await Mnist.RunAsync(plan, 1000);
             accuracies[seed - 1] = result.Metrics["accuracy"];
         }
 

@@ -60,9 +60,16 @@ internal static class PrivacyPlanCommand
         output.WriteLine();
         output.WriteLine(Invariant($"For all {plan.Definition.Rounds.Count} rounds, against {(plan.Privacy.Against == PrivacyAdversary.Recipients ? "recipients" : "the aggregator")}:"));
         output.WriteLine();
-        TextTable.Write(
-            output, ["epsilon", "noise multiplier", "rounds with this run's noise", "noise in each number of the mean", "noise over a clipped mean"],
-            [.. choices.Select(choice => (string[])[Invariant($"{choice.Epsilon}"), Up(choice.Noise), choice.Rounds, choice.Deviation.ToString("0.##e+0", CultureInfo.InvariantCulture), choice.OverSignal.ToString("0.##", CultureInfo.InvariantCulture)])], "");
+        string[] head = ["epsilon", "noise multiplier", "rounds with this run's noise", "noise in each number of the mean", "noise over a clipped mean"];
+        string[][] rows =
+        [
+            .. choices.Select(choice => (string[])[Invariant($"{choice.Epsilon}"), Up(choice.Noise), choice.Rounds, choice.Deviation.ToString("0.##e+0", CultureInfo.InvariantCulture), choice.OverSignal.ToString("0.##", CultureInfo.InvariantCulture)]),
+        ];
+
+        // A run that says an epsilon has no noise of its own to hold rounds with.
+        bool[] isShown = [.. head.Select((_, column) => rows.Any(row => row[column].Length > 0))];
+        string[] Shorten(string[] row) => [.. row.Where((_, column) => isShown[column])];
+        TextTable.Write(output, Shorten(head), rows.Select(Shorten), "");
         output.WriteLine();
         output.WriteLine("The last column compares lengths: of the noise, and of a mean whose updates all point one way. Noise of different rounds cancels where updates add up: on MNIST a network of 200-200 reached 93 % at 4, and 88 % at 27.");
         if (warning is not null) output.WriteLine($"Warning: {warning}");

@@ -32,7 +32,6 @@ internal sealed class RingFold(UpdateRing ring, Func<int, RandomStream> rounding
                 try
                 {
                     using (IUpdateReader reader = await updates[i].OpenAsync(ct).ConfigureAwait(false)) copy.Take(reader);
-                    ring.Check(copy);
                     sums.Use(sum => ring.Write(copy, rounding(i), null, null, new RingSumWriter(sum)));
                     Interlocked.Increment(ref contributors);
                 }

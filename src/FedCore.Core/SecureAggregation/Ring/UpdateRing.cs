@@ -63,10 +63,12 @@ public sealed class UpdateRing
         double[] scalars = ReadScalars(update);
         ulong[] numbers = EncodeScalars(scalars);
         if (sampler is not null) Encoding.AddCountNoise(numbers, noise!);
-        WriteScalars(numbers, mask, target);
         double weight = _codec.Layout.Has(Section.Weight) ? scalars[(int)_codec.Layout.Find(Section.Weight).Offset] : 1;
         double[] factors = ClipFactors(update, Encoding.ScalarCount * sizeof(double), weight);
         RingEncoder encoder = Encoding.Noise is { } limit ? ShortEnough(update, factors, random, limit.MostSquaredNorm) : new RingEncoder(random);
+
+        // Nothing is written of what is refused.
+        WriteScalars(numbers, mask, target);
         Encode(update, factors, encoder, (first, words) =>
         {
             sampler?.AddTo(words);
