@@ -51,7 +51,7 @@ public class MemoryEstimateTests
         (RunPlan plan, int examples) = Plans[name]();
 
         // What is compiled and kept for every later training is not the task's: the same once, for a start.
-        await TrainAsync(plan, examples, null);
+        await MeasuredMemory.OnThreadOfItsOwnAsync(() => TrainAsync(plan, examples, null));
         MemoryEstimate? estimate = null;
         long measured = await MeasuredMemory.PeakOfAsync(() => TrainAsync(plan, examples, found => estimate = found));
         double ratio = (double)estimate!.Total / measured;
