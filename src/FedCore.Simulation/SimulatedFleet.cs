@@ -108,7 +108,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
         private readonly ArrayBufferWriter<byte> _bytes = new();
         private UpdateEncoder? _metrics;
 
-        public ITrainingWorkspace Workspace { get; } = fleet._trainer.CreateWorkspace(fleet._plan);
+        public ITrainingWorkspace Workspace { get; } = fleet._trainer.Open(fleet._plan);
 
         public ClientStateBuffer State { get; } = new(fleet._states);
 
@@ -161,7 +161,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                 seat.State.Begin(client.Index);
                 if (task is TrainTask train)
                 {
-                    reader.Update = await seat.Workspace.TrainAsync(train, client.Id.Name, data, steps, seat.State, ct).ConfigureAwait(false);
+                    reader.Update = await seat.Workspace.TrainAsync(train with { PrivateRandom = () => new SimulationRandomBytes(fleet._plan.Random.Stream("simulated examples", train.Round, client.Id.Name)) }, client.Id.Name, data, steps, seat.State, ct).ConfigureAwait(false);
                     fleet._progress?.Report(task);
                     if (!reader.Update.IsFinite || !float.IsFinite(poisoning?.UpdateFactor ?? 1))
                         throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");

@@ -1,4 +1,5 @@
 using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
 using FedCore.Strategies;
 using FedCore.Training.Data;
 using FedCore.Updates;
@@ -8,6 +9,24 @@ namespace FedCore.Training;
 /// <summary>What trains a model at a site. Registered by name; public properties are its parameters.</summary>
 public interface ITrainer
 {
+    /// <summary>
+    /// Whether it hides single examples where a run wants that (<see cref="RunPrivacy.IsAtSites"/>): draws batches in secret, clips the gradient of each example, and adds the noise. No other may
+    /// train in such a run.
+    /// </summary>
+    bool HidesExamples => false;
+
+    /// <summary>Makes room for training a run's model, unless it could not keep what the run promises.</summary>
+    /// <param name="plan">The run.</param>
+    /// <returns>The workspace.</returns>
+    /// <exception cref="FedCoreException">The run hides examples, and the trainer does not (<c>privacy.trainer</c>).</exception>
+    sealed ITrainingWorkspace Open(RunPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return plan.Privacy is not { IsAtSites: true } || HidesExamples
+            ? CreateWorkspace(plan)
+            : throw FedCoreException.Configuration("privacy.trainer", $"The run hides single examples (privacy.unit is \"example\"), which the trainer {GetType().Name} does not. Use the embedded engine.");
+    }
+
     /// <summary>Makes room for training a run's model. One per worker thread, never per client.</summary>
     /// <param name="plan">The run.</param>
     /// <returns>The workspace.</returns>

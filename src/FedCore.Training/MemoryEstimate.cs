@@ -18,9 +18,6 @@ namespace FedCore.Training;
 /// <param name="Examples">The examples.</param>
 public sealed record MemoryEstimate(long Model, long Training, long Update, long Examples)
 {
-    // The engine evaluates so many examples at a time.
-    private const int EvaluationBatch = EmbeddedTrainer.EvaluationBatch;
-
     /// <summary>All of it.</summary>
     public long Total => Model + Training + Update + Examples;
 
@@ -38,9 +35,11 @@ public sealed record MemoryEstimate(long Model, long Training, long Update, long
         long kept = own + (plan.Definition.Strategy.KeepsClientState ? vector : 0) + (plan.Codec is { KeepsClientState: true } ? vector : 0);
         long model = trained + buffers + vector * plan.Definition.Strategy.Broadcasts.Count + kept;
 
-        int batch = plan.Definition.Training.BatchSize is > 0 and var size ? Math.Min(size, data.Train.Count) : data.Train.Count;
-        long training = trained * (2 + StatesOf(plan.Definition.Training.Optimizer)) + buffers
-            + sizeof(float) * WorkingMemory.Of(plan.Model.Layers, Math.Max(EvaluationBatch, batch), batch);
+        int batchSize = plan.Definition.Training.BatchSize, batch = EmbeddedTrainer.TrainedAtOnce(plan, batchSize, data.Train.Count), capacity = EmbeddedTrainer.CapacityFor(plan, batchSize, data.Train.Count);
+        long training = trained * (2 + StatesOf(plan.Definition.Training.Optimizer)) + buffers + sizeof(float) * WorkingMemory.Of(plan.Model.Layers, capacity, batch);
+
+        // A batch that is drawn may take several goes, whose gradients are added up.
+        if (plan.Privacy?.BatchRate is { } rate && rate * data.Train.Count > capacity / 2.0) training += trained;
 
         // Where nothing else is sent, the update is the model in training.
         long update = Math.Max(0, plan.TrainLayout.VectorLength * sizeof(float) - trained) + plan.UpdateBytes + CopiesOf(plan);

@@ -23,7 +23,7 @@ public static class SpeedCalibration
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(clock);
-        using ITrainingWorkspace workspace = trainer.CreateWorkspace(plan);
+        using ITrainingWorkspace workspace = trainer.Open(plan);
         using var server = new ServerState(ModelState.Initialize(plan.Model, plan.World.Stream("model")));
         using var state = new InMemoryClientState();
         IStrategy strategy = plan.Definition.Strategy;
@@ -32,7 +32,7 @@ public static class SpeedCalibration
         {
             Broadcasts = strategy.Broadcasts.ToDictionary(name => name, name => server.Vector(name)),
         };
-        int batch = work.BatchSize == 0 ? data.Train.Count : Math.Min(work.BatchSize, data.Train.Count);
+        double batch = plan.Privacy?.BatchRate is { } rate ? rate * data.Train.Count : work.BatchSize == 0 ? data.Train.Count : Math.Min(work.BatchSize, data.Train.Count);
 
         // The first step waits for its code to be compiled. Then twice as many each time, until they take long enough to be timed.
         await workspace.TrainAsync(task, "calibration", data, 1, state, ct).ConfigureAwait(false);
@@ -41,7 +41,7 @@ public static class SpeedCalibration
             long start = clock.GetTimestamp();
             await workspace.TrainAsync(task, "calibration", data, steps, state, ct).ConfigureAwait(false);
             TimeSpan elapsed = clock.GetElapsedTime(start);
-            if (elapsed >= duration) return steps * (double)batch / elapsed.TotalSeconds;
+            if (elapsed >= duration) return steps * batch / elapsed.TotalSeconds;
         }
     }
 }

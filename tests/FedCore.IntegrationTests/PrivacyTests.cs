@@ -1,5 +1,6 @@
 using System.Text.Json;
 using FedCore.Hosting.Storage;
+using FedCore.Privacy;
 using FedCore.Privacy.Ledgers;
 
 namespace FedCore.IntegrationTests;
@@ -109,7 +110,7 @@ public class PrivacyTests(Hospitals hospitals) : HospitalTests, IClassFixture<Ho
     private static long Uses(string folder, string run)
     {
         using LedgerFile ledger = LedgerFile.Open(Path.Combine(folder, "privacy-ledger.jsonl"));
-        return LedgerBalance.Of(ledger.Entries.Where(entry => entry.Run == run), "data").Uses;
+        return LedgerBalance.Of(ledger.Entries.Where(entry => entry.Run == run), "data", PrivacyUnit.Client).Uses;
     }
 
     // Ends when a ledger has so many entries of a run.

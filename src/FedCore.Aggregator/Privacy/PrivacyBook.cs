@@ -39,7 +39,7 @@ internal sealed class PrivacyBook(LedgerFile file, PrivacyBudget budget, TimePro
     {
         if (budget.MaxEpsilon is not { } most) return null;
         PrivacyEvent cost = plan.Privacy!.PlannedCost;
-        (string site, double epsilon) = LedgerBalance.Largest(entries, budget.Source, sites, cost, rounds, budget.Delta);
+        (string site, double epsilon) = LedgerBalance.Largest(entries, budget.Source, plan.Privacy.Policy.Unit, sites, cost, rounds, budget.Delta);
         return epsilon <= most ? null : FormattableString.Invariant(
             $"{(rounds == 1 ? "another round" : $"its {rounds} rounds")} would bring what is spent on site '{site}' to epsilon {epsilon:0.###}, but aggregator.privacy.maxEpsilon is {most}");
     }

@@ -6,6 +6,7 @@ using FedCore.Aggregator.Models;
 using FedCore.Aggregator.Sites;
 using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Telemetry;
+using FedCore.Privacy;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 
@@ -115,7 +116,7 @@ internal sealed partial class RunDirectory(AggregatorParts parts) : IAsyncDispos
             Add(run);
             Log.RunCreated(parts.Logger, run.Id, plan.Hash, sites.Count);
             if (plan.Definition.SecureAggregation is not null && parts.Roster is null) Log.CuriousServerOnly(parts.Logger, run.Id);
-            if (plan.Privacy?.WarningFor(sites.Count) is { } warning) Log.WeakPromise(parts.Logger, run.Id, warning);
+            if (plan.Privacy?.WarningFor(PrivacyUnit.Client, sites.Count) is { } warning) Log.WeakPromise(parts.Logger, run.Id, warning);
             run.Start();
             return run;
         }

@@ -28,8 +28,8 @@ internal static class PrivacyLedgerCommand
             double chosen = PrivacyNumbers.Delta(parsed.GetValue(delta)!.Value, "--delta");
             using LedgerFile ledger = Open(parsed.GetValue(path)!);
             LedgerEntry[] entries = [.. ledger.Entries.Where(entry => parsed.GetValue(site) is not { } name || entry.Clients?.Contains(name) != false)];
-            (string Source, LedgerBalance Balance)[] balances =
-                [.. entries.Select(entry => entry.Source).Distinct().Select(source => (source, LedgerBalance.Of(entries, source)))];
+            (string Source, PrivacyUnit Unit, LedgerBalance Balance)[] balances =
+                [.. entries.Select(entry => (entry.Source, entry.Unit)).Distinct().Select(account => (account.Source, account.Unit, LedgerBalance.Of(entries, account.Source, account.Unit)))];
             if (parsed.GetValue(json))
             {
                 output.WriteLine(new JsonObject
@@ -39,6 +39,7 @@ internal static class PrivacyLedgerCommand
                     ["sources"] = new JsonArray([.. balances.Select(balance => new JsonObject
                     {
                         ["source"] = balance.Source,
+                        ["unit"] = NameOf(balance.Unit),
                         ["uses"] = balance.Balance.Uses,
                         ["unbounded"] = balance.Balance.Unbounded,
                         ["epsilon"] = balance.Balance.Epsilon(chosen) is var epsilon && double.IsFinite(epsilon) ? epsilon : null,
@@ -55,19 +56,21 @@ internal static class PrivacyLedgerCommand
                     entry.Adversary.ToString().ToLowerInvariant(), entry.Kind == LedgerEntryKind.Masked ? "its masked input left" : What(entry.Event),
                 ])],
                 "Nothing was done yet.");
-            foreach ((string source, LedgerBalance balance) in balances)
+            foreach ((string source, PrivacyUnit unit, LedgerBalance balance) in balances)
             {
                 double epsilon = balance.Epsilon(chosen);
                 string spent = double.IsFinite(epsilon)
                     ? FormattableString.Invariant($"epsilon {Math.Ceiling(epsilon * 1e4) / 1e4:0.####} at delta {chosen}")
                     : FormattableString.Invariant($"no epsilon: {balance.Unbounded} of them are bounded by nothing");
-                output.WriteLine(FormattableString.Invariant($"{source}: used {balance.Uses} times; {spent}."));
+                output.WriteLine(FormattableString.Invariant($"{source}: used {balance.Uses} times; {spent}, for what hides each {NameOf(unit)}."));
             }
 
             return 0;
         });
         return command;
     }
+
+    private static string NameOf(PrivacyUnit unit) => unit.ToString().ToLowerInvariant();
 
     private static ExampleCommand Verify(TextWriter output)
     {
@@ -103,6 +106,7 @@ internal static class PrivacyLedgerCommand
         PoissonSampledEvent sampled => FormattableString.Invariant($"one in {1 / sampled.SamplingRate:0.##}, {What(sampled.Mechanism)}"),
         DiscreteGaussianEvent discrete => FormattableString.Invariant($"noise of {discrete.Sigma / discrete.Sensitivity:0.####}"),
         DistributedDiscreteGaussianEvent shared => FormattableString.Invariant($"noise of {shared.LocalSigma * Math.Sqrt(shared.Clients) / shared.Sensitivity:0.####}, shared by {shared.Clients}"),
+        RepeatedEvent repeated => FormattableString.Invariant($"{repeated.Count} steps, {What(repeated.Mechanism)}"),
         TreeAggregationEvent tree => FormattableString.Invariant($"a tree of {tree.Steps} steps with noise of {tree.NoiseMultiplier:0.####}"),
         _ => cost.ToString(),
     };

@@ -5,6 +5,7 @@ using System.Text.Json;
 using FedCore.Cli.Display;
 using FedCore.Models;
 using FedCore.Naming;
+using FedCore.Privacy;
 using FedCore.Rounds;
 using FedCore.Simulation;
 using FedCore.Simulation.Reporting;
@@ -96,7 +97,8 @@ internal static class SimulateCommand
         display.Say("reading the data");
         IFederatedData data = await LoadAsync(plan, file, folders, ct);
         Locate(file.Path, () => plan.CheckPopulation(data.ClientCount));
-        if (plan.Privacy?.WarningFor(data.ClientCount) is { } warning) await error.WriteLineAsync($"fedcore: warning: privacy.{warning}");
+        string? warning = plan.Privacy?.WarningFor(PrivacyUnit.Client, data.ClientCount) ?? plan.Privacy?.WarningFor(PrivacyUnit.Example, LargestOf(data));
+        if (warning is not null) await error.WriteLineAsync($"fedcore: warning: privacy.{warning}");
         using ModelState? initial = file.LoadStart(plan);
         using ResultFolder? results = request.Out is null ? null : ResultFolder.Open(request.Out, plan, request.Interrupted, request.CheckpointInterval);
         var options = new SimulationOptions
@@ -136,6 +138,9 @@ internal static class SimulateCommand
             throw;
         }
     }
+
+    // Of very many clients the first stand for all.
+    private static int LargestOf(IFederatedData data) => Enumerable.Range(0, (int)Math.Min(data.ClientCount, 10_000)).Max(client => data.TrainCountOf(client));
 
     private static async Task<IFederatedData> LoadAsync(RunPlan plan, RunFile file, DataFolders folders, CancellationToken ct)
     {

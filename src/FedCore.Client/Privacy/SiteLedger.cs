@@ -24,17 +24,22 @@ internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimePr
     public static SiteLedger Open(ClientSettings settings, string inFolder, TimeProvider clock) =>
         new(LedgerFile.Open(settings.Privacy.Ledger is { } path ? settings.PathOf(path) : inFolder, clock), settings.Privacy, clock);
 
-    /// <summary>Reserves what training costs, once for what the site was given to do: the name of a task is the aggregator's, which could give one name to many.</summary>
+    /// <summary>
+    /// Reserves what training costs, once for what the site was given to do: the name of a task is the aggregator's, which could give one name to many. Where the training itself draws noise, each
+    /// time that it begins.
+    /// </summary>
     /// <param name="run">The run, as its coordinator named it.</param>
     /// <param name="plan">Its definition.</param>
     /// <param name="round">The round.</param>
     /// <param name="assignment">The hash of the model and the work, 64 hexadecimal digits.</param>
+    /// <param name="steps">Steps of the training.</param>
     /// <param name="ct">Cancels the waiting for other clients of the ledger.</param>
     /// <exception cref="FedCoreException">It would go past the site's budget (<c>privacy.budget</c>, <c>privacy.participations</c>), or the chain is broken.</exception>
-    public Task ReserveAsync(string run, RunPlan plan, int round, string assignment, CancellationToken ct)
+    public Task ReserveAsync(string run, RunPlan plan, int round, string assignment, int steps, CancellationToken ct)
     {
-        LedgerEntry reserved = EntryOf(LedgerEntryKind.Reserved, run, plan, round, assignment, CostOf(plan));
-        return file.AppendAsync(entries => entries.Any(entry => entry.Use == reserved.Use && entry.Kind == LedgerEntryKind.Reserved) ? [] : [Within(entries, reserved)], ct);
+        LedgerEntry reserved = EntryOf(LedgerEntryKind.Reserved, run, plan, round, assignment, CostOf(plan, steps));
+        bool isDrawnAnew = plan.Privacy is { IsAtSites: true };
+        return file.AppendAsync(entries => !isDrawnAnew && entries.Any(entry => entry.Use == reserved.Use && entry.Kind == LedgerEntryKind.Reserved) ? [] : [Within(entries, reserved)], ct);
     }
 
     /// <summary>Writes down that a masked input is about to leave. The first is what was reserved; another one, with noise of its own, costs again.</summary>
@@ -47,6 +52,8 @@ internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimePr
     /// <exception cref="FedCoreException">It would go past the site's budget, or the chain is broken.</exception>
     public Task MaskAsync(string run, RunPlan plan, int round, string assignment, RingNoise? noise, CancellationToken ct)
     {
+        // What hides its examples already may be summed as often as it must.
+        if (plan.Privacy is { IsAtSites: true }) return Task.CompletedTask;
         PrivacyEvent? cost = noise is { IsShared: true } ? noise.EventOf(noise.Sharers) : null;
         if (cost is not null) plan.Privacy!.Require(cost);
         return file.AppendAsync(entries => [Within(entries, EntryOf(LedgerEntryKind.Masked, run, plan, round, assignment, cost))], ct);
@@ -55,7 +62,12 @@ internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimePr
     public void Dispose() => file.Dispose();
 
     // Against the aggregator, who knows when the site took part; null where nothing is bounded against it.
-    private static GaussianEvent? CostOf(RunPlan plan) => plan.Privacy is { } privacy && privacy.Protects(PrivacyAdversary.Aggregator) ? new GaussianEvent(privacy.NoiseMultiplier) : null;
+    private static PrivacyEvent? CostOf(RunPlan plan, int steps) => plan.Privacy switch
+    {
+        { IsAtSites: true } privacy => privacy.CostOfSteps(steps),
+        { } privacy when privacy.Protects(PrivacyAdversary.Aggregator) => new GaussianEvent(privacy.NoiseMultiplier),
+        _ => null,
+    };
 
     private LedgerEntry EntryOf(LedgerEntryKind kind, string run, RunPlan plan, int round, string assignment, PrivacyEvent? cost) => new()
     {
@@ -74,7 +86,7 @@ internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimePr
 
     private LedgerEntry Within(IReadOnlyList<LedgerEntry> entries, LedgerEntry next)
     {
-        LedgerBalance balance = LedgerBalance.Of(entries.Append(next), demands.Source);
+        LedgerBalance balance = LedgerBalance.Of(entries.Append(next), demands.Source, next.Unit);
         if (balance.Uses > demands.MaxParticipations)
         {
             throw FedCoreException.Configuration("privacy.participations", FormattableString.Invariant(

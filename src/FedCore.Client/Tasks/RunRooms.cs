@@ -7,6 +7,7 @@ using FedCore.Client.Storage;
 using FedCore.Client.Telemetry;
 using FedCore.Json;
 using FedCore.Naming;
+using FedCore.Privacy;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 using FedCore.Training;
@@ -82,8 +83,9 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
         DataPool pool = await settings.Data.LoadAsync(new DataRequest(plan, settings.DataFolders), ct).ConfigureAwait(false);
         ClientData data = SiteData.Of(plan, pool, site, settings.TestFraction);
         MakeRoom(MemoryEstimate.Of(plan, data));
+        if (plan.Privacy?.WarningFor(PrivacyUnit.Example, data.Train.Count) is { } warning) log.WeakPromise(offer.RunId, warning);
         log.RunKnown(offer.RunId, plan.Hash, Shown.Of(plan.Definition.Name));
-        return new RunRoom(plan, site, data, _trainer.CreateWorkspace(plan), new WorkThread(session, clock), stateFolder);
+        return new RunRoom(plan, site, data, _trainer.Open(plan), new WorkThread(session, clock), stateFolder);
     }
 
     private RunPlan PlanOf(string text, TaskOffer offer)

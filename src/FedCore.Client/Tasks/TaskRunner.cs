@@ -130,11 +130,13 @@ internal sealed class TaskRunner(
     private async Task<(UpdateRecord Record, SiteState? Learned)> ComputeAsync(TaskOffer offer, RunRoom room, UpdateRecord record, long start, UpdateDraft draft, CancellationToken ct)
     {
         OfferCheck.RequireFit(offer, room.Plan);
-        if (record.IsTraining) await ledger.ReserveAsync(offer.RunId, room.Plan, offer.Round, Convert.ToHexStringLower(Assignment.DigestOf(offer)), ct).ConfigureAwait(false);
+        ClientTask? task = record.IsTraining ? TaskBuilder.WorkOf(offer) : null;
+        int planned = task?.StepsFor(room.Data.Train.Count) ?? 0;
+        if (task is not null) await ledger.ReserveAsync(offer.RunId, room.Plan, offer.Round, Convert.ToHexStringLower(Assignment.DigestOf(offer)), planned, ct).ConfigureAwait(false);
         else if (room.Plan.Privacy is not null && privacy is { HasDemands: true, PublicEvaluation: false })
             throw FedCoreException.Configuration("privacy.evaluation", "The run takes the site's examples for evaluations for public, but client.privacy.publicEvaluation is false.");
         await room.LoadAsync(offer, downloads, ct).ConfigureAwait(false);
-        if (!record.IsTraining)
+        if (task is null)
         {
             log.EvaluationBegun(offer.RunId, offer.Round, room.Data.Test.Count, room.Data.Train.Count);
             using (ClientActivities.StartWork("evaluate", offer.RunId, offer.Round))
@@ -143,9 +145,8 @@ internal sealed class TaskRunner(
         }
 
         BeginAnew(record);
-        ClientTask task = TaskBuilder.WorkOf(offer);
         TimeSpan? left = offer.DeadlineMilliseconds > 0 ? TimeSpan.FromMilliseconds(offer.DeadlineMilliseconds) - clock.GetElapsedTime(start) : null;
-        int planned = task.StepsFor(room.Data.Train.Count), steps = task.AcceptPartialWork ? room.Pace.StepsWithin(planned, left) : planned;
+        int steps = task.AcceptPartialWork ? room.Pace.StepsWithin(planned, left) : planned;
         log.TrainingBegun(offer.RunId, offer.Round, room.Data.Train.Count, steps);
         long begun = clock.GetTimestamp();
         SiteState? learned;

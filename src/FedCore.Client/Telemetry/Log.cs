@@ -46,6 +46,9 @@ internal static partial class Log
     [LoggerMessage(112, LogLevel.Warning, "Others than its owner can read the site's identity key {Path}: who has it can sign as this site. Let its owner alone read it (chmod 400)")]
     public static partial void IdentityIsOpen(this ILogger log, string path);
 
+    [LoggerMessage(113, LogLevel.Warning, "{Run}: privacy.{Warning}")]
+    public static partial void WeakPromise(this ILogger log, string run, string warning);
+
     [LoggerMessage(200, LogLevel.Information, "{Run}, round {Round}: training on {Examples} examples, {Steps} steps")]
     public static partial void TrainingBegun(this ILogger log, string run, int round, int examples, int steps);
 

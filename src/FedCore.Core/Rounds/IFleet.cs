@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using FedCore.Compression;
 using FedCore.Models;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Ring;
@@ -99,6 +100,11 @@ public sealed record TrainTask(
 {
     /// <summary>The vectors of the server that go along with the model, by name; like the model they stand still meanwhile.</summary>
     public IReadOnlyDictionary<string, FlatVector> Broadcasts { get; init; } = NoBroadcasts;
+
+    /// <summary>
+    /// Where random bytes come from on which the privacy of examples rests: batches and noise. By default the operating system's generator; only a simulation, which protects nobody, has others.
+    /// </summary>
+    public Func<RandomBytes> PrivateRandom { get; init; } = static () => new SystemRandomBytes();
 
     private static readonly Dictionary<string, FlatVector> NoBroadcasts = [];
 }

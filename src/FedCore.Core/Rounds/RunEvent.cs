@@ -81,9 +81,11 @@ public sealed record SumOpened(int Round, SumPurpose Purpose, byte[] Terms, IRea
 /// <param name="Clients">The names of those whose answers count.</param>
 public sealed record SumStageClosed(int Round, SessionStage Stage, IReadOnlyList<string> Clients) : RunEvent;
 
-/// <summary>The clients of a round are going to be summed with noise. It counts as spent from here on, whatever becomes of the sum.</summary>
+/// <summary>
+/// The clients of a round are going to be summed with noise, or, where each protects its examples by itself, to be asked. It counts as spent from here on, whatever becomes of it.
+/// </summary>
 /// <param name="Round">The round.</param>
-/// <param name="Noise">The noise of the sum.</param>
+/// <param name="Noise">The noise of the sum, or of a site's steps.</param>
 /// <param name="Draw">Names the drawing of the noise: another drawing for the same round costs again.</param>
 public sealed record PrivacyReserved(int Round, PrivacyEvent Noise, string Draw) : RunEvent;
 

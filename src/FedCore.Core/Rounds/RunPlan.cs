@@ -10,6 +10,7 @@ using FedCore.Privacy;
 using FedCore.Rounds.Privacy;
 using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Ring;
+using FedCore.Strategies;
 using FedCore.Updates;
 
 namespace FedCore.Rounds;
@@ -110,7 +111,7 @@ public sealed class RunPlan
     public UpdateRing RingFor(SumPurpose purpose, int clients, double? clip = null)
     {
         RingOptions options = Definition.SecureAggregation?.Ring ?? new RingOptions();
-        if (purpose == SumPurpose.Update && Privacy is not null) options = options with { Clip = clip ?? Privacy.Policy.Clip, Noise = Privacy.NoiseFor(clients) };
+        if (purpose == SumPurpose.Update && Privacy is { IsAtSites: false }) options = options with { Clip = clip ?? Privacy.Policy.Clip, Noise = Privacy.NoiseFor(clients) };
         return new UpdateRing(purpose == SumPurpose.Update ? WireCodec : EvaluateCodec, options, clients, Definition.Strategy.HasOwnWeights);
     }
 
@@ -182,8 +183,8 @@ public sealed class RunPlan
     // Before anybody is asked: a ring in which the noise has room, and rounds that the budget is enough for.
     private void CheckPrivacy(int wanted)
     {
-        RingFor(SumPurpose.Update, Math.Max(1, wanted));
-        PrivacyPolicy policy = Privacy!.Policy;
+        if (!Privacy!.IsAtSites) RingFor(SumPurpose.Update, Math.Max(1, wanted));
+        PrivacyPolicy policy = Privacy.Policy;
         int affordable = Privacy.AffordableRounds();
         if (affordable >= (policy.StopWhenSpent ? 1 : Definition.Rounds.Count)) return;
         throw FedCoreException.Configuration(PrivacyNumbers.Budget, FormattableString.Invariant(
@@ -207,6 +208,16 @@ public sealed class RunPlan
             secure.GraphFor(clients);
             RingFor(purpose, clients);
         }
+    }
+
+    /// <summary>How many examples a site's step is over: those of a batch, or as many as are expected in one whose examples are drawn.</summary>
+    /// <param name="work">The task.</param>
+    /// <param name="examples">Examples at the site, at least 1.</param>
+    /// <returns>The mean over the steps of a pass.</returns>
+    public double ExamplesPerStep(ClientTask work, long examples)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return Privacy?.BatchRate is { } rate ? rate * examples : examples / (double)LocalWork.StepsPerEpoch(examples, work.BatchSize);
     }
 
     /// <summary>Whether the run shows something of single clients.</summary>

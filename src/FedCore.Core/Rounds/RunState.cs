@@ -165,7 +165,7 @@ public sealed class RunState
         SetClosed closed => closed.Round == OpenRound?.Round && Closed is null,
         SumOpened sum => sum.Purpose == SumPurpose.Update ? sum.Round == OpenRound?.Round && Closed is not null : OpenRound is null && sum.Round == LastRound,
         SumStageClosed stage => stage.Round == OpenSum?.Round && (int)stage.Stage == _closedStages.Count,
-        PrivacyReserved reserved => reserved.Round == OpenRound?.Round && Closed is not null,
+        PrivacyReserved reserved => reserved.Round == OpenRound?.Round,
         RoundEnded ended => ended.Receipt.Round == OpenRound?.Round && ended.Receipt.Clients.Count == InReceipt().Count(),
         EvaluationEnded evaluation => OpenRound is null && evaluation.Receipt.Round == LastRound,
         CheckpointSaved saved => OpenRound is null && saved.Round == LastRound,

@@ -44,16 +44,22 @@ public sealed record TrainingPlan
     /// <summary>The task of a round.</summary>
     /// <param name="round">The round, from 1.</param>
     /// <param name="rounds">How many rounds the run has.</param>
+    /// <param name="samplingRate">The probability with which an example is in a batch, where batches are made so; null for passes.</param>
     /// <returns>The task.</returns>
-    internal ClientTask TaskFor(int round, int rounds) => new()
+    internal ClientTask TaskFor(int round, int rounds, double? samplingRate = null) => new()
     {
         Round = round,
-        Work = Steps is { } steps ? new LocalWork(0, steps) : new LocalWork(Epochs ?? 1, 0),
-        BatchSize = BatchSize,
+        Work = samplingRate is { } rate ? new LocalWork(0, StepsAt(rate)) : Steps is { } steps ? new LocalWork(0, steps) : new LocalWork(Epochs ?? 1, 0),
+        BatchSize = samplingRate is null ? BatchSize : 0,
         LearningRate = LearningRate * (Schedule?.Factor(round, rounds) ?? 1),
         ClipNorm = ClipNorm,
         Weighting = new ClientWeighting(WeightBy == WeightBy.Uniform, MaxExamples ?? 0),
     };
+
+    /// <summary>The steps of a round where each example is in a batch with a probability: in one pass as many as make up for all examples.</summary>
+    /// <param name="samplingRate">The probability, above 0 and at most 1.</param>
+    /// <returns>The number of steps, at least 1.</returns>
+    internal int StepsAt(double samplingRate) => Steps ?? (int)Math.Min(int.MaxValue, (Epochs ?? 1) * Math.Ceiling(1 / samplingRate));
 }
 
 /// <summary>What a client's weight in the average follows from.</summary>

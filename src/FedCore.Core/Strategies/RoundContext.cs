@@ -9,5 +9,5 @@ namespace FedCore.Strategies;
 public sealed record RoundContext(RunPlan Run, int Round, long Population)
 {
     /// <summary>What the run file asks of every client in this round.</summary>
-    public ClientTask StandardTask { get; } = Run.Definition.Training.TaskFor(Round, Run.Definition.Rounds.Count);
+    public ClientTask StandardTask { get; } = Run.Definition.Training.TaskFor(Round, Run.Definition.Rounds.Count, Run.Privacy?.BatchRate);
 }

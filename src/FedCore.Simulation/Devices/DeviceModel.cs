@@ -62,8 +62,7 @@ internal sealed class DeviceModel
         double down = 0, up = 0, secondsPerStep = 0;
         if (profile is not null)
         {
-            int stepsPerEpoch = LocalWork.StepsPerEpoch(examples, work.BatchSize);
-            secondsPerStep = examples / (double)stepsPerEpoch / client.ExamplesPerSecond!.Value;
+            secondsPerStep = _plan.ExamplesPerStep(work, examples) / client.ExamplesPerSecond!.Value;
             down = _plan.TaskBytes / (profile.DownBytesPerSecond ?? double.PositiveInfinity);
             up = _plan.UpdateBytes / (profile.UpBytesPerSecond ?? double.PositiveInfinity);
         }

@@ -37,7 +37,7 @@ public sealed record ClientData(ExampleView Train, ExampleView Test)
 public interface IBatchOrder
 {
     /// <summary>The next batch.</summary>
-    /// <returns>Places in the client's training view, at least one; valid until the next call.</returns>
+    /// <returns>Places in the client's training view; valid until the next call. At least one, unless the batch is drawn example by example.</returns>
     ReadOnlySpan<int> Next();
 
     /// <summary>What comes next as far as it is known already, so that it can be prefetched; may be empty.</summary>

@@ -5,6 +5,7 @@ using FedCore.Optimizers;
 using FedCore.Rounds;
 using FedCore.Strategies;
 using FedCore.Training.Data;
+using FedCore.Training.Privacy;
 using FedCore.Updates;
 
 namespace FedCore.Training.Engine;
@@ -16,6 +17,9 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
     /// <summary>How many examples are evaluated at a time.</summary>
     internal const int EvaluationBatch = 64;
 
+    // As many examples of a drawn batch, which may have any number of them, are computed at once.
+    private const int MostDrawnAtOnce = 256;
+
     private readonly EngineRegistry _engine = engine ?? throw new ArgumentNullException(nameof(engine));
 
     /// <summary>The engine with the standard layers, losses and optimizers.</summary>
@@ -25,10 +29,30 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
     }
 
     /// <inheritdoc/>
+    public bool HidesExamples => true;
+
+    /// <inheritdoc/>
     public ITrainingWorkspace CreateWorkspace(RunPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
         return new Workspace(plan, _engine);
+    }
+
+    /// <summary>For how many examples at once a site's network has room.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="batchSize">Examples per batch; 0 for all.</param>
+    /// <param name="examples">Examples at the site.</param>
+    internal static int CapacityFor(RunPlan plan, int batchSize, int examples) => Math.Max(EvaluationBatch, TrainedAtOnce(plan, batchSize, examples));
+
+    /// <summary>How many examples are computed at once in training, at most.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="batchSize">Examples per batch; 0 for all.</param>
+    /// <param name="examples">Examples at the site.</param>
+    internal static int TrainedAtOnce(RunPlan plan, int batchSize, int examples)
+    {
+        if (plan.Privacy?.BatchRate is not { } rate) return batchSize == 0 ? examples : Math.Min(batchSize, examples);
+        double expected = rate * examples;
+        return (int)Math.Min(Math.Min(MostDrawnAtOnce, examples), Math.Ceiling(expected + 6 * Math.Sqrt(expected)));
     }
 
     private sealed class Workspace : ITrainingWorkspace, IClientContext
@@ -81,7 +105,8 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
         public FlatVector Broadcast(string name) => _task!.Broadcasts.TryGetValue(name, out FlatVector? vector) ? vector : throw new ArgumentException(
             $"The server sends no vector '{name}' along with the model. Name it among the strategy's {nameof(IStrategy.Broadcasts)}.", nameof(name));
 
-        public double EvaluateLoss() => _model.MeanLoss(_examples);
+        public double EvaluateLoss() => _plan.Privacy is not { IsAtSites: true } ? _model.MeanLoss(_examples) : throw FedCoreException.Configuration(
+            "privacy.composition", $"The strategy {_plan.Definition.Strategy.GetType().Name} takes the loss over a site's examples, which no noise protects. Use another, such as fedavg.");
 
         public async ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, IClientState state, CancellationToken ct)
         {
@@ -90,14 +115,16 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
             (_task, _state, _examples, ExampleCount, Steps) = (task, state, examples, examples.Count, steps);
             Load(task);
             LoadOwn(task, state);
-            Network network = _model.NetworkFor(Math.Max(EvaluationBatch, work.BatchSize == 0 ? examples.Count : Math.Min(work.BatchSize, examples.Count)));
-            _model.Begin(examples, Order(task, site, data), network.UsesRandom ? _plan.Random.Stream("dropout", task.Round, site) : null);
+            Network network = _model.NetworkFor(CapacityFor(_plan, work.BatchSize, examples.Count));
+            using ExampleShield? shield = _plan.Privacy is { IsAtSites: true } hiding ? new ExampleShield(hiding, examples.Count, _model.Gradients.Length, steps, task.PrivateRandom()) : null;
+            RandomStream? random = !network.UsesRandom ? null : shield?.CreateStream() ?? _plan.Random.Stream("dropout", task.Round, site);
+            _model.Begin(examples, shield?.Batches ?? Order(task, site, data), random, shield);
             _update.Reset();
             await _plan.Definition.Strategy.CreateClientAlgorithm(work).RunAsync(this, _update, ct).ConfigureAwait(false);
             WriteBuffers(task.Model.Buffers);
             KeepOwn(task.Model, state);
             _update.Complete();
-            if (_plan.Privacy is { } privacy) Clip(privacy.Policy.Clip);
+            if (_plan.Privacy is { IsAtSites: false } privacy) Clip(privacy.Policy.Clip);
             return _update;
         }
 

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Models.Losses;
 using FedCore.Numerics;
@@ -5,6 +6,7 @@ using FedCore.Rounds;
 using FedCore.Strategies;
 using FedCore.Training.Data;
 using FedCore.Training.Optimizers;
+using FedCore.Training.Privacy;
 using FedCore.Updates;
 
 namespace FedCore.Training.Engine;
@@ -22,6 +24,8 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     private Network? _network;
     private ExampleView _examples = null!;
     private IBatchOrder _order = null!;
+    private ExampleShield? _shield;
+    private FlatVector? _total;
     private RandomStream? _random;
     private long _batches;
 
@@ -70,19 +74,20 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         return _network;
     }
 
-    /// <summary>Begins with another client; the random numbers are for a network that uses some.</summary>
-    public void Begin(ExampleView examples, IBatchOrder order, RandomStream? random)
+    /// <summary>Begins with another client; the random numbers are for a network that uses some. Where a shield hides the examples, all gradients are noisy.</summary>
+    public void Begin(ExampleView examples, IBatchOrder order, RandomStream? random, ExampleShield? shield = null)
     {
         _examples = examples;
         _order = order;
         _random = random;
+        _shield = shield;
         _optimizer.Reset();
         Array.Clear(_sums);
     }
 
     public void TrainStep(float learningRate)
     {
-        if (_optimizer.IsPlain)
+        if (_optimizer.IsPlain && _shield is null)
         {
             Differentiate(-learningRate);
         }
@@ -113,27 +118,29 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     }
 
     /// <summary>
-    /// Takes the next batch, which may be empty, and sums over its examples the gradient of each one's own loss, scaled down to a norm where it is longer, into <see cref="Gradients"/>.
+    /// Takes the next batch, which may be empty or larger than the network, and sums over its examples the gradient of each one's own loss, scaled down to a norm where it is longer, into
+    /// <see cref="Gradients"/>.
     /// </summary>
     /// <param name="clip">The largest Euclidean norm of an example's gradient with respect to all parameters, above 0.</param>
     /// <returns>How many examples the batch had.</returns>
-    /// <exception cref="NotSupportedException">A layer with parameters does not know the gradients of single examples.</exception>
+    /// <exception cref="FedCoreException">A layer with parameters does not know the gradients of single examples (<c>privacy.composition</c>).</exception>
     public int ComputeClippedGradients(double clip)
     {
         Network network = _network!;
-        int count = LoadNext(network);
-        if (count == 0)
+        if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
+        ReadOnlySpan<int> places = _order.Next();
+        if (places.IsEmpty) Gradients.Clear();
+
+        // A batch may be of any size: it is summed in parts, of which the last one's sum lies where the whole is going to.
+        for (int start = 0; start < places.Length; start += network.Capacity)
         {
-            Gradients.Clear();
-            return 0;
+            if (start > 0) Keep(first: start == network.Capacity);
+            SumClipped(network, Rows(places.Slice(start, Math.Min(network.Capacity, places.Length - start))), clip);
         }
 
-        network.Forward(count, training: true, _random);
-        if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
-        network.BackwardClipped(count, _random, clip, _squaredNorms, _sums.AsSpan(1));
-        _sums[0] += count;
+        if (places.Length > network.Capacity) AddKept();
         CountBatch();
-        return count;
+        return places.Length;
     }
 
     public void Step(float learningRate) => _optimizer.Step(Parameters, Gradients, Gradients.Length, learningRate);
@@ -171,6 +178,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         _network?.Dispose();
         _optimizer.Dispose();
         Gradients.Dispose();
+        _total?.Dispose();
         Buffers.Dispose();
     }
 
@@ -192,6 +200,14 @@ internal sealed class LocalModel : ILocalModel, IDisposable
 
     private void Differentiate(float step)
     {
+        if (_shield is { } shield)
+        {
+            shield.Count();
+            ComputeClippedGradients(shield.Clip);
+            shield.Protect(Gradients);
+            return;
+        }
+
         Network network = _network!;
         int count = LoadNext(network);
         network.Forward(count, training: true, _random);
@@ -201,6 +217,43 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     }
 
     private void CountBatch() => Volatile.Write(ref _batches, _batches + 1);
+
+    // An example of which the gradient is not finite has none: nothing of the others may depend on it.
+    private void SumClipped(Network network, Span<int> rows, double clip)
+    {
+        while (true)
+        {
+            if (rows.IsEmpty)
+            {
+                Gradients.Clear();
+                return;
+            }
+
+            Load(network, _examples.Set, rows);
+            network.Forward(rows.Length, training: true, _random);
+            network.BackwardNorms(rows.Length, _random, _squaredNorms, _sums.AsSpan(1));
+            int finite = 0;
+            for (int i = 0; i < rows.Length; i++)
+                if (double.IsFinite(_squaredNorms[i])) rows[finite++] = rows[i];
+            if (finite == rows.Length) break;
+            rows = rows[..finite];
+        }
+
+        network.BackwardClipped(rows.Length, _random, clip, _squaredNorms);
+        _sums[0] += rows.Length;
+    }
+
+    private void Keep(bool first)
+    {
+        _total ??= new FlatVector(Gradients.Length);
+        if (first) _total.CopyFrom(Gradients, Gradients.Length);
+        else foreach ((long offset, int count) in VectorBlocks.Of(Gradients.Length)) TensorPrimitives.Add(_total.Slice(offset, count), Gradients.Slice(offset, count), _total.Slice(offset, count));
+    }
+
+    private void AddKept()
+    {
+        foreach ((long offset, int count) in VectorBlocks.Of(Gradients.Length)) TensorPrimitives.Add(Gradients.Slice(offset, count), _total!.Slice(offset, count), Gradients.Slice(offset, count));
+    }
 
     // The number of examples in the batch.
     private int LoadNext(Network network)
@@ -214,7 +267,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     }
 
     // The rows of the set for places in the client's view.
-    private ReadOnlySpan<int> Rows(ReadOnlySpan<int> places)
+    private Span<int> Rows(ReadOnlySpan<int> places)
     {
         ReadOnlySpan<int> all = _examples.Rows.Span;
         Span<int> rows = _rows.AsSpan(0, places.Length);

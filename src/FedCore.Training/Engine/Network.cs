@@ -82,7 +82,7 @@ internal sealed unsafe class Network : IDisposable
     /// Behind a forward pass, in place of <see cref="Backward"/>: loss, metrics, and for each example the squared Euclidean norm of the gradient of its own loss
     /// with respect to all parameters. What stands among the gradients is overwritten. <see cref="Backward"/> may follow without another forward pass.
     /// </summary>
-    /// <exception cref="NotSupportedException">A layer with parameters does not know the gradients of single examples.</exception>
+    /// <exception cref="FedCoreException">A layer with parameters does not know the gradients of single examples (<c>privacy.composition</c>).</exception>
     public void BackwardNorms(int batch, RandomStream? random, Span<double> squaredNorms, Span<double> sums)
     {
         Span<float> lossGradient = _layers.OutputGradient(batch);
@@ -96,23 +96,19 @@ internal sealed unsafe class Network : IDisposable
     }
 
     /// <summary>
-    /// Behind a forward pass, in place of <see cref="Backward"/>: loss, metrics, and the sum over the batch of each example's gradient of its own loss, scaled down to a norm where it is longer. The gradients
-    /// of single examples are never there (Lee and Kifer 2021, "Scaling up differentially private deep learning with fast per-example gradient clipping"): their norms come from one backward pass, and a
-    /// second one sums them with the factors that the norms give.
+    /// Behind <see cref="BackwardNorms"/>: the sum over the batch of each example's gradient of its own loss, scaled down to a norm where it is longer. The gradients of single examples are never there
+    /// (Lee and Kifer 2021, "Scaling up differentially private deep learning with fast per-example gradient clipping"): their norms come from one backward pass, and a second one sums them with the
+    /// factors that the norms give.
     /// </summary>
     /// <param name="batch">Examples.</param>
     /// <param name="random">Random numbers for layers that use some.</param>
     /// <param name="clip">The largest norm, above 0.</param>
-    /// <param name="squaredNorms">Receives each example's squared norm.</param>
-    /// <param name="sums">Loss and metrics are added here.</param>
-    /// <exception cref="NotSupportedException">A layer with parameters does not know the gradients of single examples.</exception>
-    public void BackwardClipped(int batch, RandomStream? random, double clip, Span<double> squaredNorms, Span<double> sums)
+    /// <param name="squaredNorms">Each example's squared norm, finite.</param>
+    public void BackwardClipped(int batch, RandomStream? random, double clip, ReadOnlySpan<double> squaredNorms)
     {
-        BackwardNorms(batch, random, squaredNorms, sums);
-
         // The gradient of the loss was used up on the way, and is cheap to have again.
         Span<float> lossGradient = _layers.OutputGradient(batch);
-        Span<double> again = stackalloc double[sums.Length];
+        Span<double> again = stackalloc double[SumCount];
         Evaluate(batch, lossGradient, again);
         for (int example = 0; example < batch; example++)
         {

@@ -51,11 +51,11 @@ public abstract class Layer : IDisposable
     /// <param name="outputGradient">The loss's gradient with respect to the outputs. It may be overwritten.</param>
     /// <param name="inputGradient">As in <see cref="Backward"/>.</param>
     /// <param name="squaredNorms">One number for each example, to be added to.</param>
-    /// <exception cref="NotSupportedException">The layer has parameters and does not say how its gradient falls apart into those of single examples.</exception>
+    /// <exception cref="FedCoreException">The layer has parameters and does not say how its gradient falls apart into those of single examples (<c>privacy.composition</c>).</exception>
     public virtual void BackwardNorms(
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient, Span<double> squaredNorms)
     {
-        if (!pass.Parameters.IsEmpty) throw new NotSupportedException($"{GetType().Name} has no gradients of single examples.");
+        if (!pass.Parameters.IsEmpty) throw FedCoreException.Configuration("privacy.composition", $"{GetType().Name} has no gradients of single examples, which are needed to hide one. Use other layers, or let it override {nameof(BackwardNorms)}.");
         Backward(pass, input, output, outputGradient, inputGradient);
     }
 

@@ -43,7 +43,8 @@ internal sealed class StepTrainer : IDisposable
     public void ClippedStep(double clip)
     {
         _network.Forward(_batch, training: true, null);
-        _network.BackwardClipped(_batch, null, clip, _norms, _sums);
+        _network.BackwardNorms(_batch, null, _norms, _sums);
+        _network.BackwardClipped(_batch, null, clip, _norms);
         for (long offset = 0; offset < _parameters.Length; offset += VectorBlocks.BlockLength)
         {
             Span<float> block = _parameters.Slice(offset, (int)Math.Min(VectorBlocks.BlockLength, _parameters.Length - offset));

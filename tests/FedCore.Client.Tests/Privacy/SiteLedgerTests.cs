@@ -118,12 +118,41 @@ public sealed class SiteLedgerTests : IDisposable
             await Assert.ThrowsAnyAsync<OperationCanceledException>(first.HoldAsync);
         }
 
-        Assert.Equal(1, LedgerBalance.Of(Entries(), "data").Uses);
+        Assert.Equal(1, LedgerBalance.Of(Entries(), "data", PrivacyUnit.Client).Uses);
         using var second = new FakeSum(aggregator, run, task, attempt: 2);
         await second.HoldAsync();
         Assert.Equal([LedgerEntryKind.Reserved, LedgerEntryKind.Masked, LedgerEntryKind.Masked], Entries().Select(entry => entry.Kind));
-        Assert.Equal(2, LedgerBalance.Of(Entries(), "data").Uses);
+        Assert.Equal(2, LedgerBalance.Of(Entries(), "data", PrivacyUnit.Client).Uses);
         Assert.IsType<DistributedDiscreteGaussianEvent>(Entries()[^1].Event);
+    }
+
+    // Noise that is drawn while training is drawn anew where the training begins anew.
+    [Fact]
+    public async Task Training_that_hides_examples_costs_its_steps_every_time_that_it_begins()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, change: Hiding);
+        PrivacyEvent steps = run.Plan.Privacy!.CostOfSteps(4);
+        TaskOffer task;
+        await using (RunningClient client = await StartAsync(aggregator)) task = await AcceptedAsync(aggregator, run, 1);
+        Assert.Equal((PrivacyUnit.Example, steps), (Assert.Single(Entries()).Unit, Entries()[0].Event));
+        Directory.Delete(_folder["unsettled"], recursive: true);
+        await using RunningClient again = await StartAsync(aggregator);
+        aggregator.Uploads.TryRemove(task.TaskId, out _);
+        run.Train(1);
+        await aggregator.AcceptedAsync(task.TaskId);
+        Assert.Equal([steps, steps], Entries().Select(entry => entry.Event));
+    }
+
+    [Fact]
+    public async Task An_aggregator_that_asks_for_more_steps_than_the_budget_has_is_refused()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, change: Hiding);
+        await using RunningClient client = await StartAsync(aggregator, new PrivacyDemands { MaxEpsilonAgainstAggregator = 6 });
+        TaskOffer altered = run.Train(1, offer => offer.Train.Steps = 1000);
+        Assert.Equal("privacy.budget", await DeclinedAsync(aggregator, altered));
+        Assert.Empty(Entries());
     }
 
     [Theory]
@@ -191,6 +220,12 @@ public sealed class SiteLedgerTests : IDisposable
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         Assert.Equal(code, (await Assert.ThrowsAsync<FedCoreException>(() => StartAsync(aggregator, new PrivacyDemands { Delta = delta, MaxEpsilonAgainstAggregator = most }))).Code);
     }
+
+    private static RunDefinition Hiding(RunDefinition definition) => definition with
+    {
+        Training = definition.Training with { Epochs = 1, Steps = null, BatchSize = 32, WeightBy = WeightBy.Uniform },
+        Privacy = Policy with { Unit = PrivacyUnit.Example, SamplingRate = 0.25 },
+    };
 
     private static RunDefinition Private(RunDefinition definition) => FakeSum.Secure(definition) with { Privacy = Policy };
 

@@ -1,12 +1,17 @@
 using FedCore.Core.Tests.Json;
 using FedCore.Privacy;
+using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Accounting.Pld;
 using FedCore.Rounds;
+using FedCore.Strategies;
 
 namespace FedCore.Core.Tests.Rounds;
 
 /// <summary>Runs whose promise would not hold are refused when they are defined, with the reason.</summary>
 public class PrivacyCompositionTests
 {
+    private const string Example = "privacy={\"unit\":\"example\",\"clip\":0.5,\"noiseMultiplier\":1,\"samplingRate\":0.1,\"delta\":1e-5}", Batches = "training.batchSize=32";
+
     private const string Private = "privacy={\"clip\":0.5,\"noiseMultiplier\":1,\"delta\":1e-5}", Uniform = "training.weightBy=uniform", Unseen = "evaluation.every=0", NoStop = "stop=null";
 
     public static TheoryData<string, string[], string[]> Refused => new()
@@ -38,6 +43,19 @@ public class PrivacyCompositionTests
         { "privacy.composition", ["strategy={\"type\":\"fednova\"}"], ["strategy fednova"] },
         { "privacy.composition", ["strategy={\"type\":\"qfedavg\"}"], ["strategy qfedavg"] },
         { "privacy.composition", ["secureAggregation={\"clip\":3}"], ["secureAggregation.clip is 3", "privacy.clip is 0.5"] },
+        { "privacy.composition", ["privacy.mechanism=site"], ["hides examples", "unit"] },
+        { "privacy.composition", ["privacy.samplingRate=0.1"], ["privacy.samplingRate makes the batches", "rounds.cohort"] },
+        { "privacy.sampling-rate", ["privacy.unit=example"], ["privacy.samplingRate is not set", "0.01"] },
+        { "privacy.sampling-rate", [Example, "privacy.samplingRate=0"], ["privacy.samplingRate is 0", "at most 1"] },
+        { "privacy.sampling-rate", [Example, "privacy.samplingRate=1.5"], ["privacy.samplingRate is 1.5"] },
+        { "privacy.composition", [Example, Batches, "training.batchSize=10"], ["training.batchSize is set", "privacy.samplingRate"] },
+        { "privacy.composition", [Example, Batches, "privacy.mechanism=central"], ["measured by whole clients"] },
+        { "privacy.composition", [Example, Batches, "privacy.amplification=true"], ["each site counts the rounds"] },
+        { "privacy.composition", [Example, Batches, "privacy.adaptiveClip={}"], ["adaptiveClip"] },
+        { "privacy.composition", [Example, Batches, "strategy={\"type\":\"qfedavg\"}"], ["a weight of its own"] },
+        { "privacy.composition", [Example, Batches, "evaluation.every=1"], ["evaluation", "publicEvaluation"] },
+        { "privacy.composition", [Example, Batches, "rounds.cohort={\"type\":\"uniform\",\"size\":3}", "rounds.buffer={\"size\":2}"], ["rounds.buffer"] },
+        { "privacy.composition", [Example, Batches, "model.layers=[{\"type\":\"linear\",\"outputs\":4},{\"type\":\"batchNorm\",\"local\":true},{\"type\":\"linear\",\"outputs\":3}]"], ["depends on the others of its batch"] },
     };
 
     [Theory]
@@ -56,7 +74,32 @@ public class PrivacyCompositionTests
     [InlineData("privacy.adaptiveClip={\"countNoise\":2}")]
     [InlineData("strategy={\"type\":\"fedavg\",\"server\":{\"type\":\"adam\"}}")]
     [InlineData("privacy.publicEvaluation=true", "evaluation.every=1")]
+    [InlineData(Example, Batches)]
+    [InlineData(Example, Batches, "secureAggregation={}")]
+    [InlineData(Example, Batches, "training.weightBy=examples")]
+    [InlineData(Example, Batches, "strategy={\"type\":\"scaffold\"}", "training.optimizer={\"type\":\"sgd\"}")]
+    [InlineData(Example, Batches, "transforms=[{\"type\":\"int8\"}]")]
+    [InlineData(Example, Batches, "aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]")]
     public void What_keeps_the_promise_makes_a_run(params string[] assignments) => Assert.NotNull(Plan(assignments).Privacy);
+
+    // Five passes of ten steps each: what one site spends in a round, and in all of them.
+    [Fact]
+    public void The_steps_of_a_round_follow_from_the_sampling_rate()
+    {
+        RunPlan plan = Plan([Example, Batches, "training.epochs=5", "training.steps=null", "rounds.count=3"]);
+        Assert.Equal(new LocalWork(0, 50), new RoundContext(plan, 1, 1).StandardTask.Work);
+        Assert.Equal(new PoissonSampledEvent(0.1, new GaussianEvent(1 / (1 + 1e-6))).Times(50), plan.Privacy!.PlannedCost);
+        var accountant = new PldAccountant();
+        accountant.Record(new PoissonSampledEvent(0.1, new GaussianEvent(1)), 150);
+        foreach (PrivacyAdversary adversary in Enum.GetValues<PrivacyAdversary>()) Assert.Equal(accountant.Epsilon(1e-5), plan.Privacy.PlannedEpsilon(adversary, 3), 1e-3);
+    }
+
+    [Fact]
+    public void The_noise_for_an_epsilon_is_that_of_all_steps()
+    {
+        RunPlan plan = Plan([Example, Batches, "privacy.noiseMultiplier=null", "privacy.epsilon=3", "training.epochs=5", "training.steps=null", "rounds.count=3"]);
+        Assert.InRange(plan.Privacy!.PlannedEpsilon(PrivacyAdversary.Aggregator, 3), 2.99, 3);
+    }
 
     // Balle and Wang's closed form: mu = sqrt(5)/z is 8 at delta 1e-5 for z = 1.3422.
     [Fact]

@@ -147,7 +147,7 @@ public class ExampleNormTests
     public void A_layer_that_does_not_know_them_says_so()
     {
         using Layer layer = new ScaleLayer(2);
-        var fault = Assert.Throws<NotSupportedException>(() => layer.BackwardNorms(
+        var fault = Assert.Throws<FedCoreException>(() => layer.BackwardNorms(
             new LayerPass(1, true, new float[2], new float[2], false, null), new float[2], new float[2], new float[2], new float[2], new double[1]));
         Assert.Contains(nameof(ScaleLayer), fault.Message, StringComparison.Ordinal);
     }

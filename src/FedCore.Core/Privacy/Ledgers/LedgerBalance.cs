@@ -8,26 +8,29 @@ namespace FedCore.Privacy.Ledgers;
 public sealed class LedgerBalance
 {
     private readonly Dictionary<PrivacyEvent, long> _events = [];
+    private readonly PrivacyUnit _unit;
     private NeighboringRelation _relation = NeighboringRelation.ZeroOut;
 
-    private LedgerBalance()
-    {
-    }
+    private LedgerBalance(PrivacyUnit unit) => _unit = unit;
 
-    /// <summary>How many uses of the data there were, as they are paid for.</summary>
+    /// <summary>How many uses of the data there were, as they are paid for, whatever was hidden.</summary>
     public long Uses { get; private set; }
 
     /// <summary>How many of them nothing bounds.</summary>
     public long Unbounded { get; private set; }
 
-    /// <summary>Adds up the uses of some data. A use was reserved once; where several masked inputs left for it, each but the first costs again.</summary>
+    /// <summary>
+    /// Adds up the uses of some data. A use was reserved once; where several masked inputs left for it, each but the first costs again. Uses that hide another unit are counted, and cost nothing
+    /// here, unless nothing bounds them: each unit has an account of its own.
+    /// </summary>
     /// <param name="entries">The entries of a ledger, oldest first.</param>
     /// <param name="source">Whose data.</param>
+    /// <param name="unit">What is hidden.</param>
     /// <returns>The balance.</returns>
-    public static LedgerBalance Of(IEnumerable<LedgerEntry> entries, string source)
+    public static LedgerBalance Of(IEnumerable<LedgerEntry> entries, string source, PrivacyUnit unit)
     {
         ArgumentNullException.ThrowIfNull(entries);
-        var balance = new LedgerBalance();
+        var balance = new LedgerBalance(unit);
         HashSet<string> reserved = [];
         foreach (LedgerEntry entry in entries)
         {
@@ -43,15 +46,16 @@ public sealed class LedgerBalance
     /// <summary>The site on which most is spent, if each of some were in so many more uses.</summary>
     /// <param name="entries">The entries of an aggregator's ledger, oldest first.</param>
     /// <param name="source">Whose data.</param>
+    /// <param name="unit">What is hidden.</param>
     /// <param name="sites">The sites.</param>
     /// <param name="cost">What each further use costs.</param>
     /// <param name="more">How many there are.</param>
     /// <param name="delta">The delta.</param>
     /// <returns>The site, and its epsilon.</returns>
-    public static (string Site, double Epsilon) Largest(IReadOnlyList<LedgerEntry> entries, string source, IReadOnlyList<string> sites, PrivacyEvent cost, long more, double delta)
+    public static (string Site, double Epsilon) Largest(IReadOnlyList<LedgerEntry> entries, string source, PrivacyUnit unit, IReadOnlyList<string> sites, PrivacyEvent cost, long more, double delta)
     {
         ArgumentNullException.ThrowIfNull(sites);
-        Dictionary<string, LedgerBalance> balances = sites.ToDictionary(site => site, _ => new LedgerBalance(), StringComparer.Ordinal);
+        Dictionary<string, LedgerBalance> balances = sites.ToDictionary(site => site, _ => new LedgerBalance(unit), StringComparer.Ordinal);
         foreach (LedgerEntry entry in entries.Where(entry => entry.Source == source))
         {
             if (entry.Clients is null) foreach (LedgerBalance balance in balances.Values) balance.Add(entry);
@@ -90,6 +94,12 @@ public sealed class LedgerBalance
 
     private void Add(LedgerEntry entry)
     {
+        if (entry.Unit != _unit && entry.Event is not null)
+        {
+            Uses++;
+            return;
+        }
+
         if (entry.Relation == NeighboringRelation.ReplaceOne) _relation = NeighboringRelation.ReplaceOne;
         Add(entry.Event, 1);
     }

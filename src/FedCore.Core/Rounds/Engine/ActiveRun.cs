@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using FedCore.Privacy;
 using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Sampling;
 using FedCore.Rounds.Privacy;
@@ -46,6 +47,23 @@ internal sealed class ActiveRun(RunPlan plan, IFleet fleet, ServerState server, 
         }
 
         await RecordAsync(reserved, ct).ConfigureAwait(false);
+    }
+
+    /// <summary>Reserves what the open round costs before its clients are asked, where they protect their examples by themselves. Where another run has spent the budget meanwhile, the round is closed.</summary>
+    /// <returns>Whether the clients may be asked.</returns>
+    public async ValueTask<bool> TryReserveAskingAsync(CancellationToken ct)
+    {
+        if (plan.Privacy is not { IsAtSites: true } privacy || state.OpenNoise is not null) return true;
+        try
+        {
+            await ReserveAsync(privacy.PlannedCost, ct).ConfigureAwait(false);
+            return true;
+        }
+        catch (FedCoreException fault) when (fault.Code == PrivacyNumbers.Budget)
+        {
+            await RecordAsync(new SetClosed(state.OpenRound!.Round, Now, $"nobody was asked: {fault.Code}: {fault.Message.TrimEnd('.')}"), ct).ConfigureAwait(false);
+            return false;
+        }
     }
 
     /// <summary>Whether noise comes from a seed, and protects nobody.</summary>

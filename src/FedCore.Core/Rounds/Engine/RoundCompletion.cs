@@ -87,7 +87,7 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
     private async ValueTask<AggregationResult> SumInTheClearAsync(IAggregator rule, int[] positions, CancellationToken ct)
     {
         IUpdateSource[] updates = [.. positions.Select(SourceOf)];
-        if (run.Plan.Privacy is null) return await rule.AggregateAsync(run.Plan.TrainLayout, updates, resources, ct).ConfigureAwait(false);
+        if (run.Plan.Privacy is null or { IsAtSites: true }) return await rule.AggregateAsync(run.Plan.TrainLayout, updates, resources, ct).ConfigureAwait(false);
         int round = run.State.OpenRound!.Round;
         UpdateRing ring = run.Plan.RingFor(SumPurpose.Update, positions.Length, flights[positions[0]].Task.Work.UpdateClip);
         await run.ReserveAsync(ring.Encoding.Noise!.EventOf(0), ct).ConfigureAwait(false);
@@ -123,7 +123,7 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
     {
         (UpdateSum sum, ServerState server, int round) = (result.Sum, run.Server, run.State.OpenRound!.Round);
         double? nextClip = null;
-        if (run.Plan.Privacy is { } privacy)
+        if (run.Plan.Privacy is { IsAtSites: false } privacy)
         {
             nextClip = privacy.ClipBehind(privacy.ClipBehind(run.State.Rounds), sum, run.Fleet.Clients.Count);
             sum = sum.Weighing(privacy.ExpectedCohort(run.Fleet.Clients.Count));

@@ -17,7 +17,8 @@ internal sealed class SynchronousRounds(ActiveRun run, ClientSelection selection
         await run.Fleet.WaitAsync(needed, run.State.AbandonedInARow, ct).ConfigureAwait(false);
         (SelectionContext context, Cohort cohort) = await selection.ChooseAsync(round, ct).ConfigureAwait(false);
         await run.RecordAsync(new RoundOpened(round, context.Now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
-        await tasks.AskAsync(ct).ConfigureAwait(false);
+        if (await run.TryReserveAskingAsync(ct).ConfigureAwait(false)) await tasks.AskAsync(ct).ConfigureAwait(false);
+        else tasks.PrepareAll();
     }
 
     public async ValueTask CollectAsync(CancellationToken ct)

@@ -24,6 +24,12 @@ internal sealed class TaskDispatch(ActiveRun run, Flights flights)
         }
     }
 
+    /// <summary>Makes the tasks of those who were asked, by the facts, and have none yet, without handing them over.</summary>
+    public void PrepareAll()
+    {
+        while (flights.Count < run.State.Askings.Count) Prepare(run.State.Askings[flights.Count], flights.PresentVersion());
+    }
+
     /// <summary>Makes the task of the client that stands next in the state, without handing it over.</summary>
     /// <param name="asking">Where and when it was asked.</param>
     /// <param name="version">The model that it starts from; null for the server's, where the run waits for all.</param>

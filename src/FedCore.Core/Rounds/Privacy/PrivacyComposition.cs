@@ -24,9 +24,20 @@ internal static class PrivacyComposition
         if (privacy is { StopWhenSpent: true, Epsilon: null } or { StopWhenSpent: true, NoiseMultiplier: null })
             throw Refused("privacy.stopWhenSpent holds rounds until the epsilon is spent, which needs both \"epsilon\" and \"noiseMultiplier\". Give both, or leave it out.");
         if (privacy.AdaptiveClip is { CountNoise: { } count } && privacy.NoiseMultiplier is { } both) AdaptiveClip.ValueNoiseMultiplier(both, count);
-        CheckMechanism(run, privacy);
-        CheckSelection(run, privacy, registry);
-        CheckContributions(run, model, registry);
+        CheckUnit(run, privacy);
+        if (privacy.Unit == PrivacyUnit.Example)
+        {
+            CheckExamples(run, model, privacy);
+        }
+        else
+        {
+            CheckMechanism(run, privacy);
+            CheckSelection(run, privacy, registry);
+            CheckContributions(run, model, registry);
+        }
+
+        if (run.Rounds.Buffer is not null)
+            throw Refused("rounds.buffer counts updates by their staleness and ends with whoever comes first: no mean over a fixed number of clients, and no round that a client's part in it is counted by. Leave it out.");
         if (run.Evaluation.Every > 0 && !privacy.PublicEvaluation)
         {
             throw Refused("evaluation.every is above 0: an evaluation at the clients shows sums of their metrics without noise. Set evaluation.every to 0; or, where the examples that it uses are nobody's secret, such as a published "
@@ -43,12 +54,39 @@ internal static class PrivacyComposition
     public static void CheckLayout(RunPlan plan)
     {
         if (plan.Definition.Privacy is null) return;
+        if (plan.Definition.Strategy.HasOwnWeights)
+            throw Refused($"strategy {plan.Registry.NameOf(plan.Definition.Strategy)} sends a weight of its own beside the change of the model, which no noise protects. Use fedavg or fedprox.");
+        if (plan.Privacy!.IsAtSites) return;
         Section? other = plan.TrainLayout.Sections.FirstOrDefault(section => section.Role is not (SectionRole.Model or SectionRole.Weight) && section.Name != Section.Unclipped);
-        if (other is not null || plan.Definition.Strategy.HasOwnWeights)
-        {
-            throw Refused($"strategy {plan.Registry.NameOf(plan.Definition.Strategy)} sends {(other is null ? "a weight of its own" : $"'{other.Name}'")} beside the change of the model, which no noise protects. "
-                + "Use fedavg or fedprox.");
-        }
+        if (other is not null)
+            throw Refused($"strategy {plan.Registry.NameOf(plan.Definition.Strategy)} sends '{other.Name}' beside the change of the model, which no noise protects. Use fedavg or fedprox.");
+    }
+
+    private static void CheckUnit(RunDefinition run, PrivacyPolicy privacy)
+    {
+        if (privacy is { Unit: PrivacyUnit.Client, Mechanism: PrivacyMechanism.Site })
+            throw Refused("privacy.mechanism is site, which hides examples and not what a client is as a whole. Set privacy.unit to \"example\", or use another mechanism.");
+        if (privacy is { Unit: PrivacyUnit.Example, Mechanism: not null and not PrivacyMechanism.Site })
+            throw Refused("privacy.unit is \"example\", but noise on a sum of clients' updates is measured by whole clients. Leave privacy.mechanism out, or set privacy.unit to \"client\", which hides each example with its client.");
+        if (privacy is { Unit: PrivacyUnit.Client, SamplingRate: not null })
+            throw Refused("privacy.samplingRate makes the batches where examples are hidden, but privacy.unit is \"client\". Leave it out; clients are drawn by rounds.cohort and privacy.amplification.");
+        if (privacy.Unit == PrivacyUnit.Client) return;
+        if (privacy.SamplingRate is not { } rate)
+            throw FedCoreException.Configuration("privacy.sampling-rate", "privacy.unit is \"example\", but privacy.samplingRate is not set: the probability with which an example is in a batch. Give one, such as 0.01, with which a site of 5000 examples has batches of 50.");
+        PrivacyNumbers.SamplingRate(rate, "privacy.samplingRate");
+        if (run.Training.BatchSize != new TrainingPlan { LearningRate = 1 }.BatchSize)
+            throw Refused("training.batchSize is set, but batches are drawn with privacy.samplingRate: of so many times a site's number of examples in the mean. Leave training.batchSize out.");
+    }
+
+    // What sites make of noisy gradients, and others of that, is as private as the gradients are: weights, rules and transforms are free.
+    private static void CheckExamples(RunDefinition run, ModelPlan model, PrivacyPolicy privacy)
+    {
+        if (model.Schema.BufferCount + model.Schema.LocalBufferCount > 0)
+            throw Refused("model.layers keep running statistics, as batch normalisation does, with which the gradient of an example depends on the others of its batch. Use groupNorm or layerNorm.");
+        if (privacy.AdaptiveClip is not null)
+            throw Refused("privacy.adaptiveClip follows how long the updates of clients are, but privacy.unit is \"example\". Leave it out.");
+        if (privacy.Amplification)
+            throw Refused("privacy.amplification hides which clients take part, but each site counts the rounds in which it did. With the unit \"example\", batches are drawn in secret already. Leave it out.");
     }
 
     private static void CheckMechanism(RunDefinition run, PrivacyPolicy privacy)
@@ -78,8 +116,6 @@ internal static class PrivacyComposition
             throw Refused("model.layers keep running statistics, as batch normalisation does, which are means over a client's examples that no noise protects. Use groupNorm or layerNorm, or let the layers be local.");
         if (run.Transforms.Count > 0)
             throw Refused("transforms change a contribution behind its clip, so that it may be longer. Leave transforms out.");
-        if (run.Rounds.Buffer is not null)
-            throw Refused("rounds.buffer counts updates by their staleness and ends with whoever comes first, so that the mean is not over a fixed number of clients. Leave it out.");
         foreach (Disclosure shown in (Disclosure[])[Disclosure.IndividualUpdates, Disclosure.ClientMetrics])
         {
             if (run.Disclosures.Contains(shown))

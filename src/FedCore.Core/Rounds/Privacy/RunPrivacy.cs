@@ -19,13 +19,14 @@ public sealed class RunPrivacy
 
     private readonly RunDefinition _run;
     private readonly Lazy<double> _noiseMultiplier;
-    private readonly ConcurrentDictionary<(PrivacyAdversary Adversary, long Count), (double Epsilon, AccountantKind Accountant)> _known = new();
+    private readonly ConcurrentDictionary<(PrivacyEvent Cost, long Count), (double Epsilon, AccountantKind Accountant)> _known = new();
 
     internal RunPrivacy(RunDefinition run)
     {
         _run = run;
         Policy = run.Privacy!;
-        Mechanism = Policy.Mechanism ?? (run.SecureAggregation is null ? PrivacyMechanism.Central : PrivacyMechanism.Distributed);
+        Mechanism = Policy.Mechanism
+            ?? (Policy.Unit == PrivacyUnit.Example ? PrivacyMechanism.Site : run.SecureAggregation is null ? PrivacyMechanism.Central : PrivacyMechanism.Distributed);
 
         // To six places, up: clients on other machines, whose logarithms differ in the last digit, come to the same.
         _noiseMultiplier = new Lazy<double>(() => Policy.NoiseMultiplier ?? Math.Ceiling(1e6 * Margin * SupportedKinds.Min(kind => Smallest(kind))) / 1e6);
@@ -36,6 +37,12 @@ public sealed class RunPrivacy
 
     /// <summary>Who adds the noise.</summary>
     public PrivacyMechanism Mechanism { get; }
+
+    /// <summary>Whether sites protect their examples by themselves, so that what leaves them hides them already; otherwise noise is added to sums of updates.</summary>
+    public bool IsAtSites => Mechanism == PrivacyMechanism.Site;
+
+    /// <summary>The probability with which an example is in a batch of a site's training; null where batches are not made so.</summary>
+    public double? BatchRate => IsAtSites ? Policy.SamplingRate : null;
 
     /// <summary>Standard deviation of the noise in a sum over what one contribution changes of it. Where the run says an epsilon instead, the least that keeps it over all rounds.</summary>
     public double NoiseMultiplier => _noiseMultiplier.Value;
@@ -51,10 +58,11 @@ public sealed class RunPrivacy
     /// <returns>The number, above 0.</returns>
     public double ExpectedCohort(long population) => _run.Rounds.Cohort is PoissonSelection poisson ? poisson.Rate * population : _run.Rounds.Cohort.MostWanted(population);
 
-    /// <summary>Why the run's delta promises too little for so many clients; null where it does not.</summary>
-    /// <param name="population">Number of clients.</param>
-    /// <returns>The reason, which begins with <c>delta</c>.</returns>
-    public string? WarningFor(long population) => PrivacyNumbers.DeltaWarning(Policy.Delta, population);
+    /// <summary>Why the run's delta promises too little for so many; null where it does not.</summary>
+    /// <param name="unit">What they are.</param>
+    /// <param name="count">Number of clients, or of the examples of one.</param>
+    /// <returns>The reason, which begins with <c>delta</c>; null as well where the run protects others.</returns>
+    public string? WarningFor(PrivacyUnit unit, long count) => unit == Policy.Unit ? PrivacyNumbers.DeltaWarning(Policy.Delta, count) : null;
 
     /// <summary>What a client sends beside its weight and the change of the model.</summary>
     internal IEnumerable<Section> Sections => Policy.AdaptiveClip is null ? [] : [new Section(Section.Unclipped, SectionRole.Indicator, 1)];
@@ -93,7 +101,7 @@ public sealed class RunPrivacy
 
     /// <summary>What a round costs against somebody; null where nothing bounds it.</summary>
     /// <param name="adversary">The adversary.</param>
-    /// <param name="noise">The noise in the sum.</param>
+    /// <param name="noise">The noise in the sum, or what the sites do.</param>
     internal PrivacyEvent? CostOf(PrivacyAdversary adversary, PrivacyEvent noise) => (adversary, Mechanism) switch
     {
         _ when !Protects(adversary) => null,
@@ -103,6 +111,11 @@ public sealed class RunPrivacy
 
     /// <summary>What a round costs against the adversary whom the run's own epsilon is about, as it was planned.</summary>
     public PrivacyEvent PlannedCost => CostOf(Against, PlannedEvent(NoiseMultiplier / Margin))!;
+
+    /// <summary>What a site spends that trains so many steps.</summary>
+    /// <param name="steps">Steps, at least 1.</param>
+    /// <returns>The event, against everybody outside the site.</returns>
+    public PrivacyEvent CostOfSteps(long steps) => StepsWith(NoiseMultiplier / Margin, steps);
 
     /// <summary>Whether what an adversary learns of a client depends on the rounds in which it took part alone, since the adversary may know them.</summary>
     internal bool KnowsCohorts(PrivacyAdversary adversary) => adversary == PrivacyAdversary.Aggregator || SamplingRate == 1;
@@ -126,6 +139,7 @@ public sealed class RunPrivacy
     public void Require(PrivacyEvent noise)
     {
         ArgumentNullException.ThrowIfNull(noise);
+        if (IsAtSites) return;
         if (RdpAccountant.EquivalentNoiseMultiplier(noise) < NoiseMultiplier / Margin)
             throw new InvalidOperationException($"The noise would be {noise}, which is less than a noise multiplier of {NoiseMultiplier} promises.");
     }
@@ -156,11 +170,12 @@ public sealed class RunPrivacy
     {
         string trust = (Mechanism, adversary) switch
         {
+            (PrivacyMechanism.Site, _) => FormattableString.Invariant($"each site adds the noise to every step of its training, whose batches it draws in secret, each example with probability {BatchRate}, and nobody has more than one example"),
             (PrivacyMechanism.Central, _) => "the aggregator is trusted to add the noise and to show nobody but the model",
             _ => "no more clients collude than a secure sum withstands, and each honest one adds its noise",
         };
         string sampling = KnowsCohorts(adversary)
-            ? "each client counts the rounds in which it was asked"
+            ? IsAtSites ? "each site counts the rounds in which it was asked" : "each client counts the rounds in which it was asked"
             : FormattableString.Invariant($"each client is asked with probability {SamplingRate}, in secret, and neither cohorts nor their sizes are shown");
         return $"{trust}; {sampling}{(isSimulated ? "; noise and cohorts of this simulation come from its seed and protect nobody" : "")}";
     }
@@ -186,7 +201,7 @@ public sealed class RunPrivacy
     private (double Epsilon, AccountantKind Accountant)? EpsilonOf(PrivacyAdversary adversary, long count)
     {
         if (CostOf(adversary, PlannedEvent(NoiseMultiplier / Margin)) is not { } cost) return null;
-        return _known.GetOrAdd((adversary, count), _ =>
+        return _known.GetOrAdd((cost, count), _ =>
         {
             (double Epsilon, AccountantKind Accountant) best = (double.PositiveInfinity, AccountantKind.Rdp);
             foreach (AccountantKind kind in SupportedKinds)
@@ -204,5 +219,12 @@ public sealed class RunPrivacy
     private double Smallest(AccountantKind kind) => Calibration.NoiseMultiplier(
         noise => CostOf(Against, PlannedEvent(noise))!.Times(_run.Rounds.Count), () => PrivacyAccountant.Create(kind, Policy.Relation), PrivacyNumbers.Epsilon(Policy.Epsilon!.Value, "privacy.epsilon"), Policy.Delta);
 
-    private static GaussianEvent PlannedEvent(double noiseMultiplier) => new(noiseMultiplier);
+    // What is done to the contributions in a round.
+    private PrivacyEvent PlannedEvent(double noiseMultiplier) => BatchRate is { } rate ? StepsWith(noiseMultiplier, _run.Training.StepsAt(rate)) : new GaussianEvent(noiseMultiplier);
+
+    private RepeatedEvent StepsWith(double noiseMultiplier, long steps)
+    {
+        var step = new GaussianEvent(noiseMultiplier);
+        return (BatchRate is { } rate and < 1 ? new PoissonSampledEvent(rate, step) : (PrivacyEvent)step).Times(steps);
+    }
 }

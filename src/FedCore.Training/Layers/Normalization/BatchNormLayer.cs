@@ -69,7 +69,7 @@ internal sealed class BatchNormLayer : Layer
 
     public override void BackwardNorms(
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient, Span<double> squaredNorms) =>
-        throw new NotSupportedException("With batch normalisation an example's gradient depends on the others of its batch. Use group or layer normalisation.");
+        throw FedCoreException.Configuration("privacy.composition", "With batch normalisation an example's gradient depends on the others of its batch. Use group or layer normalisation.");
 
     // Means and variances of the batch, which move the running means.
     private void Measure(ReadOnlySpan<float> x, int rows, Span<float> buffers)

@@ -62,7 +62,7 @@ public class LedgerChainTests
     {
         var cost = new GaussianEvent(2);
         LedgerEntry[] entries = [Entry("a", cost), Entry("a", cost, LedgerEntryKind.Masked), Entry("b", cost), Entry("b", cost, LedgerEntryKind.Masked), Entry("b", cost, LedgerEntryKind.Masked), Entry("c", cost, source: "other")];
-        LedgerBalance balance = LedgerBalance.Of(entries, "data");
+        LedgerBalance balance = LedgerBalance.Of(entries, "data", PrivacyUnit.Client);
         var accountant = new RdpAccountant();
         accountant.Record(cost, 3);
         Assert.Equal(3, balance.Uses);
@@ -71,13 +71,28 @@ public class LedgerChainTests
 
     [Fact]
     public void A_masked_input_that_nothing_was_reserved_for_costs_too() =>
-        Assert.Equal(1, LedgerBalance.Of([Entry("a", new GaussianEvent(2), LedgerEntryKind.Masked)], "data").Uses);
+        Assert.Equal(1, LedgerBalance.Of([Entry("a", new GaussianEvent(2), LedgerEntryKind.Masked)], "data", PrivacyUnit.Client).Uses);
 
     [Fact]
     public void A_use_that_nothing_bounds_has_no_epsilon()
     {
-        LedgerBalance balance = LedgerBalance.Of([Entry("a", new GaussianEvent(2)), Entry("b")], "data");
+        LedgerBalance balance = LedgerBalance.Of([Entry("a", new GaussianEvent(2)), Entry("b")], "data", PrivacyUnit.Client);
         Assert.Equal((2, 1, double.PositiveInfinity), (balance.Uses, balance.Unbounded, balance.Epsilon(1e-5)));
+    }
+
+    // What hides examples bounds nothing of a client, and each unit has a budget of its own; what nothing bounds shows both.
+    [Fact]
+    public void Each_unit_has_an_account_of_its_own()
+    {
+        PrivacyEvent steps = new PoissonSampledEvent(0.1, new GaussianEvent(1)).Times(20);
+        LedgerEntry[] entries = [Entry("a", new GaussianEvent(2)), Entry("b", steps) with { Unit = PrivacyUnit.Example }, Entry("b", steps) with { Unit = PrivacyUnit.Example }];
+        RdpAccountant examples = new(), clients = new();
+        examples.Record(steps, 2);
+        clients.Record(new GaussianEvent(2));
+        LedgerBalance ofExamples = LedgerBalance.Of(entries, "data", PrivacyUnit.Example), ofClients = LedgerBalance.Of(entries, "data", PrivacyUnit.Client);
+        Assert.Equal((3, examples.Epsilon(1e-5)), (ofExamples.Uses, ofExamples.Epsilon(1e-5)));
+        Assert.Equal((3, clients.Epsilon(1e-5)), (ofClients.Uses, ofClients.Epsilon(1e-5)));
+        Assert.Equal(double.PositiveInfinity, LedgerBalance.Of(entries.Append(Entry("c")), "data", PrivacyUnit.Example).Epsilon(1e-5));
     }
 
     [Fact]
@@ -85,7 +100,7 @@ public class LedgerChainTests
     {
         var cost = new GaussianEvent(2);
         LedgerEntry[] entries = [Entry("a", cost, clients: ["x", "y"]), Entry("b", cost, clients: ["y"]), Entry("c", cost)];
-        (string site, double epsilon) = LedgerBalance.Largest(entries, "data", ["x", "y", "z"], cost, 2, 1e-5);
+        (string site, double epsilon) = LedgerBalance.Largest(entries, "data", PrivacyUnit.Client, ["x", "y", "z"], cost, 2, 1e-5);
         var accountant = new RdpAccountant();
         accountant.Record(cost, 5);
         Assert.Equal(("y", accountant.Epsilon(1e-5)), (site, epsilon));

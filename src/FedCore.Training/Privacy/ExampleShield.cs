@@ -1,0 +1,89 @@
+using System.Security.Cryptography;
+using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
+using FedCore.Rounds.Privacy;
+using FedCore.Training.Data;
+
+namespace FedCore.Training.Privacy;
+
+/// <summary>
+/// What hides single examples in one task's training (DP-SGD; Abadi et al. 2016, algorithm 1): secret batches, a limit for each example's gradient, and exact noise on the sum of a batch. All
+/// gradients of the task go through it; there are no more of them than the site's ledger was told.
+/// </summary>
+internal sealed class ExampleShield : IDisposable
+{
+    // Of the clip, for what the rounding of floating-point numbers may make of the sum of the other examples when one is missing.
+    private const double RoundingMargin = 0.009;
+
+    // Rounding the sum to whole steps adds about so much of the clip to what one example changes.
+    private const double StepMargin = 0.001;
+
+    // A discrete Gaussian of deviation sigma >= 8 hides no less than a continuous one of variance sigma^2 - 16.
+    private const double Discreteness = 16;
+
+    private readonly RandomBytes _random;
+    private readonly DiscreteGaussianSampler _noise;
+    private readonly double _step, _mean, _most;
+    private readonly long _mostSteps;
+    private long _steps;
+
+    /// <param name="privacy">What the run promises.</param>
+    /// <param name="examples">Number of examples at the site.</param>
+    /// <param name="parameters">Number of parameters.</param>
+    /// <param name="steps">How many gradients may be computed.</param>
+    /// <param name="random">Random bytes, which belong to it from now on.</param>
+    public ExampleShield(RunPrivacy privacy, int examples, long parameters, long steps, RandomBytes random)
+    {
+        double rate = privacy.BatchRate ?? throw new InvalidOperationException("The run does not hide examples.");
+        (_random, _mostSteps, Clip) = (random, steps, privacy.Policy.Clip);
+        Batches = new PoissonBatches(examples, rate, random);
+        double root = Math.Sqrt(parameters), variance;
+        _step = Math.ScaleB(1, (int)Math.Floor(Math.Log2(StepMargin * Clip / root)));
+        while ((variance = VarianceAt(_step, root, privacy.NoiseMultiplier)) > DiscreteGaussianSampler.MostNumerator) _step *= 2;
+        _noise = new DiscreteGaussianSampler((long)variance, 1, random);
+        _mean = _step / (rate * examples);
+        _most = Clip * examples;
+    }
+
+    /// <summary>The largest Euclidean norm of an example's gradient.</summary>
+    public double Clip { get; }
+
+    /// <summary>The batches.</summary>
+    public IBatchOrder Batches { get; }
+
+    /// <summary>A stream for what draws while a network is evaluated, such as dropout: what falls out for one example must not be known, since it depends on the others of its batch.</summary>
+    public RandomStream CreateStream()
+    {
+        Span<byte> key = stackalloc byte[32];
+        for (int i = 0; i < key.Length; i += sizeof(ulong)) BitConverter.TryWriteBytes(key[i..], _random.NextUInt64());
+        var stream = new RandomStream(key);
+        CryptographicOperations.ZeroMemory(key);
+        return stream;
+    }
+
+    /// <summary>Counts a gradient before it is computed.</summary>
+    /// <exception cref="InvalidOperationException">There were as many as the task has steps.</exception>
+    public void Count()
+    {
+        if (_steps == _mostSteps) throw new InvalidOperationException($"The strategy wants more gradients than the task has steps, {_mostSteps}, for which the site's privacy ledger was told the cost.");
+        _steps++;
+    }
+
+    /// <summary>Turns the sum of a batch's clipped gradients into the mean over the expected batch, with noise.</summary>
+    /// <param name="gradients">The sum; receives the mean.</param>
+    public void Protect(FlatVector gradients)
+    {
+        foreach ((long offset, int count) in VectorBlocks.Of(gradients.Length))
+            foreach (ref float value in gradients.Slice(offset, count)) value = (float)(((long)Math.Round(Math.Clamp(value, -_most, _most) / _step) + _noise.Next()) * _mean);
+    }
+
+    /// <summary>Wipes what is left of the random bytes.</summary>
+    public void Dispose() => _random.Dispose();
+
+    // What one example changes of the rounded sum, in steps, times the noise multiplier.
+    private double VarianceAt(double step, double root, double noiseMultiplier)
+    {
+        double sensitivity = Clip * (1 + RoundingMargin) / step + root;
+        return Math.Ceiling(noiseMultiplier * noiseMultiplier * sensitivity * sensitivity + Discreteness);
+    }
+}

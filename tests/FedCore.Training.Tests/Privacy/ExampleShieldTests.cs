@@ -1,0 +1,202 @@
+using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Models.Losses;
+using FedCore.Naming;
+using FedCore.Numerics;
+using FedCore.Privacy;
+using FedCore.Privacy.Sampling;
+using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
+using FedCore.Strategies;
+using FedCore.Training.Data;
+using FedCore.Training.Engine;
+using FedCore.Training.Privacy;
+using FedCore.Training.Tests.Engine;
+
+namespace FedCore.Training.Tests.Privacy;
+
+/// <summary>DP-SGD in the engine: what is clipped, what noise there is, and that nothing goes past it.</summary>
+public class ExampleShieldTests
+{
+    private const double Clip = 0.5, Noise = 1.5, Rate = 0.3;
+    private const int Examples = 10;
+
+    // The sensitivity is counted a hundredth above the clip, for what rounding does.
+    [Fact]
+    public void The_noise_on_a_mean_is_as_wide_as_the_run_says()
+    {
+        RunPlan plan = Plan(Wide(20_000));
+        using var random = new SimulationRandomBytes(Draw.Stream("shield"));
+        using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
+        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 1, random);
+        shield.Protect(gradients);
+        double variance = gradients.AsSpan().ToArray().Average(value => (double)value * value), expected = Noise * Clip * 1.01 / (Rate * Examples);
+        Assert.Equal(1, variance / (expected * expected), 4 * Math.Sqrt(2.0 / gradients.Length));
+    }
+
+    [Fact]
+    public void The_mean_is_over_the_expected_batch_whatever_came()
+    {
+        RunPlan plan = Plan(Wide(20_000));
+        using var random = new SimulationRandomBytes(Draw.Stream("shield"));
+        using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
+        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 1, random);
+        gradients.AsSpan().Fill(0.25f);
+        shield.Protect(gradients);
+        double deviation = Noise * Clip * 1.01 / (Rate * Examples);
+        Assert.Equal(0.25 / (Rate * Examples), gradients.AsSpan().ToArray().Average(value => (double)value), 4 * deviation / Math.Sqrt(gradients.Length));
+    }
+
+    [Fact]
+    public void A_gradient_more_than_the_task_has_steps_is_refused()
+    {
+        RunPlan plan = Plan(Plans.Softmax(4, 3));
+        using var client = new Shielded(plan, steps: 2);
+        client.Model.ComputeGradients();
+        client.Model.TrainStep(0.1f);
+        Assert.Contains("2", Assert.Throws<InvalidOperationException>(client.Model.ComputeGradients).Message, StringComparison.Ordinal);
+    }
+
+    // A network for 4 examples, a batch of all 10: the parts add up to what a network for all of them sums at once.
+    [Theory]
+    [InlineData(4)]
+    [InlineData(1)]
+    [InlineData(9)]
+    public void A_batch_of_any_size_is_summed(int capacity)
+    {
+        RunPlan plan = Plan(Plans.WithoutDropout(Plans.EveryLayer));
+        float[] whole = Sum(plan, Examples, RandomClient.ExamplesFor(plan)), parts = Sum(plan, capacity, RandomClient.ExamplesFor(plan));
+        double difference = Math.Sqrt(whole.Zip(parts, (a, b) => (double)(a - b) * (a - b)).Sum());
+        Assert.InRange(difference, 0, 1e-4 * Clip);
+    }
+
+    [Fact]
+    public void An_example_without_a_finite_gradient_counts_as_none()
+    {
+        RunPlan plan = Plan(Plans.Softmax(4, 3));
+        ClientData good = RandomClient.ExamplesFor(plan);
+        float[] features = new float[4 * Examples], labels = new float[Examples];
+        good.Train.Set.CopyFeatures([.. Enumerable.Range(0, Examples)], features);
+        good.Train.Set.CopyLabels([.. Enumerable.Range(0, Examples)], labels);
+        (features[4 * 3], features[4 * 7 + 2]) = (float.NaN, float.PositiveInfinity);
+        var bad = ExampleView.All(new InMemoryExamples(plan.Model.Input, features, labels, 1));
+        var without = new ExampleView(good.Train.Set, Enumerable.Range(0, Examples).Where(i => i is not (3 or 7)).ToArray());
+        Assert.Equal(Sum(plan, Examples, new ClientData(without, without)), Sum(plan, Examples, new ClientData(bad, bad)));
+    }
+
+    [Fact]
+    public void Of_examples_without_finite_gradients_alone_the_sum_is_nothing()
+    {
+        RunPlan plan = Plan(Plans.Softmax(4, 3));
+        float[] features = new float[4 * Examples];
+        features.AsSpan().Fill(float.NaN);
+        var bad = ExampleView.All(new InMemoryExamples(plan.Model.Input, features, new float[Examples], 1));
+        Assert.All(Sum(plan, Examples, new ClientData(bad, bad)), value => Assert.Equal(0, value));
+    }
+
+    // All that a step shows: w moves by the learning rate times the noisy mean, of which one example is at most the clip over the expected batch.
+    [Fact]
+    public async Task Two_sites_that_differ_in_one_example_end_within_its_clip_for_the_same_noise()
+    {
+        RunPlan plan = Plan(Plans.Softmax(4, 3));
+        ClientData all = RandomClient.ExamplesFor(plan);
+
+        // The example's place stays: it has no gradient.
+        float[] features = new float[4 * Examples], labels = new float[Examples];
+        all.Train.Set.CopyFeatures([.. Enumerable.Range(0, Examples)], features);
+        all.Train.Set.CopyLabels([.. Enumerable.Range(0, Examples)], labels);
+        features[4 * 5] = float.NaN;
+        var without = ExampleView.All(new InMemoryExamples(plan.Model.Input, features, labels, 1));
+        float[] one = await TrainAsync(plan, all, steps: 1), two = await TrainAsync(plan, new ClientData(without, without), steps: 1);
+        double distance = Math.Sqrt(one.Zip(two, (a, b) => (double)(a - b) * (a - b)).Sum());
+        Assert.InRange(distance, 0, 0.1 * Clip / (Rate * Examples) * 1.001);
+    }
+
+    [Fact]
+    public async Task Dropout_does_not_follow_from_the_public_seed()
+    {
+        RunPlan plan = Plan(Plans.EveryLayer, noise: 1e-4);
+        ClientData data = RandomClient.ExamplesFor(plan);
+        Assert.NotEqual(await TrainAsync(plan, data, 1, static () => new SystemRandomBytes()), await TrainAsync(plan, data, 1, static () => new SystemRandomBytes()));
+        Assert.Equal(await TrainAsync(plan, data, 1), await TrainAsync(plan, data, 1));
+    }
+
+    [Fact]
+    public async Task A_strategy_that_asks_for_the_loss_is_refused()
+    {
+        RunPlan plan = Plan(Plans.Softmax(4, 3), strategy: new AsksForLoss(), registry: Registry.CreateDefault().Register<IStrategy, AsksForLoss>("asking"));
+        var fault = await Assert.ThrowsAsync<FedCoreException>(() => TrainAsync(plan, RandomClient.ExamplesFor(plan), 1));
+        Assert.Equal("privacy.composition", fault.Code);
+        Assert.Contains(nameof(AsksForLoss), fault.Message, StringComparison.Ordinal);
+    }
+
+    private static float[] Sum(RunPlan plan, int capacity, ClientData data)
+    {
+        using var client = new Shielded(plan, data: data, capacity: capacity);
+        client.Model.ComputeClippedGradients(Clip);
+        return client.Model.Gradients.AsSpan().ToArray();
+    }
+
+    private static async Task<float[]> TrainAsync(RunPlan plan, ClientData data, int steps, Func<RandomBytes>? random = null)
+    {
+        using ITrainingWorkspace workspace = new EmbeddedTrainer().CreateWorkspace(plan);
+        using ModelState model = ModelState.Initialize(plan.Model, Draw.Stream("model"));
+        ClientTask work = new RoundContext(plan, 1, 1).StandardTask;
+        var task = new TrainTask(work, 1, 0, 1, model, plan.TrainLayout, null) { PrivateRandom = random ?? (static () => new SimulationRandomBytes(Draw.Stream("shield"))) };
+        Updates.Update update = await workspace.TrainAsync(task, "site", data, steps, RandomClient.State, TestContext.Current.CancellationToken);
+        return update.Vector(Updates.Section.Model, 0, (int)plan.Model.Schema.TrainableCount).ToArray();
+    }
+
+    private static ModelSpec Wide(int width) => new() { Input = [1], Layers = [new LinearSpec { Outputs = width }], Loss = new MeanSquaredErrorSpec() };
+
+    private static RunPlan Plan(ModelSpec model, double noise = Noise, IStrategy? strategy = null, Registry? registry = null)
+    {
+        RunPlan plain = Plans.Of(model, strategy: strategy, registry: registry);
+        return RunPlan.Create(
+            plain.Definition with
+            {
+                Training = new TrainingPlan { LearningRate = 0.1, WeightBy = WeightBy.Uniform },
+                Privacy = new PrivacyPolicy { Unit = PrivacyUnit.Example, Clip = Clip, NoiseMultiplier = noise, SamplingRate = Rate, Delta = 1e-5 },
+                Evaluation = new EvaluationPlan { Every = 0 },
+            },
+            plain.Registry);
+    }
+
+    /// <summary>A local model whose gradients are hidden; batches of all examples where sums are looked at.</summary>
+    private sealed class Shielded : IDisposable
+    {
+        private readonly FlatVector _parameters;
+        private readonly ExampleShield _shield;
+
+        public Shielded(RunPlan plan, int steps = 1, ClientData? data = null, int capacity = Examples)
+        {
+            using ModelState model = ModelState.Initialize(plan.Model, Draw.Stream("model"));
+            _parameters = model.Trainable.Clone();
+            Model = new LocalModel(plan, EngineRegistry.CreateDefault(), _parameters);
+            Model.NetworkFor(capacity);
+            var random = new SimulationRandomBytes(Draw.Stream("shield"));
+            _shield = new ExampleShield(plan.Privacy!, Examples, _parameters.Length, steps, random);
+            ClientData examples = data ?? RandomClient.ExamplesFor(plan);
+            Model.Begin(examples.Train, new PoissonBatches(examples.Train.Count, 1, random), null, _shield);
+        }
+
+        public LocalModel Model { get; }
+
+        public void Dispose()
+        {
+            Model.Dispose();
+            _shield.Dispose();
+            _parameters.Dispose();
+        }
+    }
+
+    private sealed class AsksForLoss : FedAvg
+    {
+        public override IClientAlgorithm CreateClientAlgorithm(ClientTask task) => new Asking();
+
+        private sealed class Asking : LocalTraining
+        {
+            protected override void WriteChange(IClientContext context, Updates.Update update) => context.EvaluateLoss();
+        }
+    }
+}
