@@ -29,29 +29,31 @@ internal sealed class PrivacyBook(LedgerFile file, PrivacyBudget budget, TimePro
     {
         if (plan.Privacy is not { } privacy) return;
         int rounds = privacy.Policy.StopWhenSpent ? 1 : plan.Definition.Rounds.Count;
-        if (RefusalOf(file.Entries, plan, sites, rounds) is { } refusal) throw FedCoreException.Configuration(PrivacyNumbers.Budget, refusal);
+        if (RefusalOf(file.Entries, plan, sites, privacy.PlannedCosts(rounds), rounds == 1 ? "another round" : $"its {rounds} rounds") is { } refusal) throw FedCoreException.Configuration(PrivacyNumbers.Budget, refusal);
     }
 
     public void Dispose() => file.Dispose();
 
-    // For each site, as if it were in all of the rounds.
-    private string? RefusalOf(IReadOnlyList<LedgerEntry> entries, RunPlan plan, IReadOnlyList<string> sites, int rounds)
+    // For each site, as if it were in all of it.
+    private string? RefusalOf(IReadOnlyList<LedgerEntry> entries, RunPlan plan, IReadOnlyList<string> sites, IReadOnlyList<PrivacyEvent> costs, string what)
     {
         if (budget.MaxEpsilon is not { } most) return null;
-        PrivacyEvent cost = plan.Privacy!.PlannedCost;
-        (string site, double epsilon) = LedgerBalance.Largest(entries, budget.Source, plan.Privacy.Policy.Unit, sites, cost, rounds, budget.Delta);
+        (string site, double epsilon) = LedgerBalance.Largest(entries, budget.Source, plan.Privacy!.Policy.Unit, sites, costs, budget.Delta);
         return epsilon <= most ? null : FormattableString.Invariant(
-            $"{(rounds == 1 ? "another round" : $"its {rounds} rounds")} would bring what is spent on site '{site}' to epsilon {epsilon:0.###}, but aggregator.privacy.maxEpsilon is {most}");
+            $"{what} would bring what is spent on site '{site}' to epsilon {epsilon:0.###}, but aggregator.privacy.maxEpsilon is {most}");
     }
 
     private sealed class RunLedger(PrivacyBook book, string run, IReadOnlyList<string> sites) : IPrivacyLedger
     {
-        public ValueTask<string?> RefusalAsync(RunPlan plan, CancellationToken ct) => ValueTask.FromResult(book.RefusalOf(book.File.Entries, plan, sites, 1));
+        private const string AnotherRound = "another round";
+
+        public ValueTask<string?> RefusalAsync(RunPlan plan, IReadOnlyList<PrivacyEvent> costs, CancellationToken ct) =>
+            ValueTask.FromResult(book.RefusalOf(book.File.Entries, plan, sites, costs, AnotherRound));
 
         public async ValueTask ReserveAsync(RunPlan plan, PrivacyReserved reserved, PrivacyEvent cost, IReadOnlyList<string>? clients, CancellationToken ct) => await book.File.AppendAsync(
             entries =>
             {
-                if (book.RefusalOf(entries, plan, clients ?? sites, 1) is { } refusal) throw FedCoreException.RunFailed(PrivacyNumbers.Budget, refusal);
+                if (book.RefusalOf(entries, plan, clients ?? sites, [cost], AnotherRound) is { } refusal) throw FedCoreException.RunFailed(PrivacyNumbers.Budget, refusal);
                 return
                 [
                     new LedgerEntry

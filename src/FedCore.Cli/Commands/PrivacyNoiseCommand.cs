@@ -30,7 +30,7 @@ internal static class PrivacyNoiseCommand
             {
                 try
                 {
-                    found.Add(kind, Calibration.NoiseMultiplier(events, () => PrivacyAccountant.Create(kind, relation), budget, delta));
+                    found.Add(kind, Calibration.NoiseMultiplier(noise => [events(noise)], () => PrivacyAccountant.Create(kind, relation), budget, delta));
                 }
                 catch (FedCoreException refused) when (refused.Code == "privacy.unreachable")
                 {

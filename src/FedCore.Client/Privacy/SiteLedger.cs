@@ -39,7 +39,7 @@ internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimePr
     {
         LedgerEntry reserved = EntryOf(LedgerEntryKind.Reserved, run, plan, round, assignment, CostOf(plan, steps));
         bool isDrawnAnew = plan.Privacy is { IsAtSites: true };
-        return file.AppendAsync(entries => !isDrawnAnew && entries.Any(entry => entry.Use == reserved.Use && entry.Kind == LedgerEntryKind.Reserved) ? [] : [Within(entries, reserved)], ct);
+        return file.AppendAsync(entries => !isDrawnAnew && entries.Any(entry => entry.Use == reserved.Use && entry.Kind == LedgerEntryKind.Reserved) ? [] : [Within(entries, InTurn(entries, reserved, plan))], ct);
     }
 
     /// <summary>Writes down that a masked input is about to leave. The first is what was reserved; another one, with noise of its own, costs again.</summary>
@@ -84,12 +84,32 @@ internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimePr
         Event = cost,
     };
 
+    // Where noise is in trees, what a run costs follows from how often the site takes part in it, and how soon again.
+    private static LedgerEntry InTurn(IReadOnlyList<LedgerEntry> entries, LedgerEntry next, RunPlan plan)
+    {
+        if (plan.Privacy?.Tree is not { } tree) return next;
+        int[] rounds = [.. entries.Where(entry => entry.Kind == LedgerEntryKind.Reserved && entry.Run == next.Run && entry.Hash == next.Hash && entry.Source == next.Source).Select(entry => entry.Round).Distinct()];
+        if (rounds.Any(round => round != next.Round && Math.Abs(round - next.Round) <= tree.MinimumSeparation))
+        {
+            throw FedCoreException.Configuration(PrivacyNumbers.Separation, FormattableString.Invariant(
+                $"The site took part in round {rounds.Last(round => round != next.Round)}, and at least {tree.MinimumSeparation} rounds lie between two (privacy.tree.minimumSeparation): it takes no part in round {next.Round}."));
+        }
+
+        if (!rounds.Contains(next.Round) && rounds.Length >= tree.MaximumParticipations)
+        {
+            throw FedCoreException.Configuration(PrivacyNumbers.Participations, FormattableString.Invariant(
+                $"The site took part in {rounds.Length} rounds of the run, and the most is {tree.MaximumParticipations} (privacy.tree.maximumParticipations): it takes part in no more."));
+        }
+
+        return next;
+    }
+
     private LedgerEntry Within(IReadOnlyList<LedgerEntry> entries, LedgerEntry next)
     {
         LedgerBalance balance = LedgerBalance.Of(entries.Append(next), demands.Source, next.Unit);
         if (balance.Uses > demands.MaxParticipations)
         {
-            throw FedCoreException.Configuration("privacy.participations", FormattableString.Invariant(
+            throw FedCoreException.Configuration(PrivacyNumbers.Participations, FormattableString.Invariant(
                 $"The site's data '{demands.Source}' were used {balance.Uses - 1} times, and client.privacy.maxParticipations is {demands.MaxParticipations}: it takes part in no more."));
         }
 

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using FedCore.Compression;
 using FedCore.Numerics;
-using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation.Ring;
 using FedCore.Updates;
 
@@ -15,8 +14,8 @@ namespace FedCore.Aggregation;
 /// <param name="ring">How updates are written.</param>
 /// <param name="rounding">The stream for an update's rounding, by its place in the cohort; no proof rests on it.</param>
 /// <param name="round">The round.</param>
-/// <param name="noise">Random bytes for the noise.</param>
-internal sealed class RingFold(UpdateRing ring, Func<int, RandomStream> rounding, int round, RandomBytes noise) : IAggregator
+/// <param name="addNoise">Adds the noise to the sum.</param>
+internal sealed class RingFold(UpdateRing ring, Func<int, RandomStream> rounding, int round, Action<RingSum> addNoise) : IAggregator
 {
     public async ValueTask<AggregationResult> AggregateAsync(UpdateLayout layout, IReadOnlyList<IUpdateSource> updates, AggregationResources resources, CancellationToken ct)
     {
@@ -47,7 +46,7 @@ internal sealed class RingFold(UpdateRing ring, Func<int, RandomStream> rounding
         (RingSum total, FlatVector memory) = sums.Total();
         try
         {
-            total.AddNoise(noise);
+            addNoise(total);
             return new AggregationResult(ring.Read(total, round, contributors, resources.Pool), refused);
         }
         finally

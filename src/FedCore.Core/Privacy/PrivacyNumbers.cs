@@ -6,6 +6,12 @@ public static class PrivacyNumbers
     /// <summary>The code of what would go past a budget.</summary>
     public const string Budget = "privacy.budget";
 
+    /// <summary>The code of one more use of somebody's data than is allowed.</summary>
+    public const string Participations = "privacy.participations";
+
+    /// <summary>The code of a use of somebody's data too soon behind the last.</summary>
+    public const string Separation = "privacy.separation";
+
     /// <summary>More than this says nothing that a bound is for.</summary>
     public const double MostEpsilon = 1000;
 

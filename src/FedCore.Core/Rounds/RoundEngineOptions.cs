@@ -43,4 +43,9 @@ public sealed record RoundEngineOptions
     /// protects nobody, has others.
     /// </summary>
     public Func<string, int, RandomBytes> PrivateRandom { get; init; } = static (_, _) => new SystemRandomBytes();
+
+    /// <summary>
+    /// The secret of noise in trees. A run that is taken up with the same key goes on with its tree; with another it begins a new one, which costs by itself. By default one of the process.
+    /// </summary>
+    public NoiseKey NoiseKey { get; init; } = NoiseKey.OfProcess;
 }

@@ -171,7 +171,7 @@ public sealed class RunPlan
 
         int planned = (int)Math.Min(int.MaxValue, wanted), least = Definition.Rounds.MinimumReports ?? planned;
         if (Definition.SecureAggregation is { } secure) CheckSecureSums(secure, population, planned);
-        if (Privacy is not null) CheckPrivacy(planned);
+        if (Privacy is not null) CheckPrivacy(planned, population);
         if (Definition.Aggregator.For(planned).FaultFor(TrainLayout, least) is { } fault)
         {
             throw FedCoreException.Configuration(
@@ -181,15 +181,35 @@ public sealed class RunPlan
     }
 
     // Before anybody is asked: a ring in which the noise has room, and rounds that the budget is enough for.
-    private void CheckPrivacy(int wanted)
+    private void CheckPrivacy(int wanted, long population)
     {
-        if (!Privacy!.IsAtSites) RingFor(SumPurpose.Update, Math.Max(1, wanted));
+        if (Privacy!.Tree is { } tree) CheckTurns(tree, population);
+        if (!Privacy.IsAtSites) RingFor(SumPurpose.Update, Math.Max(1, wanted));
         PrivacyPolicy policy = Privacy.Policy;
         int affordable = Privacy.AffordableRounds();
         if (affordable >= (policy.StopWhenSpent ? 1 : Definition.Rounds.Count)) return;
         throw FedCoreException.Configuration(PrivacyNumbers.Budget, FormattableString.Invariant(
             $"privacy.epsilon is {policy.Epsilon}, of which a noise multiplier of {Privacy.NoiseMultiplier:0.####} leaves enough for {affordable} of {Definition.Rounds.Count} rounds. ")
             + "Raise privacy.noiseMultiplier or leave it out, hold fewer rounds, or, to stop when the budget is spent, set privacy.stopWhenSpent to true.");
+    }
+
+    // Whether there are enough clients for all rounds, if each takes part as seldom as it must.
+    private void CheckTurns(TreePolicy tree, long population)
+    {
+        double cohort = Privacy!.ExpectedCohort(population);
+        if (cohort * Math.Min(tree.MinimumSeparation + 1, Definition.Rounds.Count) > population)
+        {
+            throw FedCoreException.Configuration(PrivacyNumbers.Separation, FormattableString.Invariant(
+                $"privacy.tree.minimumSeparation is {tree.MinimumSeparation}, but with {cohort:0.#} of {population} clients in a round some must come again after {(int)(population / cohort)}. ")
+                + "Lower it, or make rounds.cohort smaller.");
+        }
+
+        if (cohort * Definition.Rounds.Count > population * (double)(tree.MaximumParticipations ?? int.MaxValue))
+        {
+            throw FedCoreException.Configuration(PrivacyNumbers.Participations, FormattableString.Invariant(
+                $"privacy.tree.maximumParticipations is {tree.MaximumParticipations}, but {Definition.Rounds.Count} rounds of {cohort:0.#} clients need {cohort * Definition.Rounds.Count / population:0.##} of each of {population} in the mean. ")
+                + "Raise it, hold fewer rounds, or make rounds.cohort smaller.");
+        }
     }
 
     // Before any key is made: cohorts that are large enough, with a graph and a ring for them.

@@ -98,6 +98,7 @@ public sealed class RunState
                 History.Clear();
                 for (int i = 0; i < _rounds.Count; i++) History.Add(_asked[i], _rounds[i]);
                 _evaluations.RemoveAll(receipt => receipt.Round > resumed.Round);
+                Privacy.Resume(resumed.Round);
                 AbandonedInARow = _rounds.Count - 1 - _rounds.FindLastIndex(receipt => receipt.Committed);
                 CloseRound();
                 _askings.Clear();
@@ -129,7 +130,7 @@ public sealed class RunState
                 _closedStages.Add(stage);
                 break;
             case PrivacyReserved reserved:
-                Privacy.Add(reserved, _clients);
+                Privacy.Add(reserved, Exposed());
                 OpenNoise = reserved;
                 break;
             case RoundEnded ended:
@@ -176,6 +177,10 @@ public sealed class RunState
     /// <param name="position">Its place among <see cref="Clients"/>.</param>
     /// <returns>Its outcome; <see cref="ClientOutcome.Pending"/> without a reply.</returns>
     public ClientOutcome OutcomeOf(int position) => _replies[position]?.Outcome ?? ClientOutcome.Pending;
+
+    /// <summary>Whose data the open round's noise hides: all who were asked, and where the set is closed those who reported.</summary>
+    /// <returns>Their indices in the directory.</returns>
+    internal IEnumerable<long> Exposed() => _clients.Where((_, position) => Closed is null || OutcomeOf(position) == ClientOutcome.Reported);
 
     /// <summary>Which places of the open round its receipt shows: all, but in a buffered run not those who are still at work.</summary>
     /// <returns>The places, in order.</returns>

@@ -88,7 +88,7 @@ public class PrivacyCompositionTests
     {
         RunPlan plan = Plan([Example, Batches, "training.epochs=5", "training.steps=null", "rounds.count=3"]);
         Assert.Equal(new LocalWork(0, 50), new RoundContext(plan, 1, 1).StandardTask.Work);
-        Assert.Equal(new PoissonSampledEvent(0.1, new GaussianEvent(1 / (1 + 1e-6))).Times(50), plan.Privacy!.PlannedCost);
+        Assert.Equal(new PoissonSampledEvent(0.1, new GaussianEvent(1 / (1 + 1e-6))).Times(50), plan.Privacy!.SiteRound);
         var accountant = new PldAccountant();
         accountant.Record(new PoissonSampledEvent(0.1, new GaussianEvent(1)), 150);
         foreach (PrivacyAdversary adversary in Enum.GetValues<PrivacyAdversary>()) Assert.Equal(accountant.Epsilon(1e-5), plan.Privacy.PlannedEpsilon(adversary, 3), 1e-3);

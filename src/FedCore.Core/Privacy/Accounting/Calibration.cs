@@ -15,14 +15,21 @@ public static class Calibration
     /// <param name="delta">The delta, above 0 and below 1.</param>
     /// <returns>The noise multiplier: within 1e-8 of the smallest, relative, and never below it.</returns>
     /// <exception cref="FedCoreException">No noise keeps the budget (<c>privacy.unreachable</c>).</exception>
-    public static double NoiseMultiplier(Func<double, PrivacyEvent> events, Func<PrivacyAccountant> accountant, double epsilon, double delta)
+    public static double NoiseMultiplier(Func<double, IReadOnlyList<PrivacyEvent>> events, Func<PrivacyAccountant> accountant, double epsilon, double delta)
     {
         ArgumentNullException.ThrowIfNull(events);
         ArgumentNullException.ThrowIfNull(accountant);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(epsilon);
 
         // From above, since little noise takes long to reckon with.
-        double SpentAt(double noise) => Spent(accountant, events(noise), 1, delta);
+        double SpentAt(double noise)
+        {
+            PrivacyAccountant made = accountant();
+            foreach (PrivacyEvent happened in events(noise)) made.Record(happened);
+            return made.Epsilon(delta);
+        }
+
+
         double high = 1;
         while (SpentAt(high) > epsilon)
         {
@@ -59,29 +66,36 @@ public static class Calibration
         ArgumentOutOfRangeException.ThrowIfNegative(epsilon);
         ArgumentOutOfRangeException.ThrowIfNegative(most);
 
-        bool Keeps(long count) => Spent(accountant, happened, count, delta) <= epsilon;
+        bool Keeps(long count)
+        {
+            PrivacyAccountant made = accountant();
+            made.Record(happened, count);
+            return made.Epsilon(delta) <= epsilon;
+        }
+
+        return Largest(Keeps, most);
+    }
+
+    /// <summary>The largest count that keeps a budget, looked for from below, since much of what costs much takes long to reckon with.</summary>
+    /// <param name="keeps">Whether a count keeps it; if one does, all below it do.</param>
+    /// <param name="most">No more is looked for.</param>
+    internal static long Largest(Func<long, bool> keeps, long most)
+    {
         long low = 0, high = 1;
-        while (high <= most && Keeps(high)) (low, high) = (high, 2 * high);
+        while (high <= most && keeps(high)) (low, high) = (high, 2 * high);
         if (high > most)
         {
-            if (Keeps(most)) return most;
+            if (keeps(most)) return most;
             high = most;
         }
 
         while (high - low > 1)
         {
             long middle = low + (high - low) / 2;
-            if (Keeps(middle)) low = middle;
+            if (keeps(middle)) low = middle;
             else high = middle;
         }
 
         return low;
-    }
-
-    private static double Spent(Func<PrivacyAccountant> accountant, PrivacyEvent happened, long count, double delta)
-    {
-        PrivacyAccountant made = accountant();
-        made.Record(happened, count);
-        return made.Epsilon(delta);
     }
 }

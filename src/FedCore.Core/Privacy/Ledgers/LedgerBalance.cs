@@ -43,16 +43,15 @@ public sealed class LedgerBalance
         return balance;
     }
 
-    /// <summary>The site on which most is spent, if each of some were in so many more uses.</summary>
+    /// <summary>The site on which most is spent, if each of some were in more uses.</summary>
     /// <param name="entries">The entries of an aggregator's ledger, oldest first.</param>
     /// <param name="source">Whose data.</param>
     /// <param name="unit">What is hidden.</param>
     /// <param name="sites">The sites.</param>
-    /// <param name="cost">What each further use costs.</param>
-    /// <param name="more">How many there are.</param>
+    /// <param name="costs">What the further uses cost.</param>
     /// <param name="delta">The delta.</param>
     /// <returns>The site, and its epsilon.</returns>
-    public static (string Site, double Epsilon) Largest(IReadOnlyList<LedgerEntry> entries, string source, PrivacyUnit unit, IReadOnlyList<string> sites, PrivacyEvent cost, long more, double delta)
+    public static (string Site, double Epsilon) Largest(IReadOnlyList<LedgerEntry> entries, string source, PrivacyUnit unit, IReadOnlyList<string> sites, IReadOnlyList<PrivacyEvent> costs, double delta)
     {
         ArgumentNullException.ThrowIfNull(sites);
         Dictionary<string, LedgerBalance> balances = sites.ToDictionary(site => site, _ => new LedgerBalance(unit), StringComparer.Ordinal);
@@ -67,7 +66,7 @@ public sealed class LedgerBalance
         (string Site, double Epsilon) largest = ("", 0);
         foreach ((string site, LedgerBalance balance) in balances)
         {
-            balance.Add(cost, more);
+            foreach (PrivacyEvent cost in costs) balance.Add(cost, 1);
             string key = string.Join(';', balance._events.Select(use => $"{use.Key} x {use.Value}").Order(StringComparer.Ordinal).Append($"{balance.Unbounded}"));
             if (!known.TryGetValue(key, out double epsilon)) known[key] = epsilon = balance.Epsilon(delta);
             if (epsilon > largest.Epsilon) largest = (site, epsilon);

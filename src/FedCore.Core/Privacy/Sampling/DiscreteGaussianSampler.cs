@@ -66,4 +66,11 @@ public sealed class DiscreteGaussianSampler
     {
         foreach (ref uint word in words) word += (uint)Next();
     }
+
+    /// <summary>Subtracts a number of its own from each word of a ring of integers modulo 2^32: what was added with the same random bytes is gone then.</summary>
+    /// <param name="words">The words.</param>
+    public void SubtractFrom(Span<uint> words)
+    {
+        foreach (ref uint word in words) word -= (uint)Next();
+    }
 }

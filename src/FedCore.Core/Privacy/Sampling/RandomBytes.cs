@@ -65,9 +65,16 @@ public abstract class RandomBytes : IDisposable
     /// <summary>Wipes what was drawn and not used.</summary>
     public void Dispose()
     {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Wipes what was drawn and not used.</summary>
+    /// <param name="disposing">True when called from <see cref="Dispose()"/>.</param>
+    protected virtual void Dispose(bool disposing)
+    {
         CryptographicOperations.ZeroMemory(_bulk);
         (_bits, _bitsLeft, _next) = (0, 0, BulkLength);
-        GC.SuppressFinalize(this);
     }
 
     /// <summary>Draws bytes.</summary>

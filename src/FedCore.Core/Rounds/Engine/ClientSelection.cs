@@ -18,7 +18,14 @@ internal sealed class ClientSelection(ActiveRun run, ReplyQueue replies)
         Secret = purpose == "cohort" && run.Plan.Privacy is { SamplingRate: < 1 } ? run.Options.PrivateRandom(purpose, round) : null,
         OverSelection = purpose == "cohort" ? run.Policy.OverSelection : 0,
         History = run.State.History,
+        MayTakePart = run.Plan.Privacy is { Tree: not null } privacy && purpose == "cohort" ? client => privacy.FaultOf(client, round, run.State.Privacy) is null : static _ => true,
     };
+
+    private static Cohort Eligible(Cohort cohort, SelectionContext context)
+    {
+        long[] members = [.. cohort.Members.Where(context.MayTakePart)];
+        return members.Length == cohort.Members.Count ? cohort : new Cohort(members, Math.Min(cohort.Wanted, members.Length));
+    }
 
     /// <summary>Chooses a round's cohort. Where everybody whom it would ask is known to be asleep, it waits until the first of them wakes up.</summary>
     public async ValueTask<(SelectionContext Context, Cohort Cohort)> ChooseAsync(int round, CancellationToken ct)
@@ -27,7 +34,7 @@ internal sealed class ClientSelection(ActiveRun run, ReplyQueue replies)
         while (true)
         {
             SelectionContext context = ContextFor(round, "cohort");
-            Cohort cohort = run.Policy.Cohort.Select(context);
+            Cohort cohort = Eligible(run.Policy.Cohort.Select(context), context);
             IReadOnlyList<long> chosen = cohort.Members;
             if (chosen.Count == 0 && (clients.Count > MostLookedAt || context.AvailableClients().Any())) return (context, cohort);
             TimeSpan sleep = (chosen.Count > 0 ? chosen : Enumerable.Range(0, (int)clients.Count).Select(client => (long)client))

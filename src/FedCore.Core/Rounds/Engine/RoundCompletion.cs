@@ -2,7 +2,6 @@ using System.Numerics.Tensors;
 using FedCore.Aggregation;
 using FedCore.Numerics;
 using FedCore.Privacy;
-using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation;
 using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Ring;
@@ -90,9 +89,8 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         if (run.Plan.Privacy is null or { IsAtSites: true }) return await rule.AggregateAsync(run.Plan.TrainLayout, updates, resources, ct).ConfigureAwait(false);
         int round = run.State.OpenRound!.Round;
         UpdateRing ring = run.Plan.RingFor(SumPurpose.Update, positions.Length, flights[positions[0]].Task.Work.UpdateClip);
-        await run.ReserveAsync(ring.Encoding.Noise!.EventOf(0), ct).ConfigureAwait(false);
-        using RandomBytes noise = run.Options.PrivateRandom("noise", round);
-        var fold = new RingFold(ring, index => run.Plan.Random.Stream("ring", round, flights[positions[index]].Client.Id.Name), round, noise);
+        await run.Noise.ReserveAsync(ring.Encoding.Noise!.EventOf(0), ct).ConfigureAwait(false);
+        var fold = new RingFold(ring, index => run.Plan.Random.Stream("ring", round, flights[positions[index]].Client.Id.Name), round, run.Noise.AddNoise);
         return await fold.AggregateAsync(run.Plan.TrainLayout, updates, resources, ct).ConfigureAwait(false);
     }
 

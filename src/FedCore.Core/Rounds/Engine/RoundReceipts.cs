@@ -27,7 +27,7 @@ internal sealed class RoundReceipts(ActiveRun run, Flights flights)
             Metrics = new Dictionary<string, double>(),
             BytesUp = run.Plan.Definition.SecureAggregation is not null ? formed?.BytesUp ?? 0 : reported.Sum(position => flights[position].Observed?.ByteLength ?? run.Plan.UpdateBytes),
             SecureAggregation = formed,
-            Privacy = run.State.OpenNoise is { } reserved ? run.Plan.Privacy!.ReceiptOf(run.State.Privacy, reserved.Noise, run.IsSimulated(round.Round), run.Plan.Privacy.ClipBehind(run.State.Rounds)) : null,
+            Privacy = run.State.OpenNoise is { } reserved ? run.Plan.Privacy!.ReceiptOf(run.State.Privacy, reserved.Noise, run.Noise.IsSimulated(round.Round), run.Plan.Privacy.ClipBehind(run.State.Rounds)) : null,
             BytesDown = Enumerable.Range(0, flights.Count).Skip(round.AtWork ?? 0).Count(position => run.State.OutcomeOf(position) != ClientOutcome.Declined) * run.Plan.TaskBytes,
         };
     }

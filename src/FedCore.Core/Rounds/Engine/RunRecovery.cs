@@ -58,7 +58,7 @@ internal sealed class RunRecovery(ActiveRun run, TaskDispatch tasks, Flights fli
             return false;
         }
 
-        if (run.State is { OpenRound: not null, Closed: null } && !await run.TryReserveAskingAsync(ct).ConfigureAwait(false)) return true;
+        if (run.State is { OpenRound: not null, Closed: null } && !await run.Noise.TryReserveAskingAsync(ct).ConfigureAwait(false)) return true;
         for (int position = 0; position < flights.Count; position++)
         {
             bool isOwed = run.State.OpenRound is null || (run.State.Replies[position] is null && (run.IsBuffered || run.State.Closed is null));

@@ -3,7 +3,6 @@ using System.Globalization;
 using FedCore.Aggregation;
 using FedCore.Compression;
 using FedCore.Numerics;
-using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation;
 using FedCore.SecureAggregation.Identity;
 using FedCore.SecureAggregation.Messages;
@@ -212,8 +211,7 @@ internal sealed class SecureSession(ActiveRun run, ReplyQueue replies, Aggregati
 
     private UpdateSum Read(RingSum sum, FlatVector memory, int survivors)
     {
-        if (ring.Encoding.Noise is { IsShared: false })
-            using (RandomBytes noise = run.Options.PrivateRandom("noise", Round)) sum.AddNoise(noise);
+        if (ring.Encoding.Noise is { IsShared: false }) run.Noise.AddNoise(sum);
         UpdateSum read = ring.Read(sum, Round, survivors, resources.Pool);
         resources.Pool.Return(memory);
         return read;

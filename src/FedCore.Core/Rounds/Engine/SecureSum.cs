@@ -73,7 +73,7 @@ internal sealed class SecureSum(ActiveRun run, ReplyQueue replies, AggregationRe
     // Before anybody sends a masked input. The noise of a session that goes on is what its clients have added already.
     private async ValueTask ReserveAsync(SumPurpose purpose, SecureSession session, CancellationToken ct)
     {
-        if (purpose == SumPurpose.Update && session.Ring.Encoding.Noise is { } noise) await run.ReserveAsync(noise.EventOf(noise.Sharers), ct).ConfigureAwait(false);
+        if (purpose == SumPurpose.Update && session.Ring.Encoding.Noise is { } noise) await run.Noise.ReserveAsync(noise.EventOf(noise.Sharers), ct).ConfigureAwait(false);
     }
 
     // The terms of a session that an earlier process began are in the journal, since clients have signed them.

@@ -7,7 +7,7 @@ internal sealed class SynchronousRounds(ActiveRun run, ClientSelection selection
 {
     public async ValueTask OpenAsync(int round, CancellationToken ct)
     {
-        if (run.Plan.Privacy is not null && run.Options.Ledger is { } ledger && await ledger.RefusalAsync(run.Plan, ct).ConfigureAwait(false) is { } refusal)
+        if (await run.Noise.RefusalAsync(round, ct).ConfigureAwait(false) is { } refusal)
         {
             await run.RecordAsync(RunEnding.BudgetSpent(run.Plan, run.State, refusal), ct).ConfigureAwait(false);
             return;
@@ -17,7 +17,7 @@ internal sealed class SynchronousRounds(ActiveRun run, ClientSelection selection
         await run.Fleet.WaitAsync(needed, run.State.AbandonedInARow, ct).ConfigureAwait(false);
         (SelectionContext context, Cohort cohort) = await selection.ChooseAsync(round, ct).ConfigureAwait(false);
         await run.RecordAsync(new RoundOpened(round, context.Now, cohort.Members, cohort.Wanted), ct).ConfigureAwait(false);
-        if (await run.TryReserveAskingAsync(ct).ConfigureAwait(false)) await tasks.AskAsync(ct).ConfigureAwait(false);
+        if (await run.Noise.TryReserveAskingAsync(ct).ConfigureAwait(false)) await tasks.AskAsync(ct).ConfigureAwait(false);
         else tasks.PrepareAll();
     }
 

@@ -57,12 +57,13 @@ internal sealed class TaskDispatch(ActiveRun run, Flights flights)
         return flight;
     }
 
-    /// <summary>Hands a task over. Who cannot do a single step of it in time is not asked, and is taken to have declined.</summary>
+    /// <summary>Hands a task over. Who cannot do a single step of it in time, or was in a sum too lately, is not asked, and is taken to have declined.</summary>
     public async ValueTask SendAsync(int position, CancellationToken ct)
     {
         Flight flight = flights[position];
         _atWork.Add(flight.Client.Index);
-        if (flight.Task.Work.MaxSteps == 0) await TakeAsync(new FleetReply(flight.Task, ClientOutcome.Declined, Reason: RunEnding.TooSlow), ct).ConfigureAwait(false);
+        string? reason = run.Plan.Privacy?.FaultOf(flight.Client.Index, flight.Task.Round, run.State.Privacy) ?? (flight.Task.Work.MaxSteps == 0 ? RunEnding.TooSlow : null);
+        if (reason is not null) await TakeAsync(new FleetReply(flight.Task, ClientOutcome.Declined, Reason: reason), ct).ConfigureAwait(false);
         else await run.Fleet.SendAsync(flight.Client, flight.Task, ct).ConfigureAwait(false);
     }
 

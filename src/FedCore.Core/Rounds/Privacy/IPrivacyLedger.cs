@@ -7,9 +7,10 @@ public interface IPrivacyLedger
 {
     /// <summary>Whether another round of a run may be held.</summary>
     /// <param name="plan">The run.</param>
+    /// <param name="costs">What would be reserved for it.</param>
     /// <param name="ct">Cancels the looking.</param>
     /// <returns>Null if it may; otherwise why not, in a sentence.</returns>
-    ValueTask<string?> RefusalAsync(RunPlan plan, CancellationToken ct);
+    ValueTask<string?> RefusalAsync(RunPlan plan, IReadOnlyList<PrivacyEvent> costs, CancellationToken ct);
 
     /// <summary>Reserves what a round costs. When the call returns it is safe on the disk.</summary>
     /// <param name="plan">The run.</param>

@@ -32,6 +32,7 @@ internal static class PrivacyComposition
         else
         {
             CheckMechanism(run, privacy);
+            CheckTree(privacy);
             CheckSelection(run, privacy, registry);
             CheckContributions(run, model, registry);
         }
@@ -78,6 +79,20 @@ internal static class PrivacyComposition
             throw Refused("training.batchSize is set, but batches are drawn with privacy.samplingRate: of so many times a site's number of examples in the mean. Leave training.batchSize out.");
     }
 
+    private static void CheckTree(PrivacyPolicy privacy)
+    {
+        if (privacy.Mechanism != PrivacyMechanism.Tree)
+        {
+            if (privacy.Tree is null) return;
+            throw Refused("privacy.tree says how clients take part where noise is in trees, but privacy.mechanism is not tree. Set it, or leave privacy.tree out.");
+        }
+
+        if (privacy.Amplification)
+            throw Refused("privacy.amplification counts with cohorts that are drawn in secret, which the mechanism tree is there to do without. Leave it out, or use the mechanism central.");
+        if (privacy.AdaptiveClip is not null)
+            throw Refused("privacy.adaptiveClip changes the clip from round to round, but a tree adds up sums of all rounds under one clip. Leave it out.");
+    }
+
     // What sites make of noisy gradients, and others of that, is as private as the gradients are: weights, rules and transforms are free.
     private static void CheckExamples(RunDefinition run, ModelPlan model, PrivacyPolicy privacy)
     {
@@ -85,6 +100,8 @@ internal static class PrivacyComposition
             throw Refused("model.layers keep running statistics, as batch normalisation does, with which the gradient of an example depends on the others of its batch. Use groupNorm or layerNorm.");
         if (privacy.AdaptiveClip is not null)
             throw Refused("privacy.adaptiveClip follows how long the updates of clients are, but privacy.unit is \"example\". Leave it out.");
+        if (privacy.Tree is not null)
+            throw Refused("privacy.tree says how clients take part where noise is in trees, but privacy.unit is \"example\". Leave it out.");
         if (privacy.Amplification)
             throw Refused("privacy.amplification hides which clients take part, but each site counts the rounds in which it did. With the unit \"example\", batches are drawn in secret already. Leave it out.");
     }
@@ -93,8 +110,8 @@ internal static class PrivacyComposition
     {
         if (privacy.Mechanism == PrivacyMechanism.Distributed && run.SecureAggregation is null)
             throw Refused("privacy.mechanism is distributed: such noise is each client's share of what protects all, and hides nobody's own update. Add \"secureAggregation\": {}, or use the mechanism central.");
-        if (privacy.Mechanism == PrivacyMechanism.Central && run.SecureAggregation is not null && run.SecureAggregation.Bits is < 24)
-            throw Refused("privacy.mechanism is central: the aggregator's noise is as wide as all clients' together, for which secureAggregation.bits is too small. Leave it out.");
+        if (privacy.Mechanism is PrivacyMechanism.Central or PrivacyMechanism.Tree && run.SecureAggregation is not null && run.SecureAggregation.Bits is < 24)
+            throw Refused("privacy.mechanism lets the aggregator add the noise, and the aggregator's noise is as wide as all clients' together, for which secureAggregation.bits is too small. Leave it out.");
         if (run.SecureAggregation is { } secure && secure.Clip != new SecureAggregationPolicy().Clip && secure.Clip != privacy.Clip)
             throw Refused(FormattableString.Invariant($"secureAggregation.clip is {secure.Clip}, but privacy.clip is {privacy.Clip}. Leave the first out: the second holds for both."));
     }

@@ -34,6 +34,9 @@ public sealed record PrivacyPolicy
     /// <summary>The delta, below 1 over the number of those who are protected: of clients, or of a client's examples.</summary>
     public required double Delta { get; init; }
 
+    /// <summary>How often a client takes part, with the mechanism tree; null for one tree, and clients that may take part in every round.</summary>
+    public TreePolicy? Tree { get; init; }
+
     /// <summary>
     /// Counts with nobody knowing who takes part: against those who get the model and trust the aggregator, and nobody else. Needs a poisson cohort, which is then drawn in secret.
     /// </summary>
@@ -57,6 +60,9 @@ public enum PrivacyMechanism
 
     /// <summary>Each client its share, within a secure sum: the aggregator need not be trusted.</summary>
     Distributed,
+
+    /// <summary>The aggregator, to the sum of all rounds so far by a tree of partial sums (DP-FTRL): it is trusted, and nobody need be sampled.</summary>
+    Tree,
 
     /// <summary>Each site by itself, to the sum of the gradients of every step of its training (DP-SGD; Abadi et al. 2016): nobody outside the site need be trusted.</summary>
     Site,

@@ -1,9 +1,9 @@
-using System.Collections.Concurrent;
 using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Accounting.Rdp;
 using FedCore.Privacy.Clipping;
+using FedCore.Privacy.Sampling;
 using FedCore.Rounds.Selection;
 using FedCore.SecureAggregation.Graphs;
 using FedCore.SecureAggregation.Ring;
@@ -18,8 +18,8 @@ public sealed class RunPrivacy
     private const double Margin = 1 + 1e-6;
 
     private readonly RunDefinition _run;
+    private readonly RunCosts _costs;
     private readonly Lazy<double> _noiseMultiplier;
-    private readonly ConcurrentDictionary<(PrivacyEvent Cost, long Count), (double Epsilon, AccountantKind Accountant)> _known = new();
 
     internal RunPrivacy(RunDefinition run)
     {
@@ -27,9 +27,10 @@ public sealed class RunPrivacy
         Policy = run.Privacy!;
         Mechanism = Policy.Mechanism
             ?? (Policy.Unit == PrivacyUnit.Example ? PrivacyMechanism.Site : run.SecureAggregation is null ? PrivacyMechanism.Central : PrivacyMechanism.Distributed);
+        _costs = new RunCosts(run, Mechanism);
 
         // To six places, up: clients on other machines, whose logarithms differ in the last digit, come to the same.
-        _noiseMultiplier = new Lazy<double>(() => Policy.NoiseMultiplier ?? Math.Ceiling(1e6 * Margin * SupportedKinds.Min(kind => Smallest(kind))) / 1e6);
+        _noiseMultiplier = new Lazy<double>(() => Policy.NoiseMultiplier ?? Math.Ceiling(1e6 * Margin * _costs.SmallestNoise(PrivacyNumbers.Epsilon(Policy.Epsilon!.Value, "privacy.epsilon"))) / 1e6);
     }
 
     /// <summary>The section.</summary>
@@ -41,17 +42,20 @@ public sealed class RunPrivacy
     /// <summary>Whether sites protect their examples by themselves, so that what leaves them hides them already; otherwise noise is added to sums of updates.</summary>
     public bool IsAtSites => Mechanism == PrivacyMechanism.Site;
 
+    /// <summary>How clients take part where the noise is in trees; null where it is not.</summary>
+    public TreePolicy? Tree => Mechanism == PrivacyMechanism.Tree ? _costs.Tree : null;
+
     /// <summary>The probability with which an example is in a batch of a site's training; null where batches are not made so.</summary>
-    public double? BatchRate => IsAtSites ? Policy.SamplingRate : null;
+    public double? BatchRate => _costs.BatchRate;
 
     /// <summary>Standard deviation of the noise in a sum over what one contribution changes of it. Where the run says an epsilon instead, the least that keeps it over all rounds.</summary>
     public double NoiseMultiplier => _noiseMultiplier.Value;
 
     /// <summary>The adversary whom the run's own epsilon is about.</summary>
-    public PrivacyAdversary Against => Mechanism == PrivacyMechanism.Central ? PrivacyAdversary.Recipients : PrivacyAdversary.Aggregator;
+    public PrivacyAdversary Against => _costs.Against;
 
     /// <summary>The probability with which a client takes part in a round, hidden from those who get the model; 1 where nothing rests on it.</summary>
-    public double SamplingRate => Policy.Amplification && _run.Rounds.Cohort is PoissonSelection poisson ? poisson.Rate : 1;
+    public double SamplingRate => _costs.ClientRate;
 
     /// <summary>How many clients the mean is over, whoever comes: the size that a cohort has in the mean.</summary>
     /// <param name="population">Number of clients.</param>
@@ -83,6 +87,7 @@ public sealed class RunPrivacy
     /// <exception cref="FedCoreException">Counting the clipped would cost as much as the run may, or more (<c>privacy.noise-multiplier</c>).</exception>
     internal RingNoiseOptions NoiseFor(int clients)
     {
+        if (Tree is { } tree) return new RingNoiseOptions(NoiseMultiplier, 0) { MostAtOnce = NoiseTree.MostBetween(Math.Min(tree.RestartEvery ?? int.MaxValue, _run.Rounds.Count)) };
         int sharers = Mechanism == PrivacyMechanism.Central ? 0 : HonestOf(clients, _run.SecureAggregation!.LeastOf(clients));
         if (Policy.AdaptiveClip is not { } adaptive) return new RingNoiseOptions(NoiseMultiplier, sharers);
         double count = adaptive.CountNoiseFor(clients);
@@ -99,23 +104,26 @@ public sealed class RunPrivacy
         return Math.Max(1, survivors - corrupt);
     }
 
-    /// <summary>What a round costs against somebody; null where nothing bounds it.</summary>
-    /// <param name="adversary">The adversary.</param>
+    /// <summary>What a round costs against the adversary whom the run's own epsilon is about, where rounds cost each by itself.</summary>
     /// <param name="noise">The noise in the sum, or what the sites do.</param>
-    internal PrivacyEvent? CostOf(PrivacyAdversary adversary, PrivacyEvent noise) => (adversary, Mechanism) switch
-    {
-        _ when !Protects(adversary) => null,
-        (PrivacyAdversary.Recipients, _) when SamplingRate < 1 => new PoissonSampledEvent(SamplingRate, noise),
-        _ => noise,
-    };
+    internal PrivacyEvent CostOf(PrivacyEvent noise) => _costs.SampledFor(Against, noise);
 
-    /// <summary>What a round costs against the adversary whom the run's own epsilon is about, as it was planned.</summary>
-    public PrivacyEvent PlannedCost => CostOf(Against, PlannedEvent(NoiseMultiplier / Margin))!;
+    /// <summary>What so many rounds cost against the adversary whom the run's own epsilon is about, as it was planned: of which a client is in every one that it may be in.</summary>
+    /// <param name="rounds">How many rounds, at least 1.</param>
+    /// <returns>The events.</returns>
+    public IReadOnlyList<PrivacyEvent> PlannedCosts(int rounds) => _costs.Of(Against, NoiseMultiplier / Margin, rounds);
+
+    /// <summary>What is done in a round where every site protects its examples by itself.</summary>
+    internal PrivacyEvent SiteRound => _costs.Steps(NoiseMultiplier / Margin, _run.Training.StepsAt(BatchRate!.Value));
+
+    /// <summary>What a tree of noise costs that begins with a round, as if it were gone to its end.</summary>
+    /// <param name="round">The round.</param>
+    internal TreeAggregationEvent TreeFrom(int round) => _costs.TreeOf(NoiseMultiplier / Margin, Math.Min(Tree!.RestartEvery ?? int.MaxValue, _run.Rounds.Count - round + 1));
 
     /// <summary>What a site spends that trains so many steps.</summary>
     /// <param name="steps">Steps, at least 1.</param>
     /// <returns>The event, against everybody outside the site.</returns>
-    public PrivacyEvent CostOfSteps(long steps) => StepsWith(NoiseMultiplier / Margin, steps);
+    public PrivacyEvent CostOfSteps(long steps) => _costs.Steps(NoiseMultiplier / Margin, steps);
 
     /// <summary>Whether what an adversary learns of a client depends on the rounds in which it took part alone, since the adversary may know them.</summary>
     internal bool KnowsCohorts(PrivacyAdversary adversary) => adversary == PrivacyAdversary.Aggregator || SamplingRate == 1;
@@ -123,15 +131,45 @@ public sealed class RunPrivacy
     /// <summary>What was spent against somebody.</summary>
     /// <param name="adversary">The adversary.</param>
     /// <param name="spending">What was reserved.</param>
-    /// <param name="more">Rounds beyond it, in which the client is that was in most.</param>
+    /// <param name="more">Rounds beyond it, 0 or 1, in which the client is that was in most.</param>
     /// <returns>Epsilon and who shows it; null where nothing bounds it.</returns>
-    internal (double Epsilon, AccountantKind Accountant)? SpentBy(PrivacyAdversary adversary, PrivacySpending spending, int more = 0) =>
-        EpsilonOf(adversary, (KnowsCohorts(adversary) ? spending.MostParticipations : spending.Sums) + more);
+    internal (double Epsilon, AccountantKind Accountant)? SpentBy(PrivacyAdversary adversary, PrivacySpending spending, int more = 0)
+    {
+        if (!Protects(adversary)) return null;
+        return _costs.Epsilon(Tree is null
+            ? _costs.Of(adversary, NoiseMultiplier / Margin, (KnowsCohorts(adversary) ? spending.MostParticipations : spending.Sums) + more)
+            : TreesOf(spending, more));
+    }
+
+    // A tree costs by the rounds that it has had.
+    private List<PrivacyEvent> TreesOf(PrivacySpending spending, int more)
+    {
+        double noise = NoiseMultiplier / Margin;
+        var trees = new List<PrivacyEvent>(spending.Trees.Select(tree => _costs.TreeOf(noise, tree.Last - tree.First + 1, tree.MostParticipations)));
+        if (more == 0) return trees;
+        if (spending.Trees.Count > 0 && spending.Trees[^1] is var last && last.Last - last.First + 1 < (Tree!.RestartEvery ?? int.MaxValue))
+            trees[^1] = _costs.TreeOf(noise, last.Last - last.First + 1 + more, last.MostParticipations + more);
+        else
+            trees.Add(_costs.TreeOf(noise, more));
+        return trees;
+    }
+
+    /// <summary>Why a client may not be in a round; null where it may.</summary>
+    /// <param name="client">Its index in the directory.</param>
+    /// <param name="round">The round.</param>
+    /// <param name="spending">What was reserved.</param>
+    /// <returns>The code of the reason.</returns>
+    internal string? FaultOf(long client, int round, PrivacySpending spending)
+    {
+        if (Tree is not { } tree) return null;
+        (long count, int last) = spending.Of(client);
+        return count >= (tree.MaximumParticipations ?? long.MaxValue) ? PrivacyNumbers.Participations : last > 0 && round - last <= tree.MinimumSeparation ? PrivacyNumbers.Separation : null;
+    }
 
     /// <summary>Whether anything is promised against somebody.</summary>
     /// <param name="adversary">The adversary.</param>
     /// <returns>False for an aggregator that adds the noise itself.</returns>
-    public bool Protects(PrivacyAdversary adversary) => adversary != PrivacyAdversary.Aggregator || Mechanism != PrivacyMechanism.Central;
+    public bool Protects(PrivacyAdversary adversary) => _costs.Protects(adversary);
 
     /// <summary>Sees that the noise which is going to be drawn protects as much as the run promises.</summary>
     /// <param name="noise">The noise.</param>
@@ -171,60 +209,24 @@ public sealed class RunPrivacy
         string trust = (Mechanism, adversary) switch
         {
             (PrivacyMechanism.Site, _) => FormattableString.Invariant($"each site adds the noise to every step of its training, whose batches it draws in secret, each example with probability {BatchRate}, and nobody has more than one example"),
-            (PrivacyMechanism.Central, _) => "the aggregator is trusted to add the noise and to show nobody but the model",
+            (PrivacyMechanism.Central or PrivacyMechanism.Tree, _) => "the aggregator is trusted to add the noise and to show nobody but the model",
             _ => "no more clients collude than a secure sum withstands, and each honest one adds its noise",
         };
-        string sampling = KnowsCohorts(adversary)
+        string sampling = Tree is { } tree
+            ? FormattableString.Invariant($"each client sees to it that at least {tree.MinimumSeparation} rounds lie between two that it is in{(tree.MaximumParticipations is { } most ? $", and that it is in no more than {most}" : "")}")
+            : KnowsCohorts(adversary)
             ? IsAtSites ? "each site counts the rounds in which it was asked" : "each client counts the rounds in which it was asked"
             : FormattableString.Invariant($"each client is asked with probability {SamplingRate}, in secret, and neither cohorts nor their sizes are shown");
         return $"{trust}; {sampling}{(isSimulated ? "; noise and cohorts of this simulation come from its seed and protect nobody" : "")}";
     }
 
-    /// <summary>What rounds cost at most: a client may be in every one of them.</summary>
+    /// <summary>What rounds cost at most: a client is in every one of them that it may be in.</summary>
     /// <param name="adversary">Against whom.</param>
     /// <param name="rounds">How many rounds.</param>
     /// <returns>Epsilon; infinite where nothing bounds it.</returns>
-    public double PlannedEpsilon(PrivacyAdversary adversary, int rounds) => EpsilonOf(adversary, rounds)?.Epsilon ?? double.PositiveInfinity;
+    public double PlannedEpsilon(PrivacyAdversary adversary, int rounds) => Protects(adversary) ? _costs.Epsilon(_costs.Of(adversary, NoiseMultiplier / Margin, rounds)).Epsilon : double.PositiveInfinity;
 
     /// <summary>How many rounds the run's epsilon allows.</summary>
     /// <returns>The number; as many as the run has where it has no epsilon.</returns>
-    public int AffordableRounds() => Policy.Epsilon is not { } epsilon
-        ? _run.Rounds.Count
-        : (int)SupportedKinds.Max(kind => Calibration.Count(CostOf(Against, PlannedEvent(NoiseMultiplier / Margin))!, () => PrivacyAccountant.Create(kind, Policy.Relation), epsilon, Policy.Delta, _run.Rounds.Count));
-
-    // Against the aggregator, noise of several clients is added up by Renyi divergences alone.
-    private IEnumerable<AccountantKind> Kinds => Policy.Accountant is { } chosen ? [chosen] : Mechanism == PrivacyMechanism.Distributed ? [AccountantKind.Rdp] : [AccountantKind.Pld, AccountantKind.Rdp];
-
-    private IEnumerable<AccountantKind> SupportedKinds => Kinds.Where(kind => PrivacyAccountant.Create(kind, Policy.Relation).Supports(CostOf(Against, PlannedEvent(1))!));
-
-    // No sum has less noise than the run's. The same question is asked again and again while a run goes on.
-    private (double Epsilon, AccountantKind Accountant)? EpsilonOf(PrivacyAdversary adversary, long count)
-    {
-        if (CostOf(adversary, PlannedEvent(NoiseMultiplier / Margin)) is not { } cost) return null;
-        return _known.GetOrAdd((cost, count), _ =>
-        {
-            (double Epsilon, AccountantKind Accountant) best = (double.PositiveInfinity, AccountantKind.Rdp);
-            foreach (AccountantKind kind in SupportedKinds)
-            {
-                PrivacyAccountant accountant = PrivacyAccountant.Create(kind, Policy.Relation);
-                accountant.Record(cost, count);
-                double epsilon = accountant.Epsilon(Policy.Delta);
-                if (epsilon < best.Epsilon) best = (epsilon, kind);
-            }
-
-            return best;
-        });
-    }
-
-    private double Smallest(AccountantKind kind) => Calibration.NoiseMultiplier(
-        noise => CostOf(Against, PlannedEvent(noise))!.Times(_run.Rounds.Count), () => PrivacyAccountant.Create(kind, Policy.Relation), PrivacyNumbers.Epsilon(Policy.Epsilon!.Value, "privacy.epsilon"), Policy.Delta);
-
-    // What is done to the contributions in a round.
-    private PrivacyEvent PlannedEvent(double noiseMultiplier) => BatchRate is { } rate ? StepsWith(noiseMultiplier, _run.Training.StepsAt(rate)) : new GaussianEvent(noiseMultiplier);
-
-    private RepeatedEvent StepsWith(double noiseMultiplier, long steps)
-    {
-        var step = new GaussianEvent(noiseMultiplier);
-        return (BatchRate is { } rate and < 1 ? new PoissonSampledEvent(rate, step) : (PrivacyEvent)step).Times(steps);
-    }
+    public int AffordableRounds() => Policy.Epsilon is { } epsilon ? _costs.Affordable(NoiseMultiplier / Margin, epsilon) : _run.Rounds.Count;
 }

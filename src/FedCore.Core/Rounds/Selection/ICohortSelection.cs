@@ -54,12 +54,15 @@ public sealed record SelectionContext(IClientDirectory Clients, RandomStream Ran
     /// <summary>Who took part before.</summary>
     public ParticipationHistory History { get; init; } = new();
 
-    /// <summary>The clients that are available now, as far as is known, in the directory's order.</summary>
+    /// <summary>Whether a client may be in the round. Where one is chosen that may not, it is not asked.</summary>
+    public Func<long, bool> MayTakePart { get; init; } = static _ => true;
+
+    /// <summary>The clients that may take part and are available now, as far as is known, in the directory's order.</summary>
     /// <returns>Their indices.</returns>
     public IEnumerable<long> AvailableClients()
     {
         for (long client = 0; client < Clients.Count; client++)
-            if (Clients.Get(client).IsAvailableAt(Now)) yield return client;
+            if (MayTakePart(client) && Clients.Get(client).IsAvailableAt(Now)) yield return client;
     }
 
     /// <summary>How many to ask so that a number reports, of the clients that there are.</summary>

@@ -10,6 +10,9 @@ public sealed record RingNoiseOptions(double NoiseMultiplier, int Sharers)
 {
     /// <summary>Standard deviation of the noise on the number of clients whose update was within the clip; null where they are not counted.</summary>
     public double? CountNoise { get; init; }
+
+    /// <summary>How many such noises can be in one sum; above 1 where what is added to it is a change of the noise in all sums so far, whose steps are then the same in every round.</summary>
+    public int MostAtOnce { get; init; } = 1;
 }
 
 /// <summary>
@@ -25,6 +28,9 @@ public sealed record RingNoise
 
     // Of each client's noise: then a sum of discrete Gaussians cannot be told from one.
     private const double LeastSigma = 2;
+
+    // Of the clip, where they must not change from round to round.
+    private const double LeastSteps = 1 << 16;
 
     // How far it may be from one, over all numbers of the vector.
     private const double MostDistance = 1e-6;
@@ -87,7 +93,7 @@ public sealed record RingNoise
     /// <summary>The fewest bits in which the sum of so many clients has room, with its noise.</summary>
     internal static int LeastBits(RingNoiseOptions options, RingSection section, double scale, int clients)
     {
-        double sensitivity = Math.Sqrt(SquaredSensitivity(section, scale)), adders = options.Sharers > 0 ? (double)clients / options.Sharers : 1;
+        double sensitivity = Math.Sqrt(SquaredSensitivity(section, scale)), adders = options.Sharers > 0 ? (double)clients / options.Sharers : options.MostAtOnce;
         return RingEncoding.LeastBits(clients, sensitivity, 1, options.NoiseMultiplier * sensitivity * Math.Sqrt(adders), section.Length);
     }
 
@@ -102,9 +108,11 @@ public sealed record RingNoise
     /// <summary>The smallest scale with which rounding adds no more than a hundredth to the sensitivity, and each client's noise is wide enough.</summary>
     internal static double SmallestScale(RingNoiseOptions options, RingSection section)
     {
+        // Steps that are the same in every round do not follow from how many clients there are; so many make a discrete Gaussian as good as a continuous one.
+        double least = options.MostAtOnce > 1 ? LeastSteps : 0;
         double excess = MostInflation * MostInflation - 1, linear = Math.Sqrt(-2 * LogBeta), constant = section.Length / 4.0 + linear * Math.Sqrt(section.Length) / 2;
         double forRounding = (linear + Math.Sqrt(linear * linear + 4 * excess * constant)) / (2 * excess), forNoise = LeastSigma * Math.Sqrt(Math.Max(1, options.Sharers)) / options.NoiseMultiplier;
-        return Math.Max(forRounding, forNoise) / section.Bound;
+        return Math.Max(least, Math.Max(forRounding, forNoise)) / section.Bound;
     }
 
     /// <exception cref="FedCoreException">Each client's noise is too narrow for their sum to be one discrete Gaussian (<c>privacy.ring</c>).</exception>

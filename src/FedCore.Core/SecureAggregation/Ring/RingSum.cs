@@ -50,12 +50,17 @@ public sealed class RingSum
 
     /// <summary>Adds the noise that is not shared among the clients.</summary>
     /// <param name="random">Random bytes.</param>
-    public void AddNoise(RandomBytes random)
+    /// <param name="isTakenBack">Whether noise that was added with the same bytes is subtracted.</param>
+    public void AddNoise(RandomBytes random, bool isTakenBack = false)
     {
         if (Encoding.Noise is not { IsShared: false } noise) return;
-        Encoding.AddCountNoise(_scalars, random);
+        if (!isTakenBack) Encoding.AddCountNoise(_scalars, random);
         var sampler = new DiscreteGaussianSampler(noise.Variance, 1, random);
-        foreach ((long offset, int count) in VectorBlocks.Of(Encoding.VectorLength)) sampler.AddTo(Words(offset, count));
+        foreach ((long offset, int count) in VectorBlocks.Of(Encoding.VectorLength))
+        {
+            if (isTakenBack) sampler.SubtractFrom(Words(offset, count));
+            else sampler.AddTo(Words(offset, count));
+        }
     }
 
     /// <summary>The sum of the numbers beside the vector.</summary>

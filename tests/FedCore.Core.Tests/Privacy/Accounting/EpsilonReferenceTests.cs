@@ -40,7 +40,7 @@ public class EpsilonReferenceTests
                 break;
             case "rdp_calibrate":
                 // Four places of the noise multiplier.
-                Assert.Equal(row.NoiseMultiplier, Calibration.NoiseMultiplier(z => row.Event(z), () => row.NewRdp(), row.Published, row.Delta), 5e-5);
+                Assert.Equal(row.NoiseMultiplier, Calibration.NoiseMultiplier(z => [row.Event(z)], () => row.NewRdp(), row.Published, row.Delta), 5e-5);
                 break;
             case "prv_calibrate":
                 // The search stops when the bound, which is .01 above the value, is within .01 of the target.
@@ -56,7 +56,7 @@ public class EpsilonReferenceTests
                 Assert.Equal(row.Steps, Calibration.Count(row.Step(row.NoiseMultiplier), () => new PldAccountant(), row.Published, row.Delta));
                 break;
             case "pld_calibrate":
-                Assert.Equal(row.NoiseMultiplier, Calibration.NoiseMultiplier(z => row.Event(z), () => new PldAccountant(), row.Published, row.Delta), 1e-7);
+                Assert.Equal(row.NoiseMultiplier, Calibration.NoiseMultiplier(z => [row.Event(z)], () => new PldAccountant(), row.Published, row.Delta), 1e-7);
                 break;
             default:
                 Assert.Fail($"Nobody knows how to compare row {id}, {row.Accountant}.");

@@ -100,7 +100,7 @@ public class LedgerChainTests
     {
         var cost = new GaussianEvent(2);
         LedgerEntry[] entries = [Entry("a", cost, clients: ["x", "y"]), Entry("b", cost, clients: ["y"]), Entry("c", cost)];
-        (string site, double epsilon) = LedgerBalance.Largest(entries, "data", PrivacyUnit.Client, ["x", "y", "z"], cost, 2, 1e-5);
+        (string site, double epsilon) = LedgerBalance.Largest(entries, "data", PrivacyUnit.Client, ["x", "y", "z"], [cost.Times(2)], 1e-5);
         var accountant = new RdpAccountant();
         accountant.Record(cost, 5);
         Assert.Equal(("y", accountant.Epsilon(1e-5)), (site, epsilon));
