@@ -1,6 +1,8 @@
 using System.Text.Json;
 using FedCore.Hosting.Storage;
 using FedCore.Privacy;
+using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Accounting.Pld;
 using FedCore.Privacy.Ledgers;
 
 namespace FedCore.IntegrationTests;
@@ -65,6 +67,24 @@ public class PrivacyTests(Hospitals hospitals) : HospitalTests, IClassFixture<Ho
         Assert.Equal(4, Uses(hospitals.AggregatorFolder, run));
         JsonElement recipients = receipts[^1].GetProperty("privacy").GetProperty("spent")[0], first = receipts[0].GetProperty("privacy").GetProperty("spent")[0];
         Assert.InRange(recipients.GetProperty("epsilon").GetDouble(), 2 * first.GetProperty("epsilon").GetDouble(), 12);
+    }
+
+    // The tree's key outlasts the process, and with it the tree: nothing of the round was shown, and what was reserved for the whole tree is enough.
+    [Fact]
+    public async Task Where_the_aggregator_is_killed_its_tree_of_noise_goes_on()
+    {
+        const string Run = "reserved-tree";
+        await hospitals.StartAsync(Reserved, "2");
+        using (hospitals.Begin(Hospitals.Create(Run, [.. Hospitals.InTheClear, .. Policy("tree"), "--set", "rounds.count=3"]))) await hospitals.DeathAsync();
+        Assert.Equal(1, Uses(hospitals.AggregatorFolder, Run));
+        await hospitals.StartAsync();
+        await hospitals.FedcoreAsync("run", "watch", Run, "--json");
+        JsonElement[] receipts = await hospitals.ReceiptsAsync(Run);
+        Assert.Equal([true, true, true], receipts.Select(receipt => receipt.GetProperty("committed").GetBoolean()));
+        Assert.Equal(1, Uses(hospitals.AggregatorFolder, Run));
+        var all = new PldAccountant();
+        all.Record(new TreeAggregationEvent(1, 3, 3));
+        Assert.Equal(all.Epsilon(1e-5), receipts[^1].GetProperty("privacy").GetProperty("spent")[0].GetProperty("epsilon").GetDouble(), 1e-3);
     }
 
     [Theory]

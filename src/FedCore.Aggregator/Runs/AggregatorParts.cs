@@ -9,11 +9,12 @@ using FedCore.Aggregator.Telemetry;
 using FedCore.Hosting.Federation;
 using FedCore.Naming;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 using Microsoft.Extensions.Logging;
 
 namespace FedCore.Aggregator.Runs;
 
 /// <summary>What all runs of an aggregator share.</summary>
 internal sealed record AggregatorParts(
-    AggregatorSettings Settings, Registry Registry, IEventLog Log, Spool Spool, BlobReferences Blobs, SiteDirectory Sites, RosterFile? Roster, PrivacyBook Privacy, TaskBoard Board, AggregatorMetrics Metrics,
+    AggregatorSettings Settings, Registry Registry, IEventLog Log, Spool Spool, BlobReferences Blobs, SiteDirectory Sites, RosterFile? Roster, PrivacyBook Privacy, Lazy<NoiseKey> NoiseKey, TaskBoard Board, AggregatorMetrics Metrics,
     VectorStorage Vectors, TimeProvider Clock, ILogger Logger);

@@ -6,6 +6,7 @@ using FedCore.Aggregator.Spooling;
 using FedCore.Aggregator.Telemetry;
 using FedCore.Models;
 using FedCore.Numerics;
+using FedCore.Privacy.Sampling;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
 using FedCore.Strategies;
@@ -197,6 +198,7 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
             PartialSumBytes = 0,
             Checkpoints = Models,
             Ledger = _parts.Privacy.For(Id, [.. Sites.Select(site => site.Name)]),
+            NoiseKey = plan.Privacy is { Tree: not null } ? _parts.NoiseKey.Value : NoiseKey.OfProcess,
             Progress = this,
         });
         if (_status.OpenRound is { } open) fleet.Trace.Open(open);

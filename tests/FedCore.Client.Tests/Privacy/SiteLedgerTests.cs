@@ -126,6 +126,30 @@ public sealed class SiteLedgerTests : IDisposable
         Assert.IsType<DistributedDiscreteGaussianEvent>(Entries()[^1].Event);
     }
 
+    [Fact]
+    public async Task Where_noise_is_in_trees_a_round_too_soon_behind_the_last_is_refused()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, change: definition => Turns(definition, new TreePolicy { MinimumSeparation = 2 }));
+        await using RunningClient client = await StartAsync(aggregator);
+        await AcceptedAsync(aggregator, run, 1);
+        Assert.Equal("privacy.separation", await DeclinedAsync(aggregator, run.Train(2)));
+        Assert.Equal("privacy.separation", await DeclinedAsync(aggregator, run.Train(3)));
+        await AcceptedAsync(aggregator, run, 4);
+        Assert.Equal([1, 4], Entries().Select(entry => entry.Round));
+    }
+
+    [Fact]
+    public async Task Where_noise_is_in_trees_a_site_takes_part_no_more_often_than_the_run_says()
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, change: definition => Turns(definition, new TreePolicy { MaximumParticipations = 2 }));
+        await using RunningClient client = await StartAsync(aggregator);
+        await AcceptedAsync(aggregator, run, 1);
+        await AcceptedAsync(aggregator, run, 2);
+        Assert.Equal("privacy.participations", await DeclinedAsync(aggregator, run.Train(3)));
+    }
+
     // Noise that is drawn while training is drawn anew where the training begins anew.
     [Fact]
     public async Task Training_that_hides_examples_costs_its_steps_every_time_that_it_begins()
@@ -220,6 +244,9 @@ public sealed class SiteLedgerTests : IDisposable
         await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
         Assert.Equal(code, (await Assert.ThrowsAsync<FedCoreException>(() => StartAsync(aggregator, new PrivacyDemands { Delta = delta, MaxEpsilonAgainstAggregator = most }))).Code);
     }
+
+    private static RunDefinition Turns(RunDefinition definition, TreePolicy tree) =>
+        Private(definition) with { SecureAggregation = null, Privacy = Policy with { Mechanism = PrivacyMechanism.Tree, Tree = tree }, Rounds = definition.Rounds with { Count = 10 } };
 
     private static RunDefinition Hiding(RunDefinition definition) => definition with
     {

@@ -43,6 +43,10 @@ public class PrivacyCompositionTests
         { "privacy.composition", ["strategy={\"type\":\"fednova\"}"], ["strategy fednova"] },
         { "privacy.composition", ["strategy={\"type\":\"qfedavg\"}"], ["strategy qfedavg"] },
         { "privacy.composition", ["secureAggregation={\"clip\":3}"], ["secureAggregation.clip is 3", "privacy.clip is 0.5"] },
+        { "privacy.composition", ["privacy.tree={}"], ["privacy.mechanism is not tree"] },
+        { "privacy.composition", ["privacy.mechanism=tree", "privacy.amplification=true"], ["is there to do without"] },
+        { "privacy.composition", ["privacy.mechanism=tree", "privacy.adaptiveClip={\"countNoise\":2}"], ["under one clip"] },
+        { "privacy.composition", [Example, Batches, "privacy.tree={}"], ["privacy.unit is \"example\""] },
         { "privacy.composition", ["privacy.mechanism=site"], ["hides examples", "unit"] },
         { "privacy.composition", ["privacy.samplingRate=0.1"], ["privacy.samplingRate makes the batches", "rounds.cohort"] },
         { "privacy.sampling-rate", ["privacy.unit=example"], ["privacy.samplingRate is not set", "0.01"] },
@@ -70,6 +74,8 @@ public class PrivacyCompositionTests
     [Theory]
     [InlineData("secureAggregation={}")]
     [InlineData("privacy.mechanism=central", "secureAggregation={}")]
+    [InlineData("privacy.mechanism=tree", "secureAggregation={}")]
+    [InlineData("privacy.mechanism=tree", "privacy.tree={\"minimumSeparation\":3,\"maximumParticipations\":2,\"restartEvery\":8}")]
     [InlineData("rounds.cohort={\"type\":\"poisson\",\"rate\":0.5}", "privacy.amplification=true")]
     [InlineData("privacy.adaptiveClip={\"countNoise\":2}")]
     [InlineData("strategy={\"type\":\"fedavg\",\"server\":{\"type\":\"adam\"}}")]
@@ -81,6 +87,30 @@ public class PrivacyCompositionTests
     [InlineData(Example, Batches, "transforms=[{\"type\":\"int8\"}]")]
     [InlineData(Example, Batches, "aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]")]
     public void What_keeps_the_promise_makes_a_run(params string[] assignments) => Assert.NotNull(Plan(assignments).Privacy);
+
+    // Two trees of four rounds and one of two; a client that must pause for two rounds can be in two of four.
+    [Fact]
+    public void A_run_with_restarts_costs_its_trees()
+    {
+        RunPlan plan = Plan(["privacy.mechanism=tree", "privacy.tree={\"minimumSeparation\":2,\"restartEvery\":4}", "rounds.count=10"]);
+        double noise = 1 / (1 + 1e-6);
+        Assert.Equal([new TreeAggregationEvent(noise, 4, 2, 2).Times(2), new TreeAggregationEvent(noise, 2, 1, 2)], plan.Privacy!.PlannedCosts(10));
+        var accountant = new PldAccountant();
+        foreach (PrivacyEvent tree in plan.Privacy.PlannedCosts(10)) accountant.Record(tree);
+        Assert.Equal(accountant.Epsilon(1e-5), plan.Privacy.PlannedEpsilon(PrivacyAdversary.Recipients, 10), 1e-9);
+        Assert.Equal(double.PositiveInfinity, plan.Privacy.PlannedEpsilon(PrivacyAdversary.Aggregator, 10));
+    }
+
+    [Theory]
+    [InlineData("privacy.separation", 6, "some must come again after 2", "privacy.tree={\"minimumSeparation\":2}", "rounds.cohort={\"type\":\"roundRobin\",\"size\":3}")]
+    [InlineData("privacy.participations", 6, "need 5 of each of 6", "privacy.tree={\"maximumParticipations\":4}", "rounds.cohort={\"type\":\"roundRobin\",\"size\":3}")]
+    public void Turns_that_the_clients_are_too_few_for_are_refused(string code, long population, string word, params string[] assignments)
+    {
+        RunPlan plan = Plan(["privacy.mechanism=tree", "rounds.count=10", "rounds.minimumReports=1", .. assignments]);
+        var fault = Assert.Throws<FedCoreException>(() => plan.CheckPopulation(population));
+        Assert.Equal(code, fault.Code);
+        Assert.Contains(word, fault.Message, StringComparison.Ordinal);
+    }
 
     // Five passes of ten steps each: what one site spends in a round, and in all of them.
     [Fact]

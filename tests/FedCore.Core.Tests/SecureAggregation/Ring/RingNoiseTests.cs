@@ -100,6 +100,29 @@ public class RingNoiseTests
     }
 
     [Fact]
+    public void Noise_that_is_taken_back_leaves_nothing()
+    {
+        UpdateRing ring = Ring(new RingNoiseOptions(3, 0) { MostAtOnce = 8 }, clients: 50);
+        using var memory = new FlatVector(Length);
+        var sum = new RingSum(ring.Encoding, memory);
+        using var key = NoiseKey.Create();
+        using (RandomBytes noise = key.Draw("node")) sum.AddNoise(noise);
+        Assert.Contains(Words(sum, 32), word => word != 0);
+        using (RandomBytes noise = key.Draw("node")) sum.AddNoise(noise, isTakenBack: true);
+        Assert.All(Words(sum, 32), word => Assert.Equal(0, word));
+    }
+
+    // What noise was added in one round must be taken back in another, when other clients are there.
+    [Fact]
+    public void Where_noise_comes_again_its_steps_do_not_depend_on_the_clients()
+    {
+        RingEncoding few = Ring(new RingNoiseOptions(3, 0) { MostAtOnce = 8 }, clients: 3).Encoding, many = Ring(new RingNoiseOptions(3, 0) { MostAtOnce = 8 }, clients: 3000).Encoding;
+        Assert.Equal(few.Sections.Single(section => section.IsVector).Scale, many.Sections.Single(section => section.IsVector).Scale);
+        Assert.Equal(few.Noise!.Variance, many.Noise!.Variance);
+        Assert.True(few.Bits < many.Bits);
+    }
+
+    [Fact]
     public void A_client_that_has_noise_to_add_does_not_write_without_it() =>
         Assert.Throws<ArgumentNullException>(() => Ring(new RingNoiseOptions(1, 3)).Write(Encode(new float[Length]), Statistics.Stream("none"), null, null, new ArrayBufferWriter<byte>()));
 

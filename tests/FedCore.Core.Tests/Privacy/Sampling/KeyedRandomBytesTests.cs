@@ -1,0 +1,39 @@
+using FedCore.Privacy.Sampling;
+
+namespace FedCore.Core.Tests.Privacy.Sampling;
+
+/// <summary>Random bytes that come again for whoever has the key.</summary>
+public class KeyedRandomBytesTests
+{
+    private static readonly byte[] Secret = [.. Enumerable.Range(1, KeyedRandomBytes.SecretLength).Select(i => (byte)i)];
+
+    [Fact]
+    public void The_same_key_and_name_give_the_same_bytes_and_others_give_others()
+    {
+        using NoiseKey key = new(Secret), same = new(Secret), other = NoiseKey.Create();
+        Assert.Equal(Draw(key, "tree 0 1"), Draw(same, "tree 0 1"));
+        Assert.NotEqual(Draw(key, "tree 0 1"), Draw(key, "tree 0 2"));
+        Assert.NotEqual(Draw(key, "tree 0 1"), Draw(other, "tree 0 1"));
+        Assert.Equal(key.Id, same.Id);
+        Assert.NotEqual(key.Id, other.Id);
+    }
+
+    // Pieces of the stream follow each other.
+    [Fact]
+    public void Bytes_go_on_where_the_last_ended()
+    {
+        using var key = new NoiseKey(Secret);
+        ulong[] words = Draw(key, "long", 5000);
+        Assert.Equal(words.Length, words.Distinct().Count());
+    }
+
+    [Fact]
+    public void A_secret_has_32_bytes() => Assert.Throws<ArgumentOutOfRangeException>(() => new NoiseKey(new byte[16]));
+
+    private static ulong[] Draw(NoiseKey key, string name, int count = 8)
+    {
+        using RandomBytes random = key.Draw(name);
+        Assert.False(random.IsSimulated);
+        return [.. Enumerable.Range(0, count).Select(_ => random.NextUInt64())];
+    }
+}
