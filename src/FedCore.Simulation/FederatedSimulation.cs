@@ -216,8 +216,8 @@ public sealed record SimulationResult(RunEnded End, RunState State, ServerState 
     /// <summary>The run file's section that the clients come from; null where a program made them.</summary>
     public SimulationDefinition? Definition { get; init; }
 
-    /// <summary>The metrics of the last evaluation; empty where there was none.</summary>
-    public IReadOnlyDictionary<string, double> Metrics => State.Evaluations.Count > 0 ? State.Evaluations[^1].Metrics : new Dictionary<string, double>();
+    /// <summary>The metrics of the last evaluation; where there was none, those of the last round that counted.</summary>
+    public IReadOnlyDictionary<string, double> Metrics => State.LastMetrics;
 
     /// <inheritdoc/>
     public void Dispose() => Server.Dispose();

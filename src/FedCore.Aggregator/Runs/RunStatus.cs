@@ -81,7 +81,7 @@ internal sealed class RunStatus(RunGate gate)
             (run.Phase, run.Message) = PhaseNow();
             run.EndCode = _state.Ended?.Code ?? "";
             run.Round = _state.LastRound;
-            if (_state.Evaluations.Count > 0) run.Metrics.Add(_state.Evaluations[^1].Metrics.ToDictionary());
+            run.Metrics.Add(_state.LastMetrics.ToDictionary());
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using FedCore.Rounds;
 using FedCore.Simulation;
+using FedCore.Strategies.Statistics;
 
 namespace FedCore.Cli.Display;
 
@@ -27,6 +28,15 @@ internal static class ResultTable
             ]);
         }
 
+        if (plan.Definition.Strategy is FederatedStatistics query)
+        {
+            output.WriteLine($"{Shown.Of(plan.Definition.Name)} (statistics of {query.Columns.Count} columns, {state.Rounds.Sum(round => round.Contributors)} clients)\n");
+            StatisticsTable.Write(output, query, state.LastMetrics);
+            output.WriteLine();
+            WriteEnd(output, result, folder, elapsed);
+            return;
+        }
+
         int[] widths = [.. Enumerable.Range(0, head.Length).Select(column => rows.Append(head).Max(row => row[column].Length))];
         output.WriteLine($"{Shown.Of(plan.Definition.Name)} ({plan.Registry.NameOf(plan.Definition.Strategy)}, {plan.Model.Schema.TrainableCount:N0} parameters)");
         output.WriteLine();
@@ -41,6 +51,13 @@ internal static class ResultTable
                     CultureInfo.InvariantCulture, $"  {Sentence($"{Shown.Of(name)} from client to client: worst 10 % {clients.Worst10:0.000}, median {clients.Median:0.000}, best 10 % {clients.Best10:0.000}")}"));
             }
         }
+
+        WriteEnd(output, result, folder, elapsed);
+    }
+
+    private static void WriteEnd(TextWriter output, SimulationResult result, string? folder, TimeSpan elapsed)
+    {
+        RunState state = result.State;
 
         // A run that did all its rounds says itself how many were abandoned.
         int abandoned = result.End.Code == RunEnded.Completed ? 0 : state.Rounds.Count(r => !r.Committed);

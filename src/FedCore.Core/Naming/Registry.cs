@@ -10,6 +10,7 @@ using FedCore.Rounds.Staleness;
 using FedCore.Strategies;
 using FedCore.Strategies.Schedules;
 using FedCore.Strategies.Server;
+using FedCore.Strategies.Statistics;
 using FedCore.Updates;
 
 namespace FedCore.Naming;
@@ -57,6 +58,7 @@ public sealed class Registry
         .Register<IStrategy, FedNova>("fednova")
         .Register<IStrategy, FedDyn>("feddyn")
         .Register<IStrategy, QFedAvg>("qfedavg")
+        .Register<IStrategy, FederatedStatistics>("statistics")
         .Register<IServerOptimizer, ServerAverage>("average")
         .Register<IServerOptimizer, ServerMomentum>("momentum")
         .Register<IServerOptimizer, ServerAdagrad>("adagrad")

@@ -33,7 +33,7 @@ public sealed class RunPlan
         Privacy = definition.Privacy is null ? null : new RunPrivacy(definition);
 
         // Under differential privacy nothing leaves a client but what noise protects, and how clients fared while they trained is not among it.
-        TrainLayout = definition.Strategy.Layout(model.Schema).With([.. BufferSection(model.Schema), new Section(Section.Weight, SectionRole.Weight, 1), .. Privacy is null ? Metrics.Sections("") : Privacy.Sections]);
+        TrainLayout = definition.Strategy.LayoutFor(definition, model.Schema).With([.. BufferSection(model.Schema), new Section(Section.Weight, SectionRole.Weight, 1), .. Privacy is null ? Metrics.Sections("") : Privacy.Sections]);
         Codec = definition.Transforms.Count > 0 ? new UpdateCodec(TrainLayout, definition.Transforms, Random) : null;
         EvaluationPlan evaluation = definition.Evaluation;
         Distributions = evaluation.Distribution is null

@@ -61,6 +61,9 @@ public sealed class RunState
     /// <summary>The last checkpoint, or null.</summary>
     public CheckpointSaved? Checkpoint { get; private set; }
 
+    /// <summary>The metrics of the last evaluation; where there was none, those of the last round that counted.</summary>
+    public IReadOnlyDictionary<string, double> LastMetrics => _evaluations.Count > 0 ? _evaluations[^1].Metrics : _rounds.LastOrDefault(round => round.Committed)?.Metrics ?? new Dictionary<string, double>();
+
     /// <summary>How the run ended, or null while it goes on.</summary>
     public RunEnded? Ended { get; private set; }
 

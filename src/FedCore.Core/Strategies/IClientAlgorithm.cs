@@ -1,5 +1,6 @@
 using FedCore.Numerics;
 using FedCore.Optimizers;
+using FedCore.Rounds;
 using FedCore.Updates;
 
 namespace FedCore.Strategies;
@@ -43,6 +44,17 @@ public interface IClientContext
     /// <param name="name">One of the strategy's <see cref="IStrategy.Broadcasts"/>.</param>
     /// <returns>The vector, of the model's length.</returns>
     FlatVector Broadcast(string name);
+
+    /// <summary>The run.</summary>
+    RunDefinition Run => throw new NotSupportedException($"{GetType().Name} has no run.");
+
+    /// <summary>
+    /// The mean, over the site's training examples, of numbers that are made of each. For strategies that say so (<see cref="IStrategy.TakesExampleMeans"/>), once in a task; where the run hides
+    /// examples, with noise for one example's part.
+    /// </summary>
+    /// <param name="map">Makes the numbers.</param>
+    /// <param name="mean">Receives them.</param>
+    void WriteExampleMean(ExampleMap map, Span<float> mean) => throw new NotSupportedException($"{GetType().Name} has no examples.");
 
     /// <summary>The mean loss of <see cref="Model"/>, as it now is, over the site's training examples.</summary>
     /// <returns>The loss.</returns>

@@ -26,6 +26,11 @@ public interface IStrategy
     /// </summary>
     bool HasOwnWeights => false;
 
+    /// <summary>
+    /// Whether its client half asks for a mean over the site's examples (<see cref="IClientContext.WriteExampleMean"/>), once, in place of training. Where a run hides examples it gets no gradients then.
+    /// </summary>
+    bool TakesExampleMeans => false;
+
     /// <summary>The vectors of <see cref="ServerState"/> that go to the clients along with the model.</summary>
     IReadOnlyList<string> Broadcasts => [];
 
@@ -40,6 +45,12 @@ public interface IStrategy
     /// <param name="schema">The model's tensors.</param>
     /// <returns>The layout; the same for the same schema.</returns>
     UpdateLayout Layout(ModelSchema schema);
+
+    /// <summary>The same, for a strategy whose sections follow from something else in the run.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="schema">The model's tensors.</param>
+    /// <returns>The layout; the same for the same run.</returns>
+    UpdateLayout LayoutFor(RunDefinition run, ModelSchema schema) => Layout(schema);
 
     /// <summary>What a client is told to do in a round.</summary>
     /// <param name="round">The round.</param>
@@ -57,4 +68,10 @@ public interface IStrategy
     /// <param name="round">The round.</param>
     /// <param name="state">The global model and whatever the strategy keeps.</param>
     void Apply(UpdateSum sum, RoundContext round, ServerState state);
+
+    /// <summary>What the sum says beside the model, for the round's receipt; nothing by default.</summary>
+    /// <param name="sum">The sum, of at least one update.</param>
+    /// <param name="round">The round.</param>
+    /// <returns>Names and numbers.</returns>
+    IEnumerable<KeyValuePair<string, double>> Results(UpdateSum sum, RoundContext round) => [];
 }

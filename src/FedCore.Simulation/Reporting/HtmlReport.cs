@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FedCore.Rounds;
+using FedCore.Strategies.Statistics;
 using FedCore.Training.Data;
 
 namespace FedCore.Simulation.Reporting;
@@ -38,8 +39,9 @@ public static class HtmlReport
             <header><h1>{{Html.Escape(run.Name)}}</h1><p>{{Html.Escape(run.Description ?? "")}}</p>
             {{RunFacts.Draw(plan, result.Definition, data.ClientCount, state)}}</header>
             """);
+        var query = run.Strategy as FederatedStatistics;
         page.Append("<section class=\"cards\">");
-        foreach ((string name, double value) in result.Metrics) Card(page, name, Html.Number(value));
+        foreach ((string name, double value) in result.Metrics.Where(metric => query is null || !ColumnHistogram.Has(metric.Key))) Card(page, name, Html.Number(value));
         Card(page, "rounds", $"{state.Rounds.Count(r => r.Committed)} of {run.Rounds.Count}");
         Card(page, "sent by clients", Html.Bytes(state.Rounds.Sum(r => (double)r.BytesUp) + state.Evaluations.Sum(e => (double)e.BytesUp)));
         Card(page, "sent to clients", Html.Bytes(state.Rounds.Sum(r => (double)r.BytesDown) + state.Evaluations.Sum(e => (double)e.BytesDown)));
@@ -47,7 +49,8 @@ public static class HtmlReport
         var panels = new List<(string Title, string Chart, string Legend)>();
 
         string[] metrics = [.. state.Evaluations.SelectMany(e => e.Metrics.Keys).Concat(state.Rounds.SelectMany(r => r.Metrics.Keys)).Distinct()];
-        foreach (IGrouping<string, string> group in metrics.GroupBy(Quantity))
+        foreach (ColumnHistogram histogram in query is null ? [] : ColumnHistogram.In(query, result.Metrics)) panels.Add(($"Shares of {histogram.Column}", SvgBarChart.Draw(histogram), ""));
+        foreach (IGrouping<string, string> group in query is not null ? [] : metrics.GroupBy(Quantity))
             panels.Add((Title(group.Key), SvgLineChart.Draw([.. group.Select(name => SeriesOf(state, name))], Html.Number), Legend([.. group])));
         foreach (string name in state.Evaluations.SelectMany(e => e.Distributions.Keys).Distinct()) AddDistribution(panels, state, name);
         panels.Add(("Bytes, in total", SvgLineChart.Draw([Cumulative(state, up: true), Cumulative(state, up: false)], Html.Bytes), Legend(["from clients", "to clients"])));

@@ -66,6 +66,7 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
         private TrainTask? _task;
         private IClientState? _state;
         private ExampleView _examples = null!;
+        private bool _tookMean;
 
         // The global model that was loaded last. The round alone does not name it: a round is evaluated behind its end, when the model has moved.
         private (ModelState Model, int Round, bool ForTraining)? _loaded;
@@ -95,7 +96,10 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
 
         public FlatVector Global => _task!.Model.Trainable;
 
-        public ILocalModel Model => _model;
+        public RunDefinition Run => _plan.Definition;
+
+        public ILocalModel Model => _plan.Privacy is not { IsAtSites: true, BatchRate: null } ? _model : throw FedCoreException.Configuration(
+            "privacy.composition", $"The strategy {_plan.Definition.Strategy.GetType().Name} said that it takes a mean over the site's examples ({nameof(IStrategy.TakesExampleMeans)}), and trains nevertheless, which no noise protects.");
 
         public OptimizerSpec Optimizer => _plan.Definition.Training.Optimizer;
 
@@ -108,15 +112,25 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
         public double EvaluateLoss() => _plan.Privacy is not { IsAtSites: true } ? _model.MeanLoss(_examples) : throw FedCoreException.Configuration(
             "privacy.composition", $"The strategy {_plan.Definition.Strategy.GetType().Name} takes the loss over a site's examples, which no noise protects. Use another, such as fedavg.");
 
+        public void WriteExampleMean(ExampleMap map, Span<float> mean)
+        {
+            ArgumentNullException.ThrowIfNull(map);
+            if (!_plan.Definition.Strategy.TakesExampleMeans || _tookMean) throw new InvalidOperationException(
+                $"The strategy {_plan.Definition.Strategy.GetType().Name} {(_tookMean ? "takes a second mean in one task" : $"takes a mean over the site's examples without saying so. Let {nameof(IStrategy.TakesExampleMeans)} be true")}.");
+            _tookMean = true;
+            ExampleMean.Write(_examples, map, _plan.Privacy is { IsAtSites: true } privacy ? privacy : null, _task!.PrivateRandom, mean);
+        }
+
         public async ValueTask<Update> TrainAsync(TrainTask task, string site, ClientData data, int steps, IClientState state, CancellationToken ct)
         {
             ExampleView examples = data.Train;
             ClientTask work = task.Work;
             (_task, _state, _examples, ExampleCount, Steps) = (task, state, examples, examples.Count, steps);
+            _tookMean = false;
             Load(task);
             LoadOwn(task, state);
             Network network = _model.NetworkFor(CapacityFor(_plan, work.BatchSize, examples.Count));
-            using ExampleShield? shield = _plan.Privacy is { IsAtSites: true } hiding ? new ExampleShield(hiding, examples.Count, _model.Gradients.Length, steps, task.PrivateRandom()) : null;
+            using ExampleShield? shield = _plan.Privacy is { BatchRate: not null } hiding ? new ExampleShield(hiding, examples.Count, _model.Gradients.Length, steps, task.PrivateRandom()) : null;
             RandomStream? random = !network.UsesRandom ? null : shield?.CreateStream() ?? _plan.Random.Stream("dropout", task.Round, site);
             _model.Begin(examples, shield?.Batches ?? Order(task, site, data), random, shield);
             _update.Reset();

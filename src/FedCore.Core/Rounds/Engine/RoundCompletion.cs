@@ -127,7 +127,9 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
             sum = sum.Weighing(privacy.ExpectedCohort(run.Fleet.Clients.Count));
         }
 
-        run.Plan.Definition.Strategy.Apply(sum, new RoundContext(run.Plan, round, run.Fleet.Clients.Count), server);
+        IStrategy strategy = run.Plan.Definition.Strategy;
+        var context = new RoundContext(run.Plan, round, run.Fleet.Clients.Count);
+        strategy.Apply(sum, context, server);
         MoveBuffers(sum, server.Model.Buffers);
         int left = formed is null ? 0 : positions.Length - sum.Contributors;
         string reason = run.State.Closed!.Reason + (left == 0 ? "" : $", and {left} of them left while they were summed");
@@ -135,7 +137,7 @@ internal sealed class RoundCompletion(ActiveRun run, IRoundMode mode, Flights fl
         {
             Contributors = sum.Contributors,
             Weight = sum.Weight,
-            Metrics = run.Plan.Metrics.Means(sum, "", "local").ToDictionary(StringComparer.Ordinal),
+            Metrics = run.Plan.Metrics.Means(sum, "", "local").Concat(strategy.Results(sum, context)).ToDictionary(StringComparer.Ordinal),
         };
         if (nextClip is not null) receipt = receipt with { Privacy = receipt.Privacy! with { NextClip = nextClip } };
         await CloseAsync(receipt, positions, [.. result.Discarded.Select(index => positions[index])], ct).ConfigureAwait(false);

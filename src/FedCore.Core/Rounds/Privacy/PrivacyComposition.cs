@@ -72,6 +72,12 @@ internal static class PrivacyComposition
         if (privacy is { Unit: PrivacyUnit.Client, SamplingRate: not null })
             throw Refused("privacy.samplingRate makes the batches where examples are hidden, but privacy.unit is \"client\". Leave it out; clients are drawn by rounds.cohort and privacy.amplification.");
         if (privacy.Unit == PrivacyUnit.Client) return;
+        if (run.Strategy.TakesExampleMeans)
+        {
+            if (privacy.SamplingRate is null) return;
+            throw Refused("privacy.samplingRate makes the batches of a training, but the strategy asks for means over all examples. Leave it out.");
+        }
+
         if (privacy.SamplingRate is not { } rate)
             throw FedCoreException.Configuration("privacy.sampling-rate", "privacy.unit is \"example\", but privacy.samplingRate is not set: the probability with which an example is in a batch. Give one, such as 0.01, with which a site of 5000 examples has batches of 50.");
         PrivacyNumbers.SamplingRate(rate, "privacy.samplingRate");
@@ -98,6 +104,10 @@ internal static class PrivacyComposition
     {
         if (model.Schema.BufferCount + model.Schema.LocalBufferCount > 0)
             throw Refused("model.layers keep running statistics, as batch normalisation does, with which the gradient of an example depends on the others of its batch. Use groupNorm or layerNorm.");
+        if (run.Data is { Standardize: true })
+            throw Refused("data.standardize shifts and scales each example by the means and deviations of all at its site, which no noise protects. Set it to false, and give data.features a center and a scale that all sites agree on.");
+        if (run.Data is { Missing: MissingValues.Mean })
+            throw Refused("data.missing is mean: the mean of all examples at a site stands in one of them, and no noise protects it. Use dropExample or zero.");
         if (privacy.AdaptiveClip is not null)
             throw Refused("privacy.adaptiveClip follows how long the updates of clients are, but privacy.unit is \"example\". Leave it out.");
         if (privacy.Tree is not null)

@@ -61,6 +61,9 @@ internal sealed class RunCosts
         return (BatchRate is { } rate and < 1 ? new PoissonSampledEvent(rate, step) : (PrivacyEvent)step).Times(steps);
     }
 
+    /// <summary>What is done in a round that costs by itself.</summary>
+    public PrivacyEvent RoundWith(double noiseMultiplier) => BatchRate is { } rate ? Steps(noiseMultiplier, _run.Training.StepsAt(rate)) : new GaussianEvent(noiseMultiplier);
+
     /// <summary>What is done in a round, as somebody sees it who may not know who was in it.</summary>
     public PrivacyEvent SampledFor(PrivacyAdversary adversary, PrivacyEvent happened) => adversary == PrivacyAdversary.Recipients && ClientRate < 1 ? new PoissonSampledEvent(ClientRate, happened) : happened;
 
@@ -91,6 +94,4 @@ internal sealed class RunCosts
     private IEnumerable<AccountantKind> KindsFor(IReadOnlyList<PrivacyEvent> events) =>
         (_policy.Accountant is { } chosen ? (AccountantKind[])[chosen] : _mechanism == PrivacyMechanism.Distributed ? [AccountantKind.Rdp] : [AccountantKind.Pld, AccountantKind.Rdp])
         .Where(kind => events.All(PrivacyAccountant.Create(kind, _policy.Relation).Supports));
-
-    private PrivacyEvent RoundWith(double noiseMultiplier) => BatchRate is { } rate ? Steps(noiseMultiplier, _run.Training.StepsAt(rate)) : new GaussianEvent(noiseMultiplier);
 }

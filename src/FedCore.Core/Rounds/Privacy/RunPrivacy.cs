@@ -114,7 +114,7 @@ public sealed class RunPrivacy
     public IReadOnlyList<PrivacyEvent> PlannedCosts(int rounds) => _costs.Of(Against, NoiseMultiplier / Margin, rounds);
 
     /// <summary>What is done in a round where every site protects its examples by itself.</summary>
-    internal PrivacyEvent SiteRound => _costs.Steps(NoiseMultiplier / Margin, _run.Training.StepsAt(BatchRate!.Value));
+    internal PrivacyEvent SiteRound => _costs.RoundWith(NoiseMultiplier / Margin);
 
     /// <summary>What a tree of noise costs that begins with a round, as if it were gone to its end.</summary>
     /// <param name="round">The round.</param>
@@ -208,7 +208,7 @@ public sealed class RunPrivacy
     {
         string trust = (Mechanism, adversary) switch
         {
-            (PrivacyMechanism.Site, _) => FormattableString.Invariant($"each site adds the noise to every step of its training, whose batches it draws in secret, each example with probability {BatchRate}, and nobody has more than one example"),
+            (PrivacyMechanism.Site, _) => FormattableString.Invariant($"each site adds the noise to {(BatchRate is { } rate ? FormattableString.Invariant($"every step of its training, whose batches it draws in secret, each example with probability {rate}") : "what it says of its examples")}, and nobody has more than one example"),
             (PrivacyMechanism.Central or PrivacyMechanism.Tree, _) => "the aggregator is trusted to add the noise and to show nobody but the model",
             _ => "no more clients collude than a secure sum withstands, and each honest one adds its noise",
         };
