@@ -11,6 +11,7 @@ using FedCore.Rounds.Selection;
 using FedCore.Rounds.Staleness;
 using FedCore.Simulation;
 using FedCore.Strategies;
+using FedCore.Strategies.Statistics;
 using FedCore.Strategies.Server;
 using FedCore.Updates;
 
@@ -77,15 +78,18 @@ internal static class StrategiesCommand
         return page.ToString().TrimEnd('\n') + "\n";
     }
 
+    // What a question must have.
+    private static readonly string[] Question = ["strategy.columns=[{\"name\":\"0\",\"from\":0,\"to\":1}]", "evaluation.every=0"];
+
     private static void AppendCompositions(StringBuilder page, Registry registry)
     {
-        page.Append("## What goes together\n\nFound out by defining such a run, with the strategy's defaults. What is refused is refused with the reason when a run is defined.\n\n");
+        page.Append("## What goes together\n\nFound out by defining such a run, with the strategy's defaults and, of statistics, one column. What is refused is refused with the reason when a run is defined.\n\n");
         page.Append($"| strategy | linear | keeps a state at clients | {string.Join(" | ", Companions.Select(companion => companion.Title))} |\n");
         page.Append($"|---|{string.Concat(Enumerable.Repeat("---|", Companions.Length + 2))}\n");
         foreach ((string name, Type type) in registry.NamesOf(typeof(IStrategy)))
         {
             var strategy = (IStrategy)Activator.CreateInstance(type)!;
-            IEnumerable<string> cells = Companions.Select(companion => Goes(registry, name, companion.Assignments) ? "yes" : "refused");
+            IEnumerable<string> cells = Companions.Select(companion => Goes(registry, name, [.. strategy is FederatedStatistics ? Question : [], .. companion.Assignments]) ? "yes" : "refused");
             page.Append($"| [{name}](#{name}) | {(strategy.IsLinear ? "yes" : "")} | {(strategy.KeepsClientState ? "yes" : "")} | {string.Join(" | ", cells)} |\n");
         }
 
