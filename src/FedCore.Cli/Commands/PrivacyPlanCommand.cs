@@ -23,11 +23,12 @@ internal static class PrivacyPlanCommand
         var file = new Argument<string>("RUN.json") { Description = "The run file, with a \"privacy\" section." };
         var set = new Option<string[]>("--set") { Description = "Change a value of the run file, such as --set rounds.count=200. May be given several times.", HelpName = "path=value" };
         Option<long?> clients = NumberOption.Create<long>("--clients", "How many clients there are. [default: as many as a cohort has]");
+        Option<long?> examples = NumberOption.Create<long>("--examples", "How many examples a site has, where each of them is hidden by itself.");
         var plot = new Option<string?>("--plot") { Description = "Write a page with the epsilons by round to this file.", HelpName = "FILE.html" };
         var json = new Option<bool>("--json") { Description = "Prints the result as one line of JSON." };
         var command = new ExampleCommand(
             "plan", "Prints what a run would spend, round by round, what noise other budgets would take, and how much of the mean it would leave to be seen.",
-            "fedcore privacy plan run.json --clients 1000 --plot privacy.html") { file, set, clients, plot, json };
+            "fedcore privacy plan run.json --clients 1000 --plot privacy.html") { file, set, clients, examples, plot, json };
         command.SetAction(parsed =>
         {
             Registry registry = Registry.CreateDefault();
@@ -35,9 +36,18 @@ internal static class PrivacyPlanCommand
             if (run.Privacy is null)
                 throw FedCoreException.Configuration("privacy.none", "The run promises no privacy: it has no \"privacy\" section. Add one, such as --set 'privacy={\"clip\":1,\"epsilon\":8,\"delta\":1e-5}'.");
             RunPlan plan = RunPlan.Create(run, registry);
-            long population = parsed.GetValue(clients) ?? Cohort(run);
-            if (population < 1) throw PrivacyQuestion.Usage($"--clients is {population}, but it is at least 1.");
-            double cohort = plan.Privacy!.ExpectedCohort(population);
+            bool isOfExamples = plan.Privacy!.Policy.Unit == PrivacyUnit.Example;
+            long population = (isOfExamples, parsed.GetValue(clients), parsed.GetValue(examples)) switch
+            {
+                (true, not null, _) => throw PrivacyQuestion.Usage("--clients changes nothing where each example is hidden by itself. Leave it out, and say --examples."),
+                (false, _, not null) => throw PrivacyQuestion.Usage("--examples changes nothing where whole clients are hidden. Leave it out."),
+                (true, _, { } given) => given,
+                (true, _, null) => throw PrivacyQuestion.Usage("What noise does to a site depends on how many examples it has. Say it, such as --examples 5000."),
+                (false, { } given, _) => given,
+                _ => Cohort(run),
+            };
+            if (population < 1) throw PrivacyQuestion.Usage($"{(isOfExamples ? "--examples" : "--clients")} is {population}, but it is at least 1.");
+            double cohort = isOfExamples ? (plan.Privacy.BatchRate ?? 1) * population : plan.Privacy.ExpectedCohort(population);
             Row[] rounds = [.. RoundsOf(run.Rounds.Count).Select(count => new Row(count, Epsilon(plan, PrivacyAdversary.Recipients, count), Epsilon(plan, PrivacyAdversary.Aggregator, count)))];
             Choice[] choices = [.. Budgets.Append(run.Privacy.Epsilon ?? 8).Distinct().Order().Select(budget => ChoiceOf(run, registry, budget, cohort))];
             string? warning = PrivacyNumbers.DeltaWarning(run.Privacy.Delta, population);
@@ -51,9 +61,10 @@ internal static class PrivacyPlanCommand
 
     private static void Write(TextWriter output, RunPlan plan, Row[] rounds, Choice[] choices, double cohort, string? warning)
     {
+        bool isOfExamples = plan.Privacy!.Policy.Unit == PrivacyUnit.Example;
         double most = rounds.Max(row => Math.Max(row.Recipients ?? 0, row.Aggregator ?? 0));
         string Bar(Row row) => new('█', Math.Max(1, (int)Math.Round(BarLength * (row.Aggregator ?? row.Recipients ?? 0) / most)));
-        output.WriteLine(Invariant($"Noise of {Up(plan.Privacy!.NoiseMultiplier)} times the clip, {plan.Privacy.Policy.Clip}; means over {cohort:0.##} clients; delta {plan.Privacy.Policy.Delta}. Epsilon of a client that is in every round:"));
+        output.WriteLine(Invariant($"Noise of {Up(plan.Privacy.NoiseMultiplier)} times the clip, {plan.Privacy.Policy.Clip}; means over {cohort:0.##} {(isOfExamples ? "examples" : "clients")}; delta {plan.Privacy.Policy.Delta}. Epsilon of {plan.Privacy.PlannedFor}:"));
         output.WriteLine();
         TextTable.Write(
             output, ["rounds", "against recipients", "against the aggregator", ""], [.. rounds.Select(row => (string[])[row.Rounds.ToString(CultureInfo.InvariantCulture), Shown(row.Recipients), Shown(row.Aggregator), Bar(row)])], "");
@@ -71,7 +82,8 @@ internal static class PrivacyPlanCommand
         string[] Shorten(string[] row) => [.. row.Where((_, column) => isShown[column])];
         TextTable.Write(output, Shorten(head), rows.Select(Shorten), "");
         output.WriteLine();
-        output.WriteLine("The last column compares lengths: of the noise, and of a mean whose updates all point one way. Noise of different rounds cancels where updates add up: on MNIST a network of 200-200 reached 93 % at 4, and 88 % at 27.");
+        output.WriteLine($"The last column compares lengths: of the noise, and of a mean whose {(isOfExamples ? "gradients" : "updates")} all point one way. Noise of different {(isOfExamples ? "steps" : "rounds")} cancels where they add up: on MNIST a network of 200-200 "
+            + "reached 93 % with updates at 4, and 88 % at 27.");
         if (warning is not null) output.WriteLine($"Warning: {warning}");
     }
 

@@ -6,8 +6,8 @@ namespace FedCore.Simulation.Reporting;
 /// <summary>What a run's rounds would spend, as a page with a chart.</summary>
 public static class PrivacyPlanPage
 {
-    // More points than a screen has dots show nothing more.
-    private const int MostPoints = 200;
+    // Each is reckoned out; more show nothing more.
+    private const int MostPoints = 60;
 
     /// <summary>Writes the page.</summary>
     /// <param name="path">The file, which is overwritten.</param>
@@ -26,7 +26,7 @@ public static class PrivacyPlanPage
             <!doctype html>
             <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
             <title>{Html.Escape(plan.Definition.Name)} · privacy</title><style>{HtmlReport.Style}</style></head><body>
-            <header><h1>{Html.Escape(plan.Definition.Name)}</h1><p>Epsilon at delta {plan.Privacy.Policy.Delta:G3} of a client that takes part in every round, with a noise multiplier of {Html.Number(plan.Privacy.NoiseMultiplier)}.</p></header>
+            <header><h1>{Html.Escape(plan.Definition.Name)}</h1><p>Epsilon at delta {plan.Privacy.Policy.Delta:G3} of {plan.Privacy.PlannedFor}, with a noise multiplier of {Html.Number(plan.Privacy.NoiseMultiplier)}.</p></header>
             <main><section class="panel wide"><div class="chart">{SvgLineChart.Draw(lines, Html.Number)}</div><p class="legend">{HtmlReport.Legend([.. lines.Select(line => line.Name)])}</p></section></main>
             </body></html>
 
