@@ -95,6 +95,9 @@ public sealed class CoordinatorTests : IDisposable
         Assert.Contains("speaks no TLS", tls.Error, StringComparison.Ordinal);
         await using WebApplication old = await StartHttp1Async();
         Fedcore.Outcome http1 = await AskAsync(old.Urls.Single(), "run", "list");
+
+        // Such a server answers and resets the connection. Where the reset is seen first nothing says what it speaks, and the call may be made again.
+        for (int again = 0; again < 10 && http1.Code == 4; again++) http1 = await AskAsync(old.Urls.Single(), "run", "list");
         Assert.Equal(3, http1.Code);
         Assert.Contains("speaks HTTP/1.1 alone", http1.Error, StringComparison.Ordinal);
     }
