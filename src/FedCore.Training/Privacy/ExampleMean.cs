@@ -14,9 +14,6 @@ internal static class ExampleMean
     // Steps per unit, 2^20: a sum of 2^31 examples has room.
     private const double Scale = 1 << 20;
 
-    // A discrete Gaussian of deviation sigma >= 8 hides no less than a continuous one of variance sigma^2 - 16.
-    private const double Discreteness = 16;
-
     /// <summary>Computes the mean.</summary>
     /// <param name="examples">The examples, at least one.</param>
     /// <param name="map">Makes the numbers.</param>
@@ -30,9 +27,8 @@ internal static class ExampleMean
         long[] sums = Sum(examples, map, bound);
         if (privacy is not null)
         {
-            double deviation = privacy.NoiseMultiplier * privacy.Policy.Clip * Scale;
             using RandomBytes bytes = random();
-            var noise = new DiscreteGaussianSampler(checked((long)Math.Ceiling(deviation * deviation + Discreteness)), 1, bytes);
+            DiscreteGaussianSampler noise = WideNoise.Sampler(privacy.NoiseMultiplier * privacy.Policy.Clip * Scale, bytes);
             foreach (ref long sum in sums.AsSpan()) sum += noise.Next();
         }
 

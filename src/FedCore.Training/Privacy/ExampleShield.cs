@@ -18,9 +18,6 @@ internal sealed class ExampleShield : IDisposable
     // Rounding the sum to whole steps adds about so much of the clip to what one example changes.
     private const double StepMargin = 0.001;
 
-    // A discrete Gaussian of deviation sigma >= 8 hides no less than a continuous one of variance sigma^2 - 16.
-    private const double Discreteness = 16;
-
     private readonly RandomBytes _random;
     private readonly DiscreteGaussianSampler _noise;
     private readonly double _step, _mean, _most;
@@ -37,10 +34,10 @@ internal sealed class ExampleShield : IDisposable
         double rate = privacy.BatchRate ?? throw new InvalidOperationException("The run does not hide examples.");
         (_random, _mostSteps, Clip) = (random, steps, privacy.Policy.Clip);
         Batches = new PoissonBatches(examples, rate, random);
-        double root = Math.Sqrt(parameters), variance;
+        double root = Math.Sqrt(parameters);
         _step = Math.ScaleB(1, (int)Math.Floor(Math.Log2(StepMargin * Clip / root)));
-        while ((variance = VarianceAt(_step, root, privacy.NoiseMultiplier)) > DiscreteGaussianSampler.MostNumerator) _step *= 2;
-        _noise = new DiscreteGaussianSampler((long)variance, 1, random);
+        while (!WideNoise.Fits(privacy.NoiseMultiplier * SensitivityAt(_step, root)) && _step < Clip) _step *= 2;
+        _noise = WideNoise.Sampler(privacy.NoiseMultiplier * SensitivityAt(_step, root), random);
         _mean = _step / (rate * examples);
         _most = Clip * examples;
     }
@@ -80,10 +77,6 @@ internal sealed class ExampleShield : IDisposable
     /// <summary>Wipes what is left of the random bytes.</summary>
     public void Dispose() => _random.Dispose();
 
-    // What one example changes of the rounded sum, in steps, times the noise multiplier.
-    private double VarianceAt(double step, double root, double noiseMultiplier)
-    {
-        double sensitivity = Clip * (1 + RoundingMargin) / step + root;
-        return Math.Ceiling(noiseMultiplier * noiseMultiplier * sensitivity * sensitivity + Discreteness);
-    }
+    // What one example changes of the rounded sum, in steps.
+    private double SensitivityAt(double step, double root) => Clip * (1 + RoundingMargin) / step + root;
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using FedCore.Privacy.Accounting.Events;
 
 namespace FedCore.Privacy.Sampling;
 
@@ -17,6 +18,8 @@ public sealed class DiscreteGaussianSampler
 
     /// <summary>The largest denominator.</summary>
     public const long MostDenominator = 1L << 31;
+
+    private const double Discreteness = 16;
 
     // Blocks to a sigma at least, squared.
     private const int LeastBlocksSquared = 16 * 16;
@@ -43,6 +46,11 @@ public sealed class DiscreteGaussianSampler
         while (numerator >= (LeastBlocksSquared * denominator) << (2 * (_blockBits + 1))) _blockBits++;
         _blocks = new HalfGaussianTable(numerator, denominator << (2 * _blockBits));
     }
+
+    /// <summary>The variance of discrete noise that hides no less than continuous noise (<see cref="DiscreteGaussianEvent.ContinuousNoiseMultiplier"/>), if it is 64 or more.</summary>
+    /// <param name="continuous">The variance of the continuous noise, above 0.</param>
+    /// <returns>A whole number.</returns>
+    public static double VarianceFor(double continuous) => Math.Ceiling(continuous + Discreteness);
 
     /// <summary>Draws a number.</summary>
     /// <returns>The number.</returns>

@@ -37,6 +37,9 @@ internal static class PrivacyComposition
             CheckContributions(run, model, registry);
         }
 
+        // Metrics of training are not sent at all.
+        if (run.Disclosures.Contains(Disclosure.ClientMetrics))
+            throw Refused("disclosures names clientMetrics, which shows of single clients what the noise hides. Leave it out.");
         if (run.Rounds.Buffer is not null)
             throw Refused("rounds.buffer counts updates by their staleness and ends with whoever comes first: no mean over a fixed number of clients, and no round that a client's part in it is counted by. Leave it out.");
         if (run.Evaluation.Every > 0 && !privacy.PublicEvaluation)
@@ -143,11 +146,8 @@ internal static class PrivacyComposition
             throw Refused("model.layers keep running statistics, as batch normalisation does, which are means over a client's examples that no noise protects. Use groupNorm or layerNorm, or let the layers be local.");
         if (run.Transforms.Count > 0)
             throw Refused("transforms change a contribution behind its clip, so that it may be longer. Leave transforms out.");
-        foreach (Disclosure shown in (Disclosure[])[Disclosure.IndividualUpdates, Disclosure.ClientMetrics])
-        {
-            if (run.Disclosures.Contains(shown))
-                throw Refused($"disclosures names {System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(shown.ToString())}, which shows of single clients what the noise hides. Leave it out.");
-        }
+        if (run.Disclosures.Contains(Disclosure.IndividualUpdates))
+            throw Refused("disclosures names individualUpdates, which shows of single clients what the noise hides. Leave it out.");
     }
 
     private static void CheckSelection(RunDefinition run, PrivacyPolicy privacy, Registry registry)

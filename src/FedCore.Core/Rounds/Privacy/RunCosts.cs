@@ -90,8 +90,10 @@ internal sealed class RunCosts
     public int Affordable(double noiseMultiplier, double epsilon) =>
         (int)Calibration.Largest(rounds => Epsilon(Of(Against, noiseMultiplier, rounds)).Epsilon <= epsilon, _run.Rounds.Count);
 
-    // Against the aggregator, noise of several clients is added up by Renyi divergences alone.
+    // Noise of several clients is added up by Renyi divergences alone, and so is noise of few steps, which a ring that somebody chose may have: it is no continuous one.
+    private bool IsDivergenceAlone => _mechanism == PrivacyMechanism.Distributed || (_mechanism != PrivacyMechanism.Site && _run.SecureAggregation is { Bits: not null } or { Scale: not null });
+
     private IEnumerable<AccountantKind> KindsFor(IReadOnlyList<PrivacyEvent> events) =>
-        (_policy.Accountant is { } chosen ? (AccountantKind[])[chosen] : _mechanism == PrivacyMechanism.Distributed ? [AccountantKind.Rdp] : [AccountantKind.Pld, AccountantKind.Rdp])
+        (_policy.Accountant is { } chosen ? (AccountantKind[])[chosen] : IsDivergenceAlone ? [AccountantKind.Rdp] : [AccountantKind.Pld, AccountantKind.Rdp])
         .Where(kind => events.All(PrivacyAccountant.Create(kind, _policy.Relation).Supports));
 }

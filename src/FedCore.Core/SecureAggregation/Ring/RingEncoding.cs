@@ -79,7 +79,8 @@ public sealed class RingEncoding
         }
 
         RingSection? noisy = options.Noise is null ? null : all.Single(section => section.IsVector);
-        double? wanted = options.Scale ?? (options is { Noise: { Sharers: > 0 } or { MostAtOnce: > 1 }, Bits: null } ? RingNoise.SmallestScale(options.Noise, noisy!) : null);
+        bool isSettled = options is { Noise.Sharers: > 0, Bits: null } or { Noise.MostAtOnce: > 1 };
+        double? wanted = options.Scale ?? (isSettled && options.Noise is not null ? RingNoise.SmallestScale(options.Noise, noisy!) : null);
         int needed = wanted is { } scale
             ? all.Where(section => section.IsVector).Select(section => BitsFor(section, clients, scale, options.Noise)).Append(2).Max()
             : LeastBits(clients, 1, 1);

@@ -1,4 +1,5 @@
 using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Sampling;
 using FedCore.SecureAggregation.Messages;
 
 namespace FedCore.SecureAggregation.Ring;
@@ -41,7 +42,8 @@ public sealed record RingNoise
         Length = length;
         Sharers = options.Sharers;
         if (options.CountNoise is { } count) CountVariance = checked((long)Math.Ceiling(count * count * CountScale * CountScale / Math.Max(1, options.Sharers)));
-        Variance = checked((long)Math.Ceiling(options.NoiseMultiplier * options.NoiseMultiplier * squaredSensitivity / Math.Max(1, options.Sharers)));
+        double variance = options.NoiseMultiplier * options.NoiseMultiplier * squaredSensitivity / Math.Max(1, options.Sharers);
+        Variance = checked((long)(IsShared ? Math.Ceiling(variance) : DiscreteGaussianSampler.VarianceFor(variance)));
     }
 
     /// <summary>Steps of a client of the count of those whose update was within the clip.</summary>
