@@ -39,7 +39,7 @@ public sealed record MemoryEstimate(long Model, long Training, long Update, long
         long training = trained * (2 + StatesOf(plan.Definition.Training.Optimizer)) + buffers + sizeof(float) * WorkingMemory.Of(plan.Model.Layers, capacity, batch);
 
         // A batch that is drawn may take several goes, whose gradients are added up.
-        if (plan.Privacy?.BatchRate is { } rate && rate * data.Train.Count > capacity / 2.0) training += trained;
+        if (EmbeddedTrainer.LargestDrawn(plan, data.Train.Count) > batch) training += trained;
 
         // Where nothing else is sent, the update is the model in training.
         long update = Math.Max(0, plan.TrainLayout.VectorLength * sizeof(float) - trained) + plan.UpdateBytes + CopiesOf(plan);

@@ -7,7 +7,9 @@ using FedCore.Models.Layers;
 using FedCore.Models.Losses;
 using FedCore.Numerics;
 using FedCore.Optimizers;
+using FedCore.Privacy;
 using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
 using FedCore.Strategies;
 using FedCore.Training;
 using FedCore.Training.Data;
@@ -35,6 +37,8 @@ public class MemoryEstimateTests
         ["FedDyn"] = () => (Of(Dense(2500), strategy: new FedDyn()), 100),
         ["top-k in 8 bits"] = () => (Of(Dense(2500), transforms: [new TopK { Share = 0.1 }, new Int8()]), 100),
         ["local layer"] = () => (Of(Dense(2500, local: true)), 100),
+        ["hidden examples"] = () => (Hiding(Dense(2500), 0.1), 512),
+        ["hidden examples in several goes"] = () => (Hiding(Dense(2500), 0.5), 2048),
         ["many examples"] = () => (Of(Dense(10)), 40_000),
         ["convolutions"] = () => (Of(Images(), batch: 128), 256),
         ["residual blocks"] = () => (Of(Blocks(), batch: 64), 128),
@@ -92,7 +96,7 @@ public class MemoryEstimateTests
             Update update = await workspace.TrainAsync(task, "site", data, steps: 1, state, TestContext.Current.CancellationToken);
             using UpdateEncoder encoder = plan.WireCodec.CreateEncoder();
             encoder.Encode(update, state, 1, plan.Random.Stream("rounding", 1, "site"), new ArrayBufferWriter<byte>(checked((int)plan.UpdateBytes + 4096)));
-            workspace.Evaluate(new EvaluateTask([DataSplit.Train], 1, 0, 1, model, plan.EvaluateLayout), "site", data, state);
+            workspace.Evaluate(new EvaluateTask(plan.Definition.Evaluation.Splits, 1, 0, 1, model, plan.EvaluateLayout), "site", data, state);
         }
         finally
         {
@@ -115,6 +119,19 @@ public class MemoryEstimateTests
     {
         RunPlan plan = Runs.Plan(model, training: new TrainingPlan { LearningRate = 0.01, BatchSize = batch, Optimizer = optimizer ?? new SgdSpec() }, strategy: strategy);
         return RunPlan.Create(plan.Definition with { Transforms = transforms ?? [], Evaluation = new EvaluationPlan { Splits = [DataSplit.Train] } }, Runs.Names);
+    }
+
+    private static RunPlan Hiding(ModelSpec model, double rate)
+    {
+        RunDefinition plain = Of(model).Definition;
+        return RunPlan.Create(
+            plain with
+            {
+                Training = plain.Training with { WeightBy = WeightBy.Uniform },
+                Privacy = new PrivacyPolicy { Unit = PrivacyUnit.Example, Clip = 1, NoiseMultiplier = 1, SamplingRate = rate, Delta = 1e-5, PublicEvaluation = true },
+                Evaluation = new EvaluationPlan { Every = 0 },
+            },
+            Runs.Names);
     }
 
     private static ModelSpec Dense(int width, bool local = false) => Model(
