@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using FedCore.Models;
 using FedCore.Models.Losses;
 using FedCore.Numerics;
@@ -25,7 +24,6 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     private ExampleView _examples = null!;
     private IBatchOrder _order = null!;
     private ExampleShield? _shield;
-    private FlatVector? _total;
     private RandomStream? _random;
     private long _batches;
 
@@ -117,29 +115,14 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         return _squaredNorms.AsSpan(0, count);
     }
 
-    /// <summary>
-    /// Takes the next batch, which may be empty or larger than the network, and sums over its examples the gradient of each one's own loss, scaled down to a norm where it is longer, into
-    /// <see cref="Gradients"/>.
-    /// </summary>
+    /// <summary>Takes the next batch and sums over its examples the gradient of each one's own loss, scaled down to a norm where it is longer, into <see cref="Gradients"/>.</summary>
     /// <param name="clip">The largest Euclidean norm of an example's gradient with respect to all parameters, above 0.</param>
     /// <returns>How many examples the batch had.</returns>
     /// <exception cref="FedCoreException">A layer with parameters does not know the gradients of single examples (<c>privacy.composition</c>).</exception>
     public int ComputeClippedGradients(double clip)
     {
-        Network network = _network!;
-        if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
         ReadOnlySpan<int> places = _order.Next();
-        if (places.IsEmpty) Gradients.Clear();
-
-        // A batch may be of any size: it is summed in parts, of which the last one's sum lies where the whole is going to.
-        for (int start = 0; start < places.Length; start += network.Capacity)
-        {
-            if (start > 0) Keep(first: start == network.Capacity);
-            SumClipped(network, Rows(places.Slice(start, Math.Min(network.Capacity, places.Length - start))), clip);
-        }
-
-        if (places.Length > network.Capacity) AddKept();
-        CountBatch();
+        SumClipped(_network!, Rows(places), clip);
         return places.Length;
     }
 
@@ -178,7 +161,6 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         _network?.Dispose();
         _optimizer.Dispose();
         Gradients.Dispose();
-        _total?.Dispose();
         Buffers.Dispose();
     }
 
@@ -202,9 +184,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     {
         if (_shield is { } shield)
         {
-            shield.Count();
-            ComputeClippedGradients(shield.Clip);
-            shield.Protect(Gradients);
+            Hide(shield);
             return;
         }
 
@@ -218,41 +198,48 @@ internal sealed class LocalModel : ILocalModel, IDisposable
 
     private void CountBatch() => Volatile.Write(ref _batches, _batches + 1);
 
-    // An example of which the gradient is not finite has none: nothing of the others may depend on it.
-    private void SumClipped(Network network, Span<int> rows, double clip)
+    // An example of which the gradient is not finite has none. It keeps its place, with zeros for features: what becomes of the others must not depend on it.
+    private void SumClipped(Network network, ReadOnlySpan<int> rows, double clip)
     {
-        while (true)
+        if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
+        Span<double> norms = _squaredNorms.AsSpan(0, rows.Length);
+        Load(network, _examples.Set, rows);
+        bool isFinite = false;
+        Span<bool> isOut = stackalloc bool[rows.Length];
+        while (!isFinite)
         {
-            if (rows.IsEmpty)
-            {
-                Gradients.Clear();
-                return;
-            }
-
-            Load(network, _examples.Set, rows);
             network.Forward(rows.Length, training: true, _random);
-            network.BackwardNorms(rows.Length, _random, _squaredNorms, _sums.AsSpan(1));
-            int finite = 0;
+            network.BackwardNorms(rows.Length, _random, norms, _sums.AsSpan(1));
+            isFinite = true;
             for (int i = 0; i < rows.Length; i++)
-                if (double.IsFinite(_squaredNorms[i])) rows[finite++] = rows[i];
-            if (finite == rows.Length) break;
-            rows = rows[..finite];
+            {
+                if (double.IsFinite(norms[i]) || isOut[i]) continue;
+                (isOut[i], isFinite) = (true, false);
+                network.Inputs.Slice((long)i * network.InputLength, network.InputLength).Clear();
+                network.Labels.AsSpan(i * network.LabelWidth, network.LabelWidth).Clear();
+            }
         }
 
-        network.BackwardClipped(rows.Length, _random, clip, _squaredNorms);
+        for (int i = 0; i < rows.Length; i++)
+            if (isOut[i]) norms[i] = double.PositiveInfinity;
+        network.BackwardClipped(rows.Length, _random, clip, norms);
         _sums[0] += rows.Length;
     }
 
-    private void Keep(bool first)
+    // A batch may be of any size, also empty: it is summed in parts, which are added up as whole numbers.
+    private void Hide(ExampleShield shield)
     {
-        _total ??= new FlatVector(Gradients.Length);
-        if (first) _total.CopyFrom(Gradients, Gradients.Length);
-        else foreach ((long offset, int count) in VectorBlocks.Of(Gradients.Length)) TensorPrimitives.Add(_total.Slice(offset, count), Gradients.Slice(offset, count), _total.Slice(offset, count));
-    }
+        Network network = _network!;
+        shield.Begin();
+        ReadOnlySpan<int> places = _order.Next();
+        for (int start = 0; start < places.Length; start += network.Capacity)
+        {
+            SumClipped(network, Rows(places.Slice(start, Math.Min(network.Capacity, places.Length - start))), shield.Clip);
+            shield.Add(Gradients);
+        }
 
-    private void AddKept()
-    {
-        foreach ((long offset, int count) in VectorBlocks.Of(Gradients.Length)) TensorPrimitives.Add(Gradients.Slice(offset, count), _total!.Slice(offset, count), Gradients.Slice(offset, count));
+        shield.Release(Gradients);
+        CountBatch();
     }
 
     // The number of examples in the batch.

@@ -16,6 +16,10 @@ internal sealed unsafe class Network : IDisposable
     private readonly FlatVector _parameters;
     private readonly FlatVector _gradients;
     private readonly FlatVector? _buffers;
+    private float[] _factors = [];
+
+    // Of the clip, by which a gradient that was clipped may be longer, as it is with floats.
+    private const double Tolerance = 1e-3;
 
     /// <param name="plan">The model.</param>
     /// <param name="engine">How each layer is computed.</param>
@@ -103,21 +107,53 @@ internal sealed unsafe class Network : IDisposable
     /// <param name="batch">Examples.</param>
     /// <param name="random">Random numbers for layers that use some.</param>
     /// <param name="clip">The largest norm, above 0.</param>
-    /// <param name="squaredNorms">Each example's squared norm, finite.</param>
-    public void BackwardClipped(int batch, RandomStream? random, double clip, ReadOnlySpan<double> squaredNorms)
+    /// <param name="squaredNorms">Each example's squared norm; infinite for one that counts as none. Receives those of what is summed.</param>
+    /// <remarks>
+    /// What is summed is looked at before: whoever chose the weights may have chosen them so that what comes back with a factor is not what came back without times the factor. An example whose
+    /// gradient is longer than the clip all the same counts as none.
+    /// </remarks>
+    public void BackwardClipped(int batch, RandomStream? random, double clip, Span<double> squaredNorms)
     {
-        // The gradient of the loss was used up on the way, and is cheap to have again.
+        squaredNorms = squaredNorms[..batch];
+        if (_factors.Length < batch) _factors = new float[Capacity];
+        Span<float> factors = _factors.AsSpan(0, batch);
+        for (int example = 0; example < batch; example++)
+        {
+            double norm = Math.Sqrt(squaredNorms[example]);
+            factors[example] = double.IsFinite(norm) ? (float)(batch * (norm > clip ? clip / norm : 1)) : 0;
+        }
+
+        double most = clip * (1 + Tolerance);
+        bool isWithin = false;
+        while (!isWithin)
+        {
+            squaredNorms.Clear();
+            Weight(batch, factors);
+            _layers.Backward(batch, All, isStep: false, random, squaredNorms);
+            isWithin = true;
+            for (int example = 0; example < batch; example++)
+            {
+                if (squaredNorms[example] <= most * most) continue;
+                (factors[example], isWithin) = (0, false);
+            }
+        }
+
+        Weight(batch, factors);
+        _layers.Backward(batch, All, isStep: false, random, default);
+    }
+
+    // The gradient of the loss is used up on the way back, and is cheap to have again.
+    private void Weight(int batch, ReadOnlySpan<float> factors)
+    {
         Span<float> lossGradient = _layers.OutputGradient(batch);
         Span<double> again = stackalloc double[SumCount];
         Evaluate(batch, lossGradient, again);
         for (int example = 0; example < batch; example++)
         {
-            double norm = Math.Sqrt(squaredNorms[example]);
             Span<float> row = lossGradient.Slice(example * _layers.OutputSize, _layers.OutputSize);
-            TensorPrimitives.Multiply(row, (float)(batch * (norm > clip ? clip / norm : 1)), row);
+            if (factors[example] == 0) row.Clear();
+            else TensorPrimitives.Multiply(row, factors[example], row);
         }
-
-        _layers.Backward(batch, All, isStep: false, random, default);
     }
 
     public void Dispose() => _layers.Dispose();

@@ -70,12 +70,15 @@ internal sealed unsafe class EmbeddingLayer : Layer
             Span<long> sorted = Sort(input, example, example + 1);
             while (!sorted.IsEmpty)
             {
+                Span<long> all = sorted;
                 TakeSum(ref sorted, outputGradient);
-                squaredNorms[example] += RowSums.Products(_sum, _sum);
+                (double together, int rows) = (0, all.Length - sorted.Length);
+                foreach (long place in all[..rows]) together += Math.Sqrt(RowSums.ExactSquares(outputGradient.Slice((int)place * _width, _width)));
+                squaredNorms[example] += rows == 1 ? together * together : GhostNorms.OfRounded(_sum, together, rows);
             }
 
             ReadOnlySpan<float> own = outputGradient.Slice(example * size, size);
-            if (_positions) squaredNorms[example] += RowSums.Products(own, own);
+            if (_positions) squaredNorms[example] += RowSums.ExactSquares(own);
         }
 
         Ignore(pass.Batch, inputGradient);

@@ -12,7 +12,8 @@ namespace FedCore.Training.Privacy;
 /// </summary>
 internal sealed class ExampleShield : IDisposable
 {
-    // Of the clip, for what the rounding of floating-point numbers may make of the sum of the other examples when one is missing.
+    // Of the clip: by a thousandth gradients that were clipped may be longer, and the rest is for what the rounding of floating-point numbers makes of the sum of the others of its part when one is
+    // missing.
     private const double RoundingMargin = 0.009;
 
     // Rounding the sum to whole steps adds about so much of the clip to what one example changes.
@@ -21,6 +22,7 @@ internal sealed class ExampleShield : IDisposable
     private readonly RandomBytes _random;
     private readonly DiscreteGaussianSampler _noise;
     private readonly double _step, _mean, _most;
+    private readonly long[] _sums;
     private readonly long _mostSteps;
     private long _steps;
 
@@ -33,6 +35,7 @@ internal sealed class ExampleShield : IDisposable
     {
         double rate = privacy.BatchRate ?? throw new InvalidOperationException("The run does not hide examples.");
         (_random, _mostSteps, Clip) = (random, steps, privacy.Policy.Clip);
+        _sums = new long[parameters];
         Batches = new PoissonBatches(examples, rate, random);
         double root = Math.Sqrt(parameters);
         _step = Math.ScaleB(1, (int)Math.Floor(Math.Log2(StepMargin * Clip / root)));
@@ -58,20 +61,31 @@ internal sealed class ExampleShield : IDisposable
         return stream;
     }
 
-    /// <summary>Counts a gradient before it is computed.</summary>
+    /// <summary>Begins a batch.</summary>
     /// <exception cref="InvalidOperationException">There were as many as the task has steps.</exception>
-    public void Count()
+    public void Begin()
     {
         if (_steps == _mostSteps) throw new InvalidOperationException($"The strategy wants more gradients than the task has steps, {_mostSteps}, for which the site's privacy ledger was told the cost.");
         _steps++;
+        Array.Clear(_sums);
     }
 
-    /// <summary>Turns the sum of a batch's clipped gradients into the mean over the expected batch, with noise.</summary>
-    /// <param name="gradients">The sum; receives the mean.</param>
-    public void Protect(FlatVector gradients)
+    /// <summary>Adds the sum of a part of the batch, in whole steps: what is missing in one part leaves the others as they are, to the last bit.</summary>
+    /// <param name="gradients">The sum of clipped gradients.</param>
+    public void Add(FlatVector gradients)
     {
+        long next = 0;
         foreach ((long offset, int count) in VectorBlocks.Of(gradients.Length))
-            foreach (ref float value in gradients.Slice(offset, count)) value = (float)(((long)Math.Round(Math.Clamp(value, -_most, _most) / _step) + _noise.Next()) * _mean);
+            foreach (float value in gradients.Slice(offset, count)) _sums[next++] += (long)Math.Round(Math.Clamp(value, -_most, _most) / _step);
+    }
+
+    /// <summary>Gives out the mean over the expected batch, with noise.</summary>
+    /// <param name="gradients">Receives the mean.</param>
+    public void Release(FlatVector gradients)
+    {
+        long next = 0;
+        foreach ((long offset, int count) in VectorBlocks.Of(gradients.Length))
+            foreach (ref float value in gradients.Slice(offset, count)) value = (float)((_sums[next++] + _noise.Next()) * _mean);
     }
 
     /// <summary>Wipes what is left of the random bytes.</summary>

@@ -1,10 +1,24 @@
+using System.Numerics.Tensors;
+
 namespace FedCore.Training.Tensors;
 
-/// <summary>The norm of one example's gradient of a weight matrix, xᵀ dy over the example's rows, by the shorter of two ways.</summary>
+/// <summary>
+/// The norm of one example's gradient of a weight matrix, xᵀ dy over the example's rows, by the shorter of two ways. What is returned is never less than the norm of what
+/// floating-point numbers make of the gradient, whatever x and dy are: privacy rests on it, and whoever chose the weights may not be a friend. Where rows nearly cancel it is much more.
+/// </summary>
 internal static unsafe class GhostNorms
 {
+    // Of one operation on floats.
+    private const double Rounding = 1.0 / (1 << 24);
+
+    // Between these no product of two numbers is too large or too small for a float.
+    private const double Least = 1e-9, Most = 1e9;
+
+    // How much longer the rows together may be than their sum, so that rounding of what cancels stays small beside what is left.
+    private const double MostCancelled = 64;
+
     /// <summary>
-    /// ||xᵀ dy||². For one row that is ||x||² ||dy||² (Goodfellow 2015); for several Σ over pairs of rows of (x_t · x_s)(dy_t · dy_s) (Li et al. 2022, section
+    /// ||xᵀ dy||², or a little more. For one row that is ||x||² ||dy||² (Goodfellow 2015); for several Σ over pairs of rows of (x_t · x_s)(dy_t · dy_s) (Li et al. 2022, section
     /// 4.1), or the sum over the gradient's own numbers, where there are fewer of them than pairs.
     /// </summary>
     /// <param name="x">[rows, inputs].</param>
@@ -17,27 +31,58 @@ internal static unsafe class GhostNorms
     public static double OfProduct(float* x, nint xPitch, float* dy, nint dyPitch, int rows, int inputs, int outputs)
     {
         if (rows == 1) return OfRow(x, inputs) * OfRow(dy, outputs);
-        return (double)rows * ((double)inputs + outputs) < (double)inputs * outputs
-            ? OfPairs(x, xPitch, dy, dyPitch, rows, inputs, outputs)
-            : OfNumbers(x, xPitch, dy, dyPitch, rows, inputs, outputs);
+
+        // No sum is longer than its parts together.
+        (double together, bool isSafe) = (0, true);
+        for (int row = 0; row < rows; row++)
+        {
+            double length = Math.Sqrt(OfRow(x + row * xPitch, inputs)), other = Math.Sqrt(OfRow(dy + row * dyPitch, outputs));
+            together += length * other;
+            isSafe &= IsSafe(length) && IsSafe(other);
+        }
+
+        if (!isSafe) return together * together;
+        double norm = (double)rows * ((double)inputs + outputs) < (double)inputs * outputs
+            ? Math.Sqrt(OfPairs(x, xPitch, dy, dyPitch, rows, inputs, outputs) + (inputs + outputs + rows + 8) * Rounding * together * together)
+            : Math.Sqrt(OfNumbers(x, xPitch, dy, dyPitch, rows, inputs, outputs)) + (rows + 8) * Rounding * together;
+        return Bounded(norm, together);
     }
 
-    /// <summary>The squared norm of the sum of rows: of a bias's gradient.</summary>
+    /// <summary>The squared norm of the sum of rows, or a little more: of a bias's gradient.</summary>
     public static double OfSum(float* dy, nint pitch, int rows, int columns)
     {
+        if (rows == 1) return OfRow(dy, columns);
         float* sum = Scratch.Panel(columns);
         var target = new Span<float>(sum, columns);
         target.Clear();
-        for (int row = 0; row < rows; row++) System.Numerics.Tensors.TensorPrimitives.Add(target, new ReadOnlySpan<float>(dy + row * pitch, columns), target);
-        return OfRow(sum, columns);
+        double together = 0;
+        for (int row = 0; row < rows; row++)
+        {
+            var values = new ReadOnlySpan<float>(dy + row * pitch, columns);
+            TensorPrimitives.Add(target, values, target);
+            together += Math.Sqrt(RowSums.ExactSquares(values));
+        }
+
+        return OfRounded(target, together, rows);
     }
 
+    /// <summary>The squared norm of a sum of rows that was formed with floats, or a little more.</summary>
+    /// <param name="sum">The sum.</param>
+    /// <param name="together">The lengths of the rows, added up.</param>
+    /// <param name="rows">Rows.</param>
+    public static double OfRounded(ReadOnlySpan<float> sum, double together, int rows) => Bounded(Math.Sqrt(RowSums.ExactSquares(sum)) + (rows + 8) * Rounding * together, together);
+
     /// <summary>The squared norm of a row.</summary>
-    public static double OfRow(float* row, int columns)
+    public static double OfRow(float* row, int columns) => RowSums.ExactSquares(new ReadOnlySpan<float>(row, columns));
+
+    // A NaN stays one.
+    private static double Bounded(double norm, double together)
     {
-        var values = new ReadOnlySpan<float>(row, columns);
-        return RowSums.Products(values, values);
+        double bounded = Math.Max(norm, together / MostCancelled);
+        return bounded * bounded;
     }
+
+    private static bool IsSafe(double length) => length == 0 || (length > Least && length < Most);
 
     private static double OfPairs(float* x, nint xPitch, float* dy, nint dyPitch, int rows, int inputs, int outputs)
     {
@@ -48,7 +93,10 @@ internal static unsafe class GhostNorms
         Gram(dy, dyPitch, rows, outputs, transposed, others, pitch);
         double sum = 0;
         for (int row = 0; row < rows; row++)
-            sum += RowSums.Products(new ReadOnlySpan<float>(products + (nint)row * pitch, rows), new ReadOnlySpan<float>(others + (nint)row * pitch, rows));
+        {
+            float* ours = products + (nint)row * pitch, theirs = others + (nint)row * pitch;
+            for (int other = 0; other < rows; other++) sum += (double)ours[other] * theirs[other];
+        }
 
         // Rounding may leave a norm of almost nothing below it.
         return Math.Max(0, sum);

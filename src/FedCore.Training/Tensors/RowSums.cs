@@ -45,6 +45,24 @@ internal static class RowSums
         return Add(sum + Vector512.Create<float>(rest));
     }
 
+    /// <summary>Σ x² in double precision, in which no square of a float is too large or too small.</summary>
+    public static double ExactSquares(ReadOnlySpan<float> x)
+    {
+        ref float xs = ref MemoryMarshal.GetReference(x);
+        Vector512<double> sum = default;
+        int lanes = Vector512<float>.Count, i = 0;
+        for (; i + lanes <= x.Length; i += lanes)
+        {
+            (Vector512<double> low, Vector512<double> high) = Vector512.Widen(Vector512.LoadUnsafe(ref xs, (nuint)i));
+            sum += low * low + high * high;
+        }
+
+        double rest = 0;
+        for (; i < x.Length; i++) rest += (double)x[i] * x[i];
+        for (int lane = 0; lane < Vector512<double>.Count; lane++) rest += sum[lane];
+        return rest;
+    }
+
     private static Vector512<float> Rest(ReadOnlySpan<float> x)
     {
         Span<float> rest = stackalloc float[Vector512<float>.Count];

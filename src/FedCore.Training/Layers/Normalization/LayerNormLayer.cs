@@ -72,8 +72,17 @@ internal sealed class LayerNormLayer : Layer
         {
             Array.Clear(_scaleGradient);
             Array.Clear(_shiftGradient);
-            for (int row = example * _rows; row < (example + 1) * _rows; row++) AddRow(row, input, outputGradient.Slice(row * _width, _width));
-            squaredNorms[example] += RowSums.Products(_scaleGradient, _scaleGradient) + RowSums.Products(_shiftGradient, _shiftGradient);
+            (double scale, double shift) = (0, 0);
+            for (int row = example * _rows; row < (example + 1) * _rows; row++)
+            {
+                ReadOnlySpan<float> dy = outputGradient.Slice(row * _width, _width);
+                AddRow(row, input, dy);
+                shift += Math.Sqrt(RowSums.ExactSquares(dy));
+                TensorPrimitives.Multiply(dy, _normal, _normal);
+                scale += Math.Sqrt(RowSums.ExactSquares(_normal));
+            }
+
+            squaredNorms[example] += GhostNorms.OfRounded(_scaleGradient, scale, _rows) + GhostNorms.OfRounded(_shiftGradient, shift, _rows);
         }
 
         if (!inputGradient.IsEmpty) Backward(pass, input, output, outputGradient, inputGradient);

@@ -91,7 +91,9 @@ internal abstract class Faulty : Mechanism
     protected void AddNoise(RunPlan promise, SimulationRandomBytes random)
     {
         using var shield = new ExampleShield(promise.Privacy!, 2 * Canaries.Count, Canaries.Count, 1, random);
-        shield.Protect(Sum);
+        shield.Begin();
+        shield.Add(Sum);
+        shield.Release(Sum);
         TensorPrimitives.Multiply(Sum.AsSpan(), 2f * Canaries.Count, Sum.AsSpan());
     }
 
