@@ -59,8 +59,7 @@ public static class FederatedSimulation
         ArgumentNullException.ThrowIfNull(partitioner);
         pool.Train.RequireFit(plan.Model, "The training examples");
         pool.Test?.RequireFit(plan.Model, "The test examples");
-        RandomKeys keys = ClientSplit.KeysOf(plan.Definition.Seed);
-        return new PartitionedData(pool, partitioner.Split(pool, keys.Stream("partition")), testFraction, keys);
+        return new PartitionedData(pool, partitioner.Split(pool, ClientSplit.KeysOf(plan.Definition.Seed).Stream("partition")), testFraction, ClientSplit.SplitKeysOf(plan));
     }
 
     /// <summary>Runs to the end.</summary>

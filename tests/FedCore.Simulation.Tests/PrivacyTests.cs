@@ -108,7 +108,7 @@ public class PrivacyTests
     public async Task Amplification_counts_against_recipients_and_not_against_an_aggregator_that_sees_who_comes()
     {
         RunPlan plan = Plan(Central with { Amplification = true }, new RoundPolicy { Count = 10, Cohort = new PoissonSelection { Rate = 0.3 }, MinimumReports = 1, MaxAbandonedInARow = 10 }, run => run with { SecureAggregation = null });
-        using SimulationResult result = await SmallRun.RunAsync(plan, clients: 40), again = await SmallRun.RunAsync(plan, clients: 40);
+        using SimulationResult result = await SmallRun.RunAsync(plan, clients: 60), again = await SmallRun.RunAsync(plan, clients: 60);
         PrivacySpent recipients = result.State.Rounds[^1].Privacy!.Spent[0];
         var exact = new PldAccountant();
         exact.Record(new PoissonSampledEvent(0.3, new GaussianEvent(1)), result.State.Privacy.Sums);
@@ -116,8 +116,8 @@ public class PrivacyTests
         Assert.Contains("in secret", recipients.RestsOn, StringComparison.Ordinal);
         Assert.Equal(result.Server.Model.Digest(), again.Server.Model.Digest());
 
-        // The mean is over 12 clients, whoever comes.
-        Assert.All(result.State.Rounds, round => Assert.Equal(12, round.Weight));
+        // The mean is over 18 clients, whoever comes.
+        Assert.All(result.State.Rounds, round => Assert.Equal(18, round.Weight));
         Assert.True(result.State.Rounds.Select(round => round.Contributors).Distinct().Count() > 1);
     }
 

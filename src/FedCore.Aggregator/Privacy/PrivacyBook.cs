@@ -27,7 +27,12 @@ internal sealed class PrivacyBook(LedgerFile file, PrivacyBudget budget, TimePro
     /// <exception cref="FedCoreException">They would not (<c>privacy.budget</c>).</exception>
     public void Require(RunPlan plan, IReadOnlyList<string> sites)
     {
-        if (plan.Privacy is not { } privacy) return;
+        if (plan.Privacy is not { } privacy)
+        {
+            if (budget.MaxEpsilon is null) return;
+            throw FedCoreException.Configuration("privacy.required", "The run has no \"privacy\", but aggregator.privacy.maxEpsilon is set: nothing would bound what it shows of the sites' data.");
+        }
+
         int rounds = privacy.Policy.StopWhenSpent ? 1 : plan.Definition.Rounds.Count;
         if (RefusalOf(file.Entries, plan, sites, privacy.PlannedCosts(rounds), rounds == 1 ? "another round" : $"its {rounds} rounds") is { } refusal) throw FedCoreException.Configuration(PrivacyNumbers.Budget, refusal);
     }
@@ -38,7 +43,7 @@ internal sealed class PrivacyBook(LedgerFile file, PrivacyBudget budget, TimePro
     private string? RefusalOf(IReadOnlyList<LedgerEntry> entries, RunPlan plan, IReadOnlyList<string> sites, IReadOnlyList<PrivacyEvent> costs, string what)
     {
         if (budget.MaxEpsilon is not { } most) return null;
-        (string site, double epsilon) = LedgerBalance.Largest(entries, budget.Source, plan.Privacy!.Policy.Unit, sites, costs, budget.Delta);
+        (string site, double epsilon) = LedgerBalance.Largest(entries, budget.Source, plan.Privacy!.Policy.Unit, sites, plan.Privacy.Policy.Relation, costs, budget.Delta);
         return epsilon <= most ? null : FormattableString.Invariant(
             $"{what} would bring what is spent on site '{site}' to epsilon {epsilon:0.###}, but aggregator.privacy.maxEpsilon is {most}");
     }

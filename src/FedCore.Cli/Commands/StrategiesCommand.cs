@@ -11,8 +11,8 @@ using FedCore.Rounds.Selection;
 using FedCore.Rounds.Staleness;
 using FedCore.Simulation;
 using FedCore.Strategies;
-using FedCore.Strategies.Statistics;
 using FedCore.Strategies.Server;
+using FedCore.Strategies.Statistics;
 using FedCore.Updates;
 
 namespace FedCore.Cli.Commands;

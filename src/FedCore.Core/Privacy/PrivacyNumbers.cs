@@ -12,6 +12,8 @@ public static class PrivacyNumbers
     /// <summary>The code of a use of somebody's data too soon behind the last.</summary>
     public const string Separation = "privacy.separation";
 
+    private const double MostNoise = 1e6, LeastClip = 1e-6, MostClip = 1e9;
+
     /// <summary>More than this says nothing that a bound is for.</summary>
     public const double MostEpsilon = 1000;
 
@@ -37,10 +39,10 @@ public static class PrivacyNumbers
     /// <param name="value">The number.</param>
     /// <param name="name">What it is called where it was given.</param>
     /// <returns>The number.</returns>
-    /// <exception cref="FedCoreException">It is not above 0 and finite (<c>privacy.noise-multiplier</c>).</exception>
-    public static double NoiseMultiplier(double value, string name) => value > 0 && double.IsFinite(value)
+    /// <exception cref="FedCoreException">It is not above 0 and at most a million (<c>privacy.noise-multiplier</c>).</exception>
+    public static double NoiseMultiplier(double value, string name) => value is > 0 and <= MostNoise
         ? value
-        : throw Refused("privacy.noise-multiplier", FormattableString.Invariant($"{name} is {value}, but it is above 0: the noise's standard deviation over the clip, such as 1."));
+        : throw Refused("privacy.noise-multiplier", FormattableString.Invariant($"{name} is {value}, but it is above 0 and at most {MostNoise}: the noise's standard deviation over the clip, such as 1."));
 
     /// <summary>A sampling rate.</summary>
     /// <param name="value">The number.</param>
@@ -55,10 +57,10 @@ public static class PrivacyNumbers
     /// <param name="value">The number.</param>
     /// <param name="name">What it is called where it was given.</param>
     /// <returns>The number.</returns>
-    /// <exception cref="FedCoreException">It is not above 0 and finite (<c>privacy.clip</c>).</exception>
-    public static double Clip(double value, string name) => value > 0 && double.IsFinite(value)
+    /// <exception cref="FedCoreException">It is not above 0, or beyond what floating-point numbers tell apart well (<c>privacy.clip</c>).</exception>
+    public static double Clip(double value, string name) => value is >= LeastClip and <= MostClip
         ? value
-        : throw Refused("privacy.clip", FormattableString.Invariant($"{name} is {value}, but it is above 0: the largest Euclidean norm of one contribution, such as 0.5. With a clip of 0 nothing would be learned."));
+        : throw Refused("privacy.clip", FormattableString.Invariant($"{name} is {value}, but it is above 0, from {LeastClip} to {MostClip}: the largest Euclidean norm of one contribution, such as 0.5. With a clip of 0 nothing would be learned."));
 
     /// <summary>Why a delta promises too little for so many; null where it does not.</summary>
     /// <param name="delta">The delta.</param>

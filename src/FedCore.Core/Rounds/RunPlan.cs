@@ -12,6 +12,7 @@ using FedCore.SecureAggregation.Messages;
 using FedCore.SecureAggregation.Ring;
 using FedCore.Strategies;
 using FedCore.Updates;
+using MathNet.Numerics;
 
 namespace FedCore.Rounds;
 
@@ -184,6 +185,7 @@ public sealed class RunPlan
     private void CheckPrivacy(int wanted, long population)
     {
         if (Privacy!.Tree is { } tree) CheckTurns(tree, population);
+        if (Privacy.SamplingRate < 1) CheckCohortsAreHidden(population);
         if (!Privacy.IsAtSites) RingFor(SumPurpose.Update, Math.Max(1, wanted));
         PrivacyPolicy policy = Privacy.Policy;
         int affordable = Privacy.AffordableRounds();
@@ -191,6 +193,17 @@ public sealed class RunPlan
         throw FedCoreException.Configuration(PrivacyNumbers.Budget, FormattableString.Invariant(
             $"privacy.epsilon is {policy.Epsilon}, of which a noise multiplier of {Privacy.NoiseMultiplier:0.####} leaves enough for {affordable} of {Definition.Rounds.Count} rounds. ")
             + "Raise privacy.noiseMultiplier or leave it out, hold fewer rounds, or, to stop when the budget is spent, set privacy.stopWhenSpent to true.");
+    }
+
+    // A round that is abandoned because too few were drawn shows how many were. That it happens at all must be about as unlikely as delta allows for.
+    private void CheckCohortsAreHidden(long population)
+    {
+        long least = Math.Max(Definition.Rounds.MinimumReports ?? 1, Definition.SecureAggregation?.MinimumCohort ?? 1);
+        double rate = Privacy!.SamplingRate, tooFew = least > population ? 1 : SpecialFunctions.BetaRegularized(population - least + 1, least, 1 - rate);
+        if (tooFew * Definition.Rounds.Count <= Privacy.Policy.Delta / 10) return;
+        throw FedCoreException.Configuration("privacy.sampling-rate", FormattableString.Invariant(
+            $"privacy.amplification counts with nobody knowing how many take part, but of {population} clients, each asked with probability {rate}, fewer than {least} are asked in one round of {1 / tooFew:0.#}, which is abandoned then for all to see. ")
+            + "Raise the rate, lower rounds.minimumReports, have more clients, or set privacy.amplification to false.");
     }
 
     // Whether there are enough clients for all rounds, if each takes part as seldom as it must.

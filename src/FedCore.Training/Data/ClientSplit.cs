@@ -1,4 +1,5 @@
 using FedCore.Numerics;
+using FedCore.Rounds;
 
 namespace FedCore.Training.Data;
 
@@ -15,6 +16,13 @@ public static class ClientSplit
     /// <param name="seed">The run's seed.</param>
     /// <returns>The root, which does not depend on the rest of the run, so that two strategies meet the same data.</returns>
     public static RandomKeys KeysOf(long seed) => new("partition"u8, seed);
+
+    /// <summary>The root of the random streams by which a client's examples are split.</summary>
+    /// <param name="plan">The run.</param>
+    /// <returns>
+    /// That of the run's seed; under differential privacy always the same, since what is held back may be evaluated without noise, and with one seed after the other everything would be held back once.
+    /// </returns>
+    public static RandomKeys SplitKeysOf(RunPlan plan) => KeysOf((plan ?? throw new ArgumentNullException(nameof(plan))).Privacy is null ? plan.Definition.Seed : 0);
 
     /// <summary>Brings a client's rows into the order in which they are cut: what it holds back must be a random choice.</summary>
     internal static void Shuffle(Span<int> rows, string client, RandomKeys keys)

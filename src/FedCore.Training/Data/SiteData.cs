@@ -27,7 +27,7 @@ public static class SiteData
         pool.Test?.RequireFit(plan.Model, "The test examples");
         ClientSplit.RequireFinite(pool);
 
-        RandomKeys keys = ClientSplit.KeysOf(plan.Definition.Seed);
+        RandomKeys keys = ClientSplit.SplitKeysOf(plan);
         int[] rows = AllRows(pool.Train);
         ClientSplit.Shuffle(rows, site, keys);
         return ClientSplit.Prepare(pool, ClientSplit.Cut(pool, rows, pool.Test is { } test ? AllRows(test) : [], testFraction), site);

@@ -43,6 +43,10 @@ public class PrivacyCompositionTests
         { "privacy.composition", ["strategy={\"type\":\"fednova\"}"], ["strategy fednova"] },
         { "privacy.composition", ["strategy={\"type\":\"qfedavg\"}"], ["strategy qfedavg"] },
         { "privacy.composition", ["secureAggregation={\"clip\":3}"], ["secureAggregation.clip is 3", "privacy.clip is 0.5"] },
+        { "privacy.composition", ["secureAggregation={}", "privacy.accountant=pld"], ["Renyi divergences alone"] },
+        { "privacy.clip", ["privacy.clip=1e-9"], ["privacy.clip is 1E-09", "from 1E-06"] },
+        { "privacy.noise-multiplier", ["privacy.noiseMultiplier=1e7"], ["at most"] },
+        { "privacy.composition", [Example, Batches, "model.input=[2]", "data={\"features\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"label\":{\"name\":\"c\"},\"missing\":\"dropExample\"}"], ["data.missing is dropExample"] },
         { "privacy.composition", ["privacy.tree={}"], ["privacy.mechanism is not tree"] },
         { "privacy.composition", ["privacy.mechanism=tree", "privacy.amplification=true"], ["is there to do without"] },
         { "privacy.composition", ["privacy.mechanism=tree", "privacy.adaptiveClip={\"countNoise\":2}"], ["under one clip"] },
@@ -90,6 +94,26 @@ public class PrivacyCompositionTests
     [InlineData(Example, Batches, "transforms=[{\"type\":\"int8\"}]")]
     [InlineData(Example, Batches, "aggregator={\"type\":\"median\"}", "disclosures=[\"individualUpdates\"]")]
     public void What_keeps_the_promise_makes_a_run(params string[] assignments) => Assert.NotNull(Plan(assignments).Privacy);
+
+    // Of five clients at a rate of 0.4 nobody is asked in one round of 12.9 (0.6^5).
+    [Theory]
+    [InlineData(5, 0.4, 1, "one round of 12.9")]
+    [InlineData(5, 0.5, 5, "one round of 1")]
+    [InlineData(1000, 0.1, 100, "one round of 2")]
+    [InlineData(1000, 0.1, 30, null)]
+    public void Rounds_that_show_how_many_were_drawn_are_refused(long population, double rate, int minimum, string? words)
+    {
+        RunPlan plan = Plan(["privacy.amplification=true", FormattableString.Invariant($"rounds.cohort={{\"type\":\"poisson\",\"rate\":{rate}}}"), $"rounds.minimumReports={minimum}"]);
+        if (words is null)
+        {
+            plan.CheckPopulation(population);
+            return;
+        }
+
+        var fault = Assert.Throws<FedCoreException>(() => plan.CheckPopulation(population));
+        Assert.Equal("privacy.sampling-rate", fault.Code);
+        Assert.Contains(words, fault.Message, StringComparison.Ordinal);
+    }
 
     // Two trees of four rounds and one of two; a client that must pause for two rounds can be in two of four.
     [Fact]

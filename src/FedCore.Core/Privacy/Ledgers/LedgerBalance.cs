@@ -1,6 +1,5 @@
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
-using FedCore.Privacy.Accounting.Rdp;
 
 namespace FedCore.Privacy.Ledgers;
 
@@ -10,6 +9,7 @@ public sealed class LedgerBalance
     private readonly Dictionary<PrivacyEvent, long> _events = [];
     private readonly PrivacyUnit _unit;
     private NeighboringRelation _relation = NeighboringRelation.ZeroOut;
+    private bool _isMixed;
 
     private LedgerBalance(PrivacyUnit unit) => _unit = unit;
 
@@ -20,8 +20,8 @@ public sealed class LedgerBalance
     public long Unbounded { get; private set; }
 
     /// <summary>
-    /// Adds up the uses of some data. A use was reserved once; where several masked inputs left for it, each but the first costs again. Uses that hide another unit are counted, and cost nothing
-    /// here, unless nothing bounds them: each unit has an account of its own.
+    /// Adds up the uses of some data. A use was reserved once; where several masked inputs left for it, each but the first costs again. Each unit has an account of its own. What hides a whole client
+    /// hides an example of it as a part that is exchanged, which costs as twice the sensitivity; what hides examples says nothing about a client, and is counted in its account without a cost.
     /// </summary>
     /// <param name="entries">The entries of a ledger, oldest first.</param>
     /// <param name="source">Whose data.</param>
@@ -48,10 +48,11 @@ public sealed class LedgerBalance
     /// <param name="source">Whose data.</param>
     /// <param name="unit">What is hidden.</param>
     /// <param name="sites">The sites.</param>
-    /// <param name="costs">What the further uses cost.</param>
+    /// <param name="relation">Which data sets are neighbours in the further uses.</param>
+    /// <param name="costs">What they cost.</param>
     /// <param name="delta">The delta.</param>
     /// <returns>The site, and its epsilon.</returns>
-    public static (string Site, double Epsilon) Largest(IReadOnlyList<LedgerEntry> entries, string source, PrivacyUnit unit, IReadOnlyList<string> sites, IReadOnlyList<PrivacyEvent> costs, double delta)
+    public static (string Site, double Epsilon) Largest(IReadOnlyList<LedgerEntry> entries, string source, PrivacyUnit unit, IReadOnlyList<string> sites, NeighboringRelation relation, IReadOnlyList<PrivacyEvent> costs, double delta)
     {
         ArgumentNullException.ThrowIfNull(sites);
         Dictionary<string, LedgerBalance> balances = sites.ToDictionary(site => site, _ => new LedgerBalance(unit), StringComparer.Ordinal);
@@ -66,6 +67,7 @@ public sealed class LedgerBalance
         (string Site, double Epsilon) largest = ("", 0);
         foreach ((string site, LedgerBalance balance) in balances)
         {
+            balance.Take(relation);
             foreach (PrivacyEvent cost in costs) balance.Add(cost, 1);
             string key = string.Join(';', balance._events.Select(use => $"{use.Key} x {use.Value}").Order(StringComparer.Ordinal).Append($"{balance.Unbounded}"));
             if (!known.TryGetValue(key, out double epsilon)) known[key] = epsilon = balance.Epsilon(delta);
@@ -75,13 +77,22 @@ public sealed class LedgerBalance
         return largest;
     }
 
-    /// <summary>The epsilon of all uses together, by Renyi divergences, which bound every mechanism; under the stricter relation where there are both.</summary>
+    /// <summary>
+    /// The epsilon of all uses together, by Renyi divergences, which bound every mechanism, and where sites hid their examples by themselves by the loss distribution too, whichever shows less; under
+    /// the stricter relation where there are both.
+    /// </summary>
     /// <param name="delta">The delta.</param>
     /// <returns>Epsilon; infinite where a use has no bound.</returns>
     public double Epsilon(double delta)
     {
         if (Unbounded > 0) return double.PositiveInfinity;
-        var accountant = new RdpAccountant(_relation);
+        double epsilon = EpsilonBy(AccountantKind.Rdp, delta);
+        return _unit == PrivacyUnit.Example && !_isMixed ? Math.Min(epsilon, EpsilonBy(AccountantKind.Pld, delta)) : epsilon;
+    }
+
+    private double EpsilonBy(AccountantKind kind, double delta)
+    {
+        PrivacyAccountant accountant = PrivacyAccountant.Create(kind, _relation);
         foreach ((PrivacyEvent cost, long count) in _events)
         {
             if (!accountant.Supports(cost)) return double.PositiveInfinity;
@@ -93,15 +104,40 @@ public sealed class LedgerBalance
 
     private void Add(LedgerEntry entry)
     {
-        if (entry.Unit != _unit && entry.Event is not null)
+        if (entry.Unit == PrivacyUnit.Example && _unit == PrivacyUnit.Client && entry.Event is not null)
         {
             Uses++;
             return;
         }
 
-        if (entry.Relation == NeighboringRelation.ReplaceOne) _relation = NeighboringRelation.ReplaceOne;
-        Add(entry.Event, 1);
+        Take(entry.Relation);
+        if (entry.Unit == _unit || entry.Event is null)
+        {
+            Add(entry.Event, 1);
+            return;
+        }
+
+        _isMixed = true;
+        Add(OfPart(entry.Event), 1);
     }
+
+    private void Take(NeighboringRelation relation)
+    {
+        if (relation == NeighboringRelation.ReplaceOne) _relation = NeighboringRelation.ReplaceOne;
+    }
+
+    // A contribution of which a part is missing may be anywhere within the clip: it moves by up to twice the clip. That it may not have been there at all is left out.
+    private static PrivacyEvent? OfPart(PrivacyEvent cost) => cost switch
+    {
+        RepeatedEvent repeated => OfPart(repeated.Mechanism)?.Times(repeated.Count),
+        PoissonSampledEvent sampled => OfPart(sampled.Mechanism),
+        FixedSizeSampledEvent sampled => OfPart(sampled.Mechanism),
+        GaussianEvent gaussian => new GaussianEvent(gaussian.NoiseMultiplier / 2),
+        TreeAggregationEvent tree => tree with { NoiseMultiplier = tree.NoiseMultiplier / 2 },
+        DiscreteGaussianEvent discrete => discrete with { Sensitivity = 2 * discrete.Sensitivity },
+        DistributedDiscreteGaussianEvent shared => shared with { Sensitivity = 2 * shared.Sensitivity },
+        _ => null,
+    };
 
     private void Add(PrivacyEvent? cost, long count)
     {

@@ -2,6 +2,7 @@ using FedCore.Aggregation;
 using FedCore.Models;
 using FedCore.Naming;
 using FedCore.Privacy;
+using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Clipping;
 using FedCore.Rounds.Selection;
 using FedCore.Updates;
@@ -25,6 +26,8 @@ internal static class PrivacyComposition
             throw Refused("privacy.stopWhenSpent holds rounds until the epsilon is spent, which needs both \"epsilon\" and \"noiseMultiplier\". Give both, or leave it out.");
         if (privacy.AdaptiveClip is { CountNoise: { } count } && privacy.NoiseMultiplier is { } both) AdaptiveClip.ValueNoiseMultiplier(both, count);
         CheckUnit(run, privacy);
+        if (privacy is { Accountant: AccountantKind.Pld, Unit: PrivacyUnit.Client, Mechanism: null or PrivacyMechanism.Distributed } && run.SecureAggregation is not null)
+            throw Refused("privacy.accountant is pld, but how noise that clients share adds up is known by Renyi divergences alone. Leave it out.");
         if (privacy.Unit == PrivacyUnit.Example)
         {
             CheckExamples(run, model, privacy);
@@ -110,7 +113,9 @@ internal static class PrivacyComposition
         if (run.Data is { Standardize: true })
             throw Refused("data.standardize shifts and scales each example by the means and deviations of all at its site, which no noise protects. Set it to false, and give data.features a center and a scale that all sites agree on.");
         if (run.Data is { Missing: MissingValues.Mean })
-            throw Refused("data.missing is mean: the mean of all examples at a site stands in one of them, and no noise protects it. Use dropExample or zero.");
+            throw Refused("data.missing is mean: the mean of all examples at a site stands in one of them, and no noise protects it. Use zero; or refuse, with which a record that lacks a value counts as one without a gradient.");
+        if (run.Data is { Missing: MissingValues.DropExample })
+            throw Refused("data.missing is dropExample: how many examples a site has would say in how many a value is missing. Use zero; or refuse, with which a record that lacks a value counts as one without a gradient.");
         if (privacy.AdaptiveClip is not null)
             throw Refused("privacy.adaptiveClip follows how long the updates of clients are, but privacy.unit is \"example\". Leave it out.");
         if (privacy.Tree is not null)

@@ -56,7 +56,13 @@ internal sealed class StatisticsMap : ExampleMap
                 : throw Refused($"{place}.name is \"{Shown.Of(column.Name)}\". Without \"data\" it is \"label\", or a feature's number below {features}");
         }
 
-        if (column.Name == data.Label.Name) return new ColumnPlace(column, -1, null, data.Label.Classes ?? [], start);
+        if (column.Name == data.Label.Name)
+        {
+            // A number that is turned into yes or no is asked about as that.
+            IReadOnlyList<string> classes = data.Label.PositiveAbove is { } threshold ? [FormattableString.Invariant($"up to {threshold}"), FormattableString.Invariant($"above {threshold}")] : data.Label.Classes ?? [];
+            return new ColumnPlace(column, -1, null, classes, start);
+        }
+
         int offset = 0;
         foreach (Feature feature in data.Features)
         {

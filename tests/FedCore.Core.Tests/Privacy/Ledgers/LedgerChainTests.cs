@@ -1,6 +1,7 @@
 using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
+using FedCore.Privacy.Accounting.Pld;
 using FedCore.Privacy.Accounting.Rdp;
 using FedCore.Privacy.Ledgers;
 
@@ -80,7 +81,7 @@ public class LedgerChainTests
         Assert.Equal((2, 1, double.PositiveInfinity), (balance.Uses, balance.Unbounded, balance.Epsilon(1e-5)));
     }
 
-    // What hides examples bounds nothing of a client, and each unit has a budget of its own; what nothing bounds shows both.
+    // What hides examples bounds nothing of a client; what hides a client hides each example half as well; what nothing bounds shows both.
     [Fact]
     public void Each_unit_has_an_account_of_its_own()
     {
@@ -88,6 +89,9 @@ public class LedgerChainTests
         LedgerEntry[] entries = [Entry("a", new GaussianEvent(2)), Entry("b", steps) with { Unit = PrivacyUnit.Example }, Entry("b", steps) with { Unit = PrivacyUnit.Example }];
         RdpAccountant examples = new(), clients = new();
         examples.Record(steps, 2);
+
+        // A client without one of its examples may be anywhere within the clip.
+        examples.Record(new GaussianEvent(1));
         clients.Record(new GaussianEvent(2));
         LedgerBalance ofExamples = LedgerBalance.Of(entries, "data", PrivacyUnit.Example), ofClients = LedgerBalance.Of(entries, "data", PrivacyUnit.Client);
         Assert.Equal((3, examples.Epsilon(1e-5)), (ofExamples.Uses, ofExamples.Epsilon(1e-5)));
@@ -96,11 +100,28 @@ public class LedgerChainTests
     }
 
     [Fact]
+    public void Where_examples_alone_were_hidden_the_tighter_accountant_counts()
+    {
+        PrivacyEvent steps = new PoissonSampledEvent(0.1, new GaussianEvent(1)).Times(20);
+        var tighter = new PldAccountant();
+        tighter.Record(steps);
+        Assert.Equal(tighter.Epsilon(1e-5), LedgerBalance.Of([Entry("a", steps) with { Unit = PrivacyUnit.Example }], "data", PrivacyUnit.Example).Epsilon(1e-5));
+    }
+
+    [Fact]
+    public void What_is_going_to_be_spent_is_reckoned_under_its_own_relation()
+    {
+        var exchanged = new RdpAccountant(NeighboringRelation.ReplaceOne);
+        exchanged.Record(new GaussianEvent(1));
+        Assert.Equal(exchanged.Epsilon(1e-5), LedgerBalance.Largest([], "data", PrivacyUnit.Client, ["x"], NeighboringRelation.ReplaceOne, [new GaussianEvent(1)], 1e-5).Epsilon);
+    }
+
+    [Fact]
     public void Most_is_spent_on_the_site_that_was_in_most()
     {
         var cost = new GaussianEvent(2);
         LedgerEntry[] entries = [Entry("a", cost, clients: ["x", "y"]), Entry("b", cost, clients: ["y"]), Entry("c", cost)];
-        (string site, double epsilon) = LedgerBalance.Largest(entries, "data", PrivacyUnit.Client, ["x", "y", "z"], [cost.Times(2)], 1e-5);
+        (string site, double epsilon) = LedgerBalance.Largest(entries, "data", PrivacyUnit.Client, ["x", "y", "z"], NeighboringRelation.ZeroOut, [cost.Times(2)], 1e-5);
         var accountant = new RdpAccountant();
         accountant.Record(cost, 5);
         Assert.Equal(("y", accountant.Epsilon(1e-5)), (site, epsilon));
