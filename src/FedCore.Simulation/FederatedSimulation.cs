@@ -57,8 +57,7 @@ public static class FederatedSimulation
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(partitioner);
-        pool.Train.RequireFit(plan.Model, "The training examples");
-        pool.Test?.RequireFit(plan.Model, "The test examples");
+        pool = ClientSplit.Fitted(plan, pool);
         return new PartitionedData(pool, partitioner.Split(pool, ClientSplit.KeysOf(plan.Definition.Seed).Stream("partition")), testFraction, ClientSplit.SplitKeysOf(plan));
     }
 

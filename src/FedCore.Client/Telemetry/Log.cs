@@ -49,6 +49,9 @@ internal static partial class Log
     [LoggerMessage(113, LogLevel.Warning, "{Run}: privacy.{Warning}")]
     public static partial void WeakPromise(this ILogger log, string run, string warning);
 
+    [LoggerMessage(114, LogLevel.Warning, "{Run}: {Unfit} of {Examples} examples do not fit what the run says of its data, and count as none: it hides single examples, so that nobody but this log may know. If there should be none, compare the run's data section with the site's")]
+    public static partial void ExamplesUnfit(this ILogger log, string run, int unfit, int examples);
+
     [LoggerMessage(200, LogLevel.Information, "{Run}, round {Round}: training on {Examples} examples, {Steps} steps")]
     public static partial void TrainingBegun(this ILogger log, string run, int round, int examples, int steps);
 

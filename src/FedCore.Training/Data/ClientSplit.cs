@@ -1,5 +1,6 @@
 using FedCore.Numerics;
 using FedCore.Rounds;
+using FedCore.Training.Privacy;
 
 namespace FedCore.Training.Data;
 
@@ -49,6 +50,30 @@ public static class ClientSplit
 
     /// <summary>What a client trains and evaluates on: its examples, prepared by their own means where the pool says so.</summary>
     internal static ClientData Prepare(DataPool pool, ClientData data, string client) => pool.Preparation?.Prepare(data, client) ?? data;
+
+    /// <summary>The examples that a run's model can take: what does not fit is refused, or, where single examples are hidden, counts as none.</summary>
+    /// <param name="plan">The run.</param>
+    /// <param name="pool">The examples.</param>
+    /// <returns>The examples.</returns>
+    /// <exception cref="FedCoreException">The model cannot take them (<c>data.shape</c>, <c>data.label</c>, <c>data.token</c>).</exception>
+    public static DataPool Fitted(RunPlan plan, DataPool pool)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(pool);
+        const string train = "The training examples", test = "The test examples";
+        if (plan.Privacy is { IsAtSites: true })
+        {
+            pool = pool with
+            {
+                Train = pool.Train as FitExamples ?? new FitExamples(pool.Train, plan.Model, train),
+                Test = pool.Test is null ? null : pool.Test as FitExamples ?? new FitExamples(pool.Test, plan.Model, test),
+            };
+        }
+
+        pool.Train.RequireFit(plan.Model, train);
+        pool.Test?.RequireFit(plan.Model, test);
+        return pool;
+    }
 
     /// <summary>Refuses numbers that are not finite, where no preparation is still to fill them in.</summary>
     internal static void RequireFinite(DataPool pool)

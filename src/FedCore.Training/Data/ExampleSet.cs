@@ -103,19 +103,8 @@ public abstract class ExampleSet
     {
         ArgumentNullException.ThrowIfNull(model);
         if (Fits(model)) return;
-        if (FeatureLength != model.Input.ElementCount)
-        {
-            throw FedCoreException.Configuration(
-                "data.shape", $"{what} have {FeatureLength} features each, the shape {Features}, but model.input is {model.Input}. Set model.input to {Features}, or correct the data.");
-        }
-
+        RequireShapes(model, what);
         (int width, int classes) = model.Label;
-        if (LabelWidth != width)
-        {
-            throw FedCoreException.Configuration(
-                "data.shape", $"{what} have labels of {LabelWidth} numbers, but model.loss takes {width}. Change the last layer's outputs or the loss, or correct the data.");
-        }
-
         for (int row = 0; classes > 0 && row < Count; row++)
         {
             ReadOnlySpan<float> labels = Label(row);
@@ -132,6 +121,23 @@ public abstract class ExampleSet
         _fits = model;
     }
 
+    /// <summary>Refuses examples of which none has the widths that a model takes.</summary>
+    /// <exception cref="FedCoreException">Features or labels have another width (<c>data.shape</c>).</exception>
+    internal void RequireShapes(ModelPlan model, string what)
+    {
+        if (FeatureLength != model.Input.ElementCount)
+        {
+            throw FedCoreException.Configuration(
+                "data.shape", $"{what} have {FeatureLength} features each, the shape {Features}, but model.input is {model.Input}. Set model.input to {Features}, or correct the data.");
+        }
+
+        if (LabelWidth != model.Label.Width)
+        {
+            throw FedCoreException.Configuration(
+                "data.shape", $"{what} have labels of {LabelWidth} numbers, but model.loss takes {model.Label.Width}. Change the last layer's outputs or the loss, or correct the data.");
+        }
+    }
+
     private void RequireTokens(int vocabulary, string what)
     {
         float[] features = vocabulary > 0 ? new float[FeatureLength] : [];
@@ -146,7 +152,7 @@ public abstract class ExampleSet
         }
     }
 
-    private static bool IsWhole(float value, int count) => value >= 0 && value < count && value == MathF.Floor(value);
+    private protected static bool IsWhole(float value, int count) => value >= 0 && value < count && value == MathF.Floor(value);
 
     /// <summary>Asks for the beginning of some rows of an array.</summary>
     private protected static unsafe void PrefetchRows<T>(T[] values, int length, ReadOnlySpan<int> rows)

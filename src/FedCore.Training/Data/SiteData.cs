@@ -1,5 +1,6 @@
 using FedCore.Numerics;
 using FedCore.Rounds;
+using FedCore.Training.Privacy;
 
 namespace FedCore.Training.Data;
 
@@ -23,14 +24,22 @@ public static class SiteData
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(testFraction, 1);
         if (pool.Train.Count == 0)
             throw FedCoreException.Configuration("data.source", $"The data of site '{Shown.Of(site)}' has no training examples. Correct what the site's data source reads.");
-        pool.Train.RequireFit(plan.Model, "The training examples");
-        pool.Test?.RequireFit(plan.Model, "The test examples");
+        pool = ClientSplit.Fitted(plan, pool);
         ClientSplit.RequireFinite(pool);
 
         RandomKeys keys = ClientSplit.SplitKeysOf(plan);
         int[] rows = AllRows(pool.Train);
         ClientSplit.Shuffle(rows, site, keys);
         return ClientSplit.Prepare(pool, ClientSplit.Cut(pool, rows, pool.Test is { } test ? AllRows(test) : [], testFraction), site);
+    }
+
+    /// <summary>How many of a site's training examples count as none, since they do not fit the run; 0 where the run hides no examples, and such are refused.</summary>
+    /// <param name="data">The examples.</param>
+    /// <returns>The number, which is the site's secret.</returns>
+    public static int UnfitCount(ClientData data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        return (data.Train.Set as FitExamples)?.UnfitCount ?? 0;
     }
 
     private static int[] AllRows(ExampleSet set) => [.. Enumerable.Range(0, set.Count)];

@@ -30,6 +30,9 @@ public sealed class ExampleTable
 
     internal string Key { get; }
 
+    /// <summary>Whether the run hides single examples.</summary>
+    internal bool HidesExamples => _run.Privacy is { IsAtSites: true };
+
     internal DataContract Contract { get; }
 
     /// <summary>Begins a part of the table.</summary>

@@ -39,6 +39,20 @@ public sealed class TablePart
     public void Add(IReadOnlyList<string?> record, long number)
     {
         ArgumentNullException.ThrowIfNull(record);
+        try
+        {
+            Read(record, number);
+        }
+        catch (FedCoreException) when (_table.HidesExamples)
+        {
+            // Which records fit is for the run to say, and whether all of them do is not for the run to know: one that does not counts as none.
+            Array.Fill(_values, float.NaN);
+            _table.Add(_values, 0, ClientOf(record, number));
+        }
+    }
+
+    private void Read(IReadOnlyList<string?> record, long number)
+    {
         _count = 0;
         for (int i = 0; i < _features.Length; i++)
         {

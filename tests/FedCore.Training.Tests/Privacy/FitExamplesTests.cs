@@ -1,0 +1,88 @@
+using FedCore.Models;
+using FedCore.Models.Layers;
+using FedCore.Models.Losses;
+using FedCore.Naming;
+using FedCore.Privacy;
+using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
+using FedCore.Strategies;
+using FedCore.Tests;
+using FedCore.Training.Data;
+using FedCore.Training.Data.Csv;
+using FedCore.Training.Data.Datasets;
+
+namespace FedCore.Training.Tests.Privacy;
+
+/// <summary>Where single examples are hidden, no record decides whether a site takes part: one that does not fit what the run says counts as none.</summary>
+public sealed class FitExamplesTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("a category that the run does not know", "red,3,yes")]
+    [InlineData("a number that is none", "blue,much,yes")]
+    [InlineData("a number without a place in a float", "blue,1e300,yes")]
+    [InlineData("a missing value", "blue,,yes")]
+    [InlineData("a class that the run does not know", "blue,3,perhaps")]
+    public async Task A_record_that_does_not_fit_counts_as_none(string what, string record)
+    {
+        ClientData data = await LoadAsync(isHidden: true, "blue,1,yes", record, "green,2,no");
+        Assert.Equal(3, data.Train.Count);
+        Assert.Equal(1, SiteData.UnfitCount(data));
+        float[] features = new float[9];
+        data.Train.Set.CopyFeatures([0, 1, 2], features);
+        Assert.Equal([1, 0, 1, float.NaN, float.NaN, float.NaN, 0, 1, 2], features);
+        Assert.Equal(0, data.Train.Set.Label(1)[0]);
+
+        // Elsewhere it is refused, by name.
+        Assert.StartsWith("data.", (await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(isHidden: false, "blue,1,yes", record, "green,2,no"))).Code, StringComparison.Ordinal);
+        Assert.NotEmpty(what);
+    }
+
+    [Fact]
+    public void Labels_and_tokens_beyond_the_model_count_as_none()
+    {
+        RunPlan plan = Plan(isHidden: true, model: new ModelSpec { Input = [2], Layers = [new EmbeddingSpec { Vocabulary = 5, Width = 3 }, new FlattenSpec(), new LinearSpec { Outputs = 2 }], Loss = new SoftmaxCrossEntropySpec() });
+        var pool = new DataPool(new InMemoryExamples(new Shape(2), [1, 2, 7, 0, 3, 4], [1, 0, 5]), null, []);
+        ClientData data = SiteData.Of(plan, pool, "site", 0);
+        Assert.Equal(2, SiteData.UnfitCount(data));
+        float[] features = new float[6];
+        data.Train.Set.CopyFeatures([0, 1, 2], features);
+        Assert.Equal([1, 2, 0, 0, 0, 0], features);
+    }
+
+    [Fact]
+    public void What_a_site_holds_back_does_not_follow_from_the_runs_seed()
+    {
+        var pool = new DataPool(new InMemoryExamples(new Shape(3), [.. Enumerable.Range(0, 300).Select(i => (float)i)], new float[100]), null, []);
+        int[] first = SiteData.Of(Plan(isHidden: true, seed: 1), pool, "site").Test.Rows.ToArray(), second = SiteData.Of(Plan(isHidden: true, seed: 2), pool, "site").Test.Rows.ToArray();
+        Assert.Equal(20, first.Length);
+        Assert.Equal(first, second);
+        Assert.NotEqual(SiteData.Of(Plan(isHidden: false, seed: 1), pool, "site").Test.Rows.ToArray(), SiteData.Of(Plan(isHidden: false, seed: 2), pool, "site").Test.Rows.ToArray());
+    }
+
+    private async Task<ClientData> LoadAsync(bool isHidden, params string[] records)
+    {
+        File.WriteAllLines(_folder["site.csv"], ["colour,size,ill", .. records]);
+        RunPlan plan = Plan(isHidden);
+        DataPool pool = await new CsvSource { Files = ["site.csv"] }.LoadAsync(new DataRequest(plan, new DataFolders(_folder.Path, null, new DatasetStore())), TestContext.Current.CancellationToken);
+        return SiteData.Of(plan, pool, "site", 0);
+    }
+
+    private static RunPlan Plan(bool isHidden, ModelSpec? model = null, long seed = 0) => RunPlan.Create(
+        new RunDefinition
+        {
+            Name = "fit",
+            Seed = seed,
+            Model = model ?? new ModelSpec { Input = [3], Layers = [new LinearSpec { Outputs = 2 }], Loss = new SoftmaxCrossEntropySpec() },
+            Data = model is null ? new DataContract { Features = [new Feature { Name = "colour", Categories = ["blue", "green"] }, new Feature { Name = "size" }], Label = new Label { Name = "ill", Classes = ["no", "yes"] } } : null,
+            Strategy = new FedAvg(),
+            Training = new TrainingPlan { LearningRate = 0.1, WeightBy = WeightBy.Uniform },
+            Privacy = isHidden ? new PrivacyPolicy { Unit = PrivacyUnit.Example, Clip = 1, NoiseMultiplier = 1, SamplingRate = 0.5, Delta = 1e-5 } : null,
+            Rounds = new RoundPolicy { Count = 1 },
+            Evaluation = new EvaluationPlan { Every = 0 },
+        },
+        Registry.CreateDefault());
+}
