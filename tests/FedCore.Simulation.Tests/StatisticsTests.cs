@@ -54,6 +54,7 @@ public class StatisticsTests
         Assert.Equal(All.Average(), result.Metrics["age.mean"], 4 * 100 * 2 * 1.6 / (Math.Sqrt(Clients) * Examples));
         Assert.NotEqual(All.Average(), result.Metrics["age.mean"], 1e-3);
         Assert.Equal(Clients * Examples, result.Metrics["examples"]);
+        Assert.Equal(2 * 1.6 / (Math.Sqrt(Clients) * Examples), result.Metrics["noise"], 1e-9);
         var accountant = new PldAccountant();
         accountant.Record(new GaussianEvent(2));
         PrivacyReceipt receipt = Assert.Single(result.State.Rounds).Privacy!;

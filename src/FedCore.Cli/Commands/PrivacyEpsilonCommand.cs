@@ -52,7 +52,9 @@ internal static class PrivacyEpsilonCommand
             }
 
             TextTable.Write(output, ["accountant", "epsilon"], [.. bounds.Select(bound => (string[])[Name(bound.Key), Shown(bound.Value)])], "");
-            output.WriteLine(FormattableString.Invariant($"Together they are ({Shown(epsilon)}, {delta})-differentially private: {Meaning(epsilon)}"));
+            output.WriteLine(double.IsFinite(epsilon)
+                ? FormattableString.Invariant($"Together they are ({Shown(epsilon)}, {delta})-differentially private: {Meaning(epsilon)}")
+                : FormattableString.Invariant($"No epsilon can be shown at delta {delta}: nothing is promised. More noise would help."));
             if (warning is not null) output.WriteLine($"Warning: {warning}");
             return 0;
         });

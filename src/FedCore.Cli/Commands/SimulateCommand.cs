@@ -187,6 +187,9 @@ internal static class SimulateCommand
                 metrics = result.Metrics,
                 clients = (state.Evaluations.Count > 0 ? state.Evaluations[^1].Distributions : new Dictionary<string, ClientDistribution>())
                     .ToDictionary(d => d.Key, d => new { worst10 = d.Value.Worst10, median = d.Value.Median, best10 = d.Value.Best10 }),
+                privacy = state.Rounds.LastOrDefault(round => round.Privacy is not null)?.Privacy is { } spent
+                    ? new { delta = spent.Delta, recipients = spent.Spent.Single(one => one.Adversary == PrivacyAdversary.Recipients).Epsilon, aggregator = spent.Spent.Single(one => one.Adversary == PrivacyAdversary.Aggregator).Epsilon }
+                    : null,
                 bytesUp = state.Rounds.Sum(r => r.BytesUp) + state.Evaluations.Sum(e => e.BytesUp),
                 bytesDown = state.Rounds.Sum(r => r.BytesDown) + state.Evaluations.Sum(e => e.BytesDown),
                 seconds = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3),

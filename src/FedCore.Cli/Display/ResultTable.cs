@@ -1,4 +1,5 @@
 using System.Globalization;
+using FedCore.Privacy;
 using FedCore.Rounds;
 using FedCore.Simulation;
 using FedCore.Strategies.Statistics;
@@ -58,6 +59,15 @@ internal static class ResultTable
     private static void WriteEnd(TextWriter output, SimulationResult result, string? folder, TimeSpan elapsed)
     {
         RunState state = result.State;
+
+        if (state.Rounds.LastOrDefault(round => round.Privacy is not null)?.Privacy is { } privacy)
+        {
+            string Spent(PrivacyAdversary adversary) => privacy.Spent.Single(spent => spent.Adversary == adversary).Epsilon is { } epsilon
+                ? string.Create(CultureInfo.InvariantCulture, $"epsilon {Math.Ceiling(epsilon * 1e3) / 1e3:0.###}")
+                : "no bound";
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"  Privacy of one {privacy.Unit.ToString().ToLowerInvariant()}, at delta {privacy.Delta}: {Spent(PrivacyAdversary.Recipients)} against recipients, {Spent(PrivacyAdversary.Aggregator)} against the aggregator. In a simulation noise protects nobody."));
+        }
 
         // A run that did all its rounds says itself how many were abandoned.
         int abandoned = result.End.Code == RunEnded.Completed ? 0 : state.Rounds.Count(r => !r.Committed);

@@ -11,6 +11,12 @@ internal static class StatisticsTable
     public static void Write(TextWriter output, FederatedStatistics query, IReadOnlyDictionary<string, double> results)
     {
         TextTable.Write(output, ["statistic", "value"], [.. results.Where(result => !ColumnHistogram.Has(result.Key)).Select(result => (string[])[Shown.Of(result.Key), Number(result.Value)])], "No answer.");
+        if (results.TryGetValue(FederatedStatistics.Noise, out double noise))
+        {
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"\nNoise has a deviation of {noise:0.##E+0} in each share, of as much of the range in each mean, and of about as much of the squared range in each variance, which is never shown below 0."));
+        }
+
         foreach (ColumnHistogram histogram in ColumnHistogram.In(query, results))
         {
             double most = Math.Max(histogram.Shares.Max(), double.Epsilon);

@@ -2,6 +2,7 @@ using FedCore.Models;
 using FedCore.Naming;
 using FedCore.Privacy;
 using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
 using FedCore.Updates;
 
 namespace FedCore.Strategies.Statistics;
@@ -13,6 +14,9 @@ namespace FedCore.Strategies.Statistics;
 [Paper("Kairouz et al. 2021, Advances and Open Problems in Federated Learning", "https://arxiv.org/abs/1912.04977")]
 public sealed class FederatedStatistics : IStrategy
 {
+    /// <summary>The name of the result that says how wide the noise is: its standard deviation in a share, and in ranges in a mean.</summary>
+    public const string Noise = "noise";
+
     /// <summary>The columns.</summary>
     public IReadOnlyList<StatisticsColumn> Columns { get; init; } = [];
 
@@ -74,8 +78,18 @@ public sealed class FederatedStatistics : IStrategy
 
         // What clients weigh is how many examples they have, unless they weigh the same, or no more than a limit.
         IEnumerable<KeyValuePair<string, double>> examples = round.StandardTask.Weighting is { Uniform: false, MaxExamples: 0 } ? [KeyValuePair.Create("examples", weight)] : [];
-        return examples.Concat(MapFor(run).Columns.SelectMany(column => column.Results(i => sum.Slice(Section.Model, i, 1)[0] / weight)));
+        // On the mean of what is at most 1/2 in size, such as a distance from the middle of a range, or a share.
+        IEnumerable<KeyValuePair<string, double>> noise = DeviationOf(round.Run.Privacy, sum, examples.Any()) is { } deviation ? [KeyValuePair.Create(Noise, deviation)] : [];
+        return examples.Concat(noise).Concat(MapFor(run).Columns.SelectMany(column => column.Results(i => sum.Slice(Section.Model, i, 1)[0] / weight)));
     }
+
+    // Of each site's noise the aggregator knows how wide it is where sites weigh as much as they have examples: then each adds as much to the sum.
+    private static double? DeviationOf(RunPrivacy? privacy, UpdateSum sum, bool areExamplesKnown) => privacy switch
+    {
+        null => null,
+        { IsAtSites: true } => areExamplesKnown ? privacy.NoiseMultiplier * privacy.Policy.Clip * Math.Sqrt(sum.Contributors) / sum.Weight : null,
+        _ => privacy.NoiseMultiplier * privacy.Policy.Clip / sum.Weight,
+    };
 
     private StatisticsMap MapFor(RunDefinition run) => StatisticsMap.Of(Columns, run);
 
