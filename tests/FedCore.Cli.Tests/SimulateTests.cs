@@ -11,7 +11,7 @@ public class SimulateTests
     {
         JsonElement line = (await Fedcore.SucceedAsync("simulate", Fedcore.Hospitals, "--json")).Json;
         Assert.Equal(
-            ["run", "rounds", "metrics", "clients", "bytesUp", "bytesDown", "seconds", "peakMemoryMb", "modelDigest"],
+            ["run", "rounds", "metrics", "clients", "privacy", "bytesUp", "bytesDown", "seconds", "peakMemoryMb", "modelDigest"],
             line.EnumerateObject().Select(property => property.Name));
         Assert.Equal(20, line.GetProperty("rounds").GetInt32());
         Assert.InRange(line.GetProperty("metrics").GetProperty("accuracy").GetDouble(), 0.93, 1);

@@ -165,6 +165,7 @@ public sealed class SiteLedgerTests : IDisposable
         aggregator.Uploads.TryRemove(task.TaskId, out _);
         run.Train(1);
         await aggregator.AcceptedAsync(task.TaskId);
+        await aggregator.WaitAsync(() => Entries().Count > 1);
         Assert.Equal([steps, steps], Entries().Select(entry => entry.Event));
     }
 
