@@ -38,8 +38,8 @@ public sealed record MemoryEstimate(long Model, long Training, long Update, long
         int batchSize = plan.Definition.Training.BatchSize, batch = EmbeddedTrainer.TrainedAtOnce(plan, batchSize, data.Train.Count), capacity = EmbeddedTrainer.CapacityFor(plan, batchSize, data.Train.Count);
         long training = trained * (2 + StatesOf(plan.Definition.Training.Optimizer)) + buffers + sizeof(float) * WorkingMemory.Of(plan.Model.Layers, capacity, batch);
 
-        // A batch that is drawn may take several goes, whose gradients are added up.
-        if (EmbeddedTrainer.LargestDrawn(plan, data.Train.Count) > batch) training += trained;
+        // Where examples are hidden, gradients are added up as whole numbers of 64 bits.
+        if (plan.Privacy?.BatchRate is not null) training += trained / sizeof(float) * sizeof(long);
 
         // Where nothing else is sent, the update is the model in training.
         long update = Math.Max(0, plan.TrainLayout.VectorLength * sizeof(float) - trained) + plan.UpdateBytes + CopiesOf(plan);

@@ -50,17 +50,11 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
     /// <param name="examples">Examples at the site.</param>
     internal static int TrainedAtOnce(RunPlan plan, int batchSize, int examples)
     {
-        if (plan.Privacy?.BatchRate is null) return batchSize == 0 ? examples : Math.Min(batchSize, examples);
-        return (int)Math.Min(MostDrawnAtOnce, LargestDrawn(plan, examples));
-    }
+        if (plan.Privacy?.BatchRate is not { } rate) return batchSize == 0 ? examples : Math.Min(batchSize, examples);
 
-    /// <summary>How large a drawn batch gets, but for one in many millions; 0 where batches are not drawn.</summary>
-    /// <param name="plan">The run.</param>
-    /// <param name="examples">Examples at the site.</param>
-    internal static long LargestDrawn(RunPlan plan, int examples)
-    {
-        double expected = plan.Privacy?.BatchRate * examples ?? 0;
-        return Math.Min(examples, (long)Math.Ceiling(expected + 6 * Math.Sqrt(expected)));
+        // Hardly any batch is larger.
+        double expected = rate * examples;
+        return (int)Math.Min(Math.Min(MostDrawnAtOnce, examples), Math.Ceiling(expected + 6 * Math.Sqrt(expected)));
     }
 
     private sealed class Workspace : ITrainingWorkspace, IClientContext

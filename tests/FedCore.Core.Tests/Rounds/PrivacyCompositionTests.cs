@@ -44,6 +44,7 @@ public class PrivacyCompositionTests
         { "privacy.composition", ["strategy={\"type\":\"qfedavg\"}"], ["strategy qfedavg"] },
         { "privacy.composition", ["secureAggregation={\"clip\":3}"], ["secureAggregation.clip is 3", "privacy.clip is 0.5"] },
         { "privacy.composition", ["secureAggregation={}", "privacy.accountant=pld"], ["Renyi divergences alone"] },
+        { "privacy.composition", ["privacy.mechanism=central", "secureAggregation={\"scale\":4}", "privacy.accountant=pld"], ["Renyi divergences alone"] },
         { "privacy.clip", ["privacy.clip=1e-9"], ["privacy.clip is 1E-09", "from 1E-06"] },
         { "privacy.noise-multiplier", ["privacy.noiseMultiplier=1e7"], ["at most"] },
         { "privacy.composition", [Example, Batches, "model.input=[2]", "data={\"features\":[{\"name\":\"a\"},{\"name\":\"b\"}],\"label\":{\"name\":\"c\"},\"missing\":\"dropExample\"}"], ["data.missing is dropExample"] },

@@ -26,8 +26,9 @@ internal static class PrivacyComposition
             throw Refused("privacy.stopWhenSpent holds rounds until the epsilon is spent, which needs both \"epsilon\" and \"noiseMultiplier\". Give both, or leave it out.");
         if (privacy.AdaptiveClip is { CountNoise: { } count } && privacy.NoiseMultiplier is { } both) AdaptiveClip.ValueNoiseMultiplier(both, count);
         CheckUnit(run, privacy);
-        if (privacy is { Accountant: AccountantKind.Pld, Unit: PrivacyUnit.Client, Mechanism: null or PrivacyMechanism.Distributed } && run.SecureAggregation is not null)
-            throw Refused("privacy.accountant is pld, but how noise that clients share adds up is known by Renyi divergences alone. Leave it out.");
+        bool isShared = privacy.Mechanism is null or PrivacyMechanism.Distributed;
+        if (privacy is { Accountant: AccountantKind.Pld, Unit: PrivacyUnit.Client } && run.SecureAggregation is { } secure && (isShared || secure.Bits is not null || secure.Scale is not null))
+            throw Refused("privacy.accountant is pld, but how noise that clients share adds up, or noise of few steps in a ring that the run chose, is known by Renyi divergences alone. Leave it out.");
         if (privacy.Unit == PrivacyUnit.Example)
         {
             CheckExamples(run, model, privacy);
