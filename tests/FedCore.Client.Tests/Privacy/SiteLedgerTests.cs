@@ -160,7 +160,10 @@ public sealed class SiteLedgerTests : IDisposable
         TaskOffer task;
         await using (RunningClient client = await StartAsync(aggregator)) task = await AcceptedAsync(aggregator, run, 1);
         Assert.Equal((PrivacyUnit.Example, steps), (Assert.Single(Entries()).Unit, Entries()[0].Event));
+
+        // Whether it had heard yet that its update arrived or not: neither is there any more.
         Directory.Delete(_folder["unsettled"], recursive: true);
+        Directory.Delete(_folder["outbox"], recursive: true);
         await using RunningClient again = await StartAsync(aggregator);
         aggregator.Uploads.TryRemove(task.TaskId, out _);
         run.Train(1);

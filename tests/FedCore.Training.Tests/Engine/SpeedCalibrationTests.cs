@@ -7,6 +7,7 @@ using FedCore.Training.Engine;
 
 namespace FedCore.Training.Tests.Engine;
 
+[Collection(Alone.Name)]
 public class SpeedCalibrationTests
 {
     [Fact]
@@ -29,7 +30,7 @@ public class SpeedCalibrationTests
                 new EmbeddedTrainer(), plan, data, TimeSpan.FromMilliseconds(100), TimeProvider.System, TestContext.Current.CancellationToken));
         }
 
-        // Other tests run beside it, so of both the best of five by turns, each of which they slow down at times.
+        // Other programs may run beside it, so of both the best of five by turns, each of which they slow down at times.
         Assert.InRange(found, best / 4, best * 4);
     }
 
