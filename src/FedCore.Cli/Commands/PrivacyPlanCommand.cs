@@ -82,8 +82,9 @@ internal static class PrivacyPlanCommand
         string[] Shorten(string[] row) => [.. row.Where((_, column) => isShown[column])];
         TextTable.Write(output, Shorten(head), rows.Select(Shorten), "");
         output.WriteLine();
-        output.WriteLine($"The last column compares lengths: of the noise, and of a mean whose {(isOfExamples ? "gradients" : "updates")} all point one way. Noise of different {(isOfExamples ? "steps" : "rounds")} cancels where they add up: on MNIST a network of 200-200 "
-            + "reached 93 % with updates at 4, and 88 % at 27.");
+        string parts = plan.Definition.Strategy.TakesExampleMeans ? "examples" : isOfExamples ? "gradients" : "updates";
+        output.WriteLine($"The last column compares lengths: of the noise, and of a mean whose {parts} all point one way."
+            + (isOfExamples ? "" : " Noise of different rounds cancels where they add up: on MNIST a network of 200-200 reached 93 % at 4, and 88 % at 27."));
         if (warning is not null) output.WriteLine($"Warning: {warning}");
     }
 
