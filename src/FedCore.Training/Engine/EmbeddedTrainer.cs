@@ -17,9 +17,6 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
     /// <summary>How many examples are evaluated at a time.</summary>
     internal const int EvaluationBatch = 64;
 
-    // As many examples of a drawn batch, which may have any number of them, are computed at once.
-    private const int MostDrawnAtOnce = 256;
-
     private readonly EngineRegistry _engine = engine ?? throw new ArgumentNullException(nameof(engine));
 
     /// <summary>The engine with the standard layers, losses and optimizers.</summary>
@@ -54,7 +51,7 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
 
         // Hardly any batch is larger.
         double expected = rate * examples;
-        return (int)Math.Min(Math.Min(MostDrawnAtOnce, examples), Math.Ceiling(expected + 6 * Math.Sqrt(expected)));
+        return (int)Math.Min(Math.Min(ExampleShield.MostTogether, examples), Math.Ceiling(expected + 6 * Math.Sqrt(expected)));
     }
 
     private sealed class Workspace : ITrainingWorkspace, IClientContext

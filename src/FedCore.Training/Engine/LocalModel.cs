@@ -226,15 +226,18 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         _sums[0] += rows.Length;
     }
 
-    // A batch may be of any size, also empty: it is summed in parts, which are added up as whole numbers.
+    // A batch may be of any size, also empty: it is summed in parts, which are added up as whole numbers. Parameters that are not finite have no gradients, whatever the examples are: a product with
+    // them is finite or not by how many zeros the whole batch holds.
     private void Hide(ExampleShield shield)
     {
         Network network = _network!;
         shield.Begin();
         ReadOnlySpan<int> places = _order.Next();
-        for (int start = 0; start < places.Length; start += network.Capacity)
+        int most = Math.Min(network.Capacity, ExampleShield.MostTogether);
+        bool isFinite = VectorBlocks.IsFinite(Parameters, Parameters.Length);
+        for (int start = 0; isFinite && start < places.Length; start += most)
         {
-            SumClipped(network, Rows(places.Slice(start, Math.Min(network.Capacity, places.Length - start))), shield.Clip);
+            SumClipped(network, Rows(places.Slice(start, Math.Min(most, places.Length - start))), shield.Clip);
             shield.Add(Gradients);
         }
 

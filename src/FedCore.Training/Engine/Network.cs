@@ -18,8 +18,8 @@ internal sealed unsafe class Network : IDisposable
     private readonly FlatVector? _buffers;
     private float[] _factors = [];
 
-    // Of the clip, by which a gradient that was clipped may be longer, as it is with floats.
-    private const double Tolerance = 1e-3;
+    /// <summary>Of the clip, by which a gradient that was clipped may be longer, as it is with floats.</summary>
+    public const double ClipTolerance = 1e-3;
 
     /// <param name="plan">The model.</param>
     /// <param name="engine">How each layer is computed.</param>
@@ -100,9 +100,9 @@ internal sealed unsafe class Network : IDisposable
     }
 
     /// <summary>
-    /// Behind <see cref="BackwardNorms"/>: the sum over the batch of each example's gradient of its own loss, scaled down to a norm where it is longer. The gradients of single examples are never there
-    /// (Lee and Kifer 2021, "Scaling up differentially private deep learning with fast per-example gradient clipping"): their norms come from one backward pass, and a second one sums them with the
-    /// factors that the norms give.
+    /// Behind <see cref="BackwardNorms"/>: the sum over the batch of each example's gradient of its own loss, scaled down to a norm where it is longer. The gradients of all examples are never there at
+    /// once (Lee and Kifer 2021, "Scaling up differentially private deep learning with fast per-example gradient clipping"): their norms come from one backward pass, and a second one sums them with
+    /// the factors that the norms give.
     /// </summary>
     /// <param name="batch">Examples.</param>
     /// <param name="random">Random numbers for layers that use some.</param>
@@ -123,7 +123,7 @@ internal sealed unsafe class Network : IDisposable
             factors[example] = double.IsFinite(norm) ? (float)(batch * (norm > clip ? clip / norm : 1)) : 0;
         }
 
-        double most = clip * (1 + Tolerance);
+        double most = clip * (1 + ClipTolerance);
         bool isWithin = false;
         while (!isWithin)
         {
@@ -139,7 +139,7 @@ internal sealed unsafe class Network : IDisposable
         }
 
         Weight(batch, factors);
-        _layers.Backward(batch, All, isStep: false, random, default);
+        _layers.Backward(batch, All, isStep: false, random, default, keepsExamplesApart: true);
     }
 
     // The gradient of the loss is used up on the way back, and is cheap to have again.

@@ -114,8 +114,9 @@ internal sealed unsafe class StageChain : IDisposable
     /// <param name="random">The random numbers of the forward pass's stream.</param>
     /// <param name="squaredNorms">Where the squared norms of the single examples' gradients are added up, which are then computed in place of the
     /// gradients; otherwise empty.</param>
+    /// <param name="keepsExamplesApart">Whether each example's gradient is formed by itself before it is added to the others.</param>
     /// <returns>The gradient with respect to the inputs; empty where nobody needs it.</returns>
-    public Span<float> Backward(int batch, AllTensors all, bool isStep, RandomStream? random, Span<double> squaredNorms)
+    public Span<float> Backward(int batch, AllTensors all, bool isStep, RandomStream? random, Span<double> squaredNorms, bool keepsExamplesApart = false)
     {
         int current = LastBuffer;
         for (int i = _stages.Length - 1; i >= _first; i--)
@@ -132,7 +133,7 @@ internal sealed unsafe class StageChain : IDisposable
                 inputGradient = Rows(_gradientBuffers[current], batch, stage.InputSize);
             }
 
-            LayerPass pass = stage.Pass(batch, training: true, all, isStep, random);
+            LayerPass pass = stage.Pass(batch, training: true, all, isStep, random, keepsExamplesApart);
             ReadOnlySpan<float> input = Rows(stage.Source, batch, stage.InputSize), output = Rows(stage.Output, batch, stage.OutputSize);
             if (!squaredNorms.IsEmpty) stage.Layer.BackwardNorms(pass, input, output, outputGradient, inputGradient, squaredNorms);
             else if (!stage.Layer.Backward(pass, input, output, outputGradient, inputGradient) && isStep) TensorPrimitives.Add(pass.Parameters, pass.Gradients, pass.Parameters);
@@ -167,7 +168,7 @@ internal sealed unsafe class StageChain : IDisposable
         // What the layer sees as its input.
         public FlatVector Source { get; } = Copies ? Output : Input;
 
-        public LayerPass Pass(int batch, bool training, AllTensors all, bool isStep, RandomStream? random) =>
-            new(batch, training, Parameters.Of(all.Parameters), Parameters.Of(all.Gradients), isStep, random, Buffers.Of(all.Buffers)) { All = all };
+        public LayerPass Pass(int batch, bool training, AllTensors all, bool isStep, RandomStream? random, bool keepsExamplesApart = false) =>
+            new(batch, training, Parameters.Of(all.Parameters), Parameters.Of(all.Gradients), isStep, random, Buffers.Of(all.Buffers)) { All = all, KeepsExamplesApart = keepsExamplesApart };
     }
 }

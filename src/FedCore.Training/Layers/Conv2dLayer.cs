@@ -64,8 +64,11 @@ internal sealed unsafe class Conv2dLayer : Layer
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
             InputGradient(w, pass.Batch, dy, dx);
-            if (!TrySparseWeightGradient(x, pass.Batch, dy, dw)) WeightGradient(x, pass.Batch, dy, dw);
-            if (_bias) MatrixKernels.ColumnSums(dy, pass.Batch * _output.Pixels, _output.Channels, dw + KernelLength, adds: false);
+            bool apart = pass.KeepsExamplesApart;
+            if (apart || !TrySparseWeightGradient(x, pass.Batch, dy, dw)) WeightGradient(x, pass.Batch, dy, dw, apart);
+            int together = apart ? 1 : pass.Batch;
+            for (int image = 0; _bias && image < pass.Batch; image += together)
+                MatrixKernels.ColumnSums(dy + image * _output.Length, together * _output.Pixels, _output.Channels, dw + KernelLength, adds: image > 0);
         }
 
         return false;
@@ -179,7 +182,7 @@ internal sealed unsafe class Conv2dLayer : Layer
     }
 
     // dw[i, j, channel, :] = Σ over images, rows and columns of x[n, r stride + i - padding, c stride + j - padding, channel] dy[n, r, c, :].
-    private void WeightGradient(float* x, int batch, float* dy, float* dw)
+    private void WeightGradient(float* x, int batch, float* dy, float* dw, bool apart)
     {
         // The channels are the rows of the product, for each column of the kernel; or, where all columns meet the same outputs, all of them together.
         (Image from, int padding) = _paddedInput is null ? (_input, _padding) : (_padded, 0);
@@ -206,7 +209,7 @@ internal sealed unsafe class Conv2dLayer : Layer
                         CRow = _output.Channels,
                         Depth = columns.Count,
                         Segments = rows.Count,
-                        Mode = image == 0 ? TileMode.FromZero : TileMode.FromC,
+                        Mode = image == 0 ? TileMode.FromZero : apart ? TileMode.AddToC : TileMode.FromC,
                     };
                     TileGrid.Run(work, together * _input.Channels, _output.Channels);
                 }

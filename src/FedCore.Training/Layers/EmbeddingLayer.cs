@@ -42,13 +42,17 @@ internal sealed unsafe class EmbeddingLayer : Layer
     {
         Span<float> target = pass.IsStep ? pass.Parameters : pass.Gradients;
         if (!pass.IsStep) target[..TableLength].Clear();
-        Span<long> sorted = Sort(input, 0, pass.Batch);
-        while (!sorted.IsEmpty)
+        int together = pass.KeepsExamplesApart ? 1 : pass.Batch;
+        for (int first = 0; first < pass.Batch; first += together)
         {
-            // A sum of its own, as other layers form it, so that a step and a gradient with a step behind it round alike.
-            int token = TakeSum(ref sorted, outputGradient);
-            Span<float> row = target.Slice(token * _width, _width);
-            TensorPrimitives.Add(row, _sum, row);
+            Span<long> sorted = Sort(input, first, first + together);
+            while (!sorted.IsEmpty)
+            {
+                // A sum of its own, as other layers form it, so that a step and a gradient with a step behind it round alike.
+                int token = TakeSum(ref sorted, outputGradient);
+                Span<float> row = target.Slice(token * _width, _width);
+                TensorPrimitives.Add(row, _sum, row);
+            }
         }
 
         if (_positions)
@@ -70,11 +74,8 @@ internal sealed unsafe class EmbeddingLayer : Layer
             Span<long> sorted = Sort(input, example, example + 1);
             while (!sorted.IsEmpty)
             {
-                Span<long> all = sorted;
                 TakeSum(ref sorted, outputGradient);
-                (double together, int rows) = (0, all.Length - sorted.Length);
-                foreach (long place in all[..rows]) together += Math.Sqrt(RowSums.ExactSquares(outputGradient.Slice((int)place * _width, _width)));
-                squaredNorms[example] += rows == 1 ? together * together : GhostNorms.OfRounded(_sum, together, rows);
+                squaredNorms[example] += RowSums.ExactSquares(_sum);
             }
 
             ReadOnlySpan<float> own = outputGradient.Slice(example * size, size);

@@ -43,7 +43,8 @@ public abstract class Layer : IDisposable
     /// In place of <see cref="Backward"/>: computes the gradients of the inputs, and adds, for each example of the batch, the squared Euclidean norm of
     /// the gradient of that example's part of the loss with respect to the layer's parameters, without forming it where there is a shorter way (ghost
     /// norms: Goodfellow 2015; Li et al. 2022). It goes back by itself because some layers know what their parameters' gradients are made of only then, and
-    /// leaves what <see cref="Backward"/> needs, which may follow it with the examples' gradients weighted.
+    /// leaves what <see cref="Backward"/> needs, which may follow it with the examples' gradients weighted. A norm is never less than that of the gradient as floating-point numbers make it where
+    /// examples are kept apart (<see cref="LayerPass.KeepsExamplesApart"/>), for a promise rests on it.
     /// </summary>
     /// <param name="pass">The batch and the layer's parameters; not a step. The place of the gradients is scratch memory.</param>
     /// <param name="input">The inputs.</param>
@@ -104,6 +105,12 @@ public readonly ref struct LayerPass(
 
     /// <summary>Random numbers, for training.</summary>
     public RandomStream? Random { get; } = random;
+
+    /// <summary>
+    /// Whether each example's gradient is formed by itself, as in a batch of one, before it is added to those of the others: then an example changes their sum by its own gradient, and beyond that only
+    /// by the rounding of one addition for each. A layer that sees an example in one row does so in any case: each of the sum's terms is an example's.
+    /// </summary>
+    public bool KeepsExamplesApart { get; init; }
 
     /// <summary>All tensors of the network, for a layer that is made of others.</summary>
     internal AllTensors All { get; init; }

@@ -35,7 +35,7 @@ internal sealed unsafe class LinearLayer : Layer
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
             float* target = isStep ? w : dw, bias = _bias ? target + (nint)_inputs * _outputs : null;
-            DenseProducts.Backward(x, pass.Batch * _tokens, _inputs, w, _outputs, dy, dx, target, bias, isStep);
+            DenseProducts.Backward(x, pass.Batch * _tokens, _inputs, w, _outputs, dy, dx, target, bias, isStep, pass.KeepsExamplesApart ? _tokens : 0);
         }
 
         return isStep;

@@ -70,6 +70,6 @@ internal sealed class ResidualLayer : Layer
     private static Span<float> Back(StageChain chain, scoped in LayerPass pass, ReadOnlySpan<float> dy, Span<double> squaredNorms)
     {
         dy.CopyTo(chain.OutputGradient(pass.Batch));
-        return chain.Backward(pass.Batch, pass.All, pass.IsStep, pass.Random, squaredNorms);
+        return chain.Backward(pass.Batch, pass.All, pass.IsStep, pass.Random, squaredNorms, pass.KeepsExamplesApart);
     }
 }

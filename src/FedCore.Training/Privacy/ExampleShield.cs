@@ -3,6 +3,7 @@ using FedCore.Numerics;
 using FedCore.Privacy.Sampling;
 using FedCore.Rounds.Privacy;
 using FedCore.Training.Data;
+using FedCore.Training.Engine;
 
 namespace FedCore.Training.Privacy;
 
@@ -12,9 +13,10 @@ namespace FedCore.Training.Privacy;
 /// </summary>
 internal sealed class ExampleShield : IDisposable
 {
-    // Of the clip: by a thousandth gradients that were clipped may be longer, and the rest is for what the rounding of floating-point numbers makes of the sum of the others of its part when one is
-    // missing.
-    private const double RoundingMargin = 0.009;
+    // Of the clip, by which one example may change a part's sum beyond it. Each of the sum's numbers is one chain of at most 256 additions of terms that are examples' own, so with and without the
+    // example it is off by at most 256 roundings of their magnitudes' sum (Higham 2002, "Accuracy and stability of numerical algorithms", equation 4.4), and the vector of these is no longer than 256
+    // gradients: 2 x 256 x 256 x 2^-24 = 0.0078 of the longest.
+    private const double RoundingMargin = Network.ClipTolerance + 2.0 * MostTogether * MostTogether / (1 << 24) * 1.002;
 
     // Rounding the sum to whole steps adds about so much of the clip to what one example changes.
     private const double StepMargin = 0.001;
@@ -45,6 +47,9 @@ internal sealed class ExampleShield : IDisposable
         _most = Clip * examples;
     }
 
+    /// <summary>How many examples a part of a batch has at most.</summary>
+    public const int MostTogether = 256;
+
     /// <summary>The largest Euclidean norm of an example's gradient.</summary>
     public double Clip { get; }
 
@@ -71,7 +76,7 @@ internal sealed class ExampleShield : IDisposable
     }
 
     /// <summary>Adds the sum of a part of the batch, in whole steps: what is missing in one part leaves the others as they are, to the last bit.</summary>
-    /// <param name="gradients">The sum of clipped gradients.</param>
+    /// <param name="gradients">The sum of clipped gradients of at most <see cref="MostTogether"/> examples, each formed by itself.</param>
     public void Add(FlatVector gradients)
     {
         long next = 0;

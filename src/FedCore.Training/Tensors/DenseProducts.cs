@@ -16,8 +16,16 @@ internal static unsafe class DenseProducts
     /// <param name="target">The weights' gradient, or with a step the weights.</param>
     /// <param name="bias">The bias's gradient, or the bias; null where there is none.</param>
     /// <param name="adds">Whether to add to target and bias.</param>
-    public static void Backward(float* x, int rows, int inputs, float* w, int outputs, float* dy, float* dx, float* target, float* bias, bool adds)
+    /// <param name="apart">Of how many rows each the gradients are formed by themselves and then added up; 0 for all together.</param>
+    public static void Backward(float* x, int rows, int inputs, float* w, int outputs, float* dy, float* dx, float* target, float* bias, bool adds, int apart = 0)
     {
+        if (apart > 1)
+        {
+            if (dx is not null) InputGradient(w, inputs, outputs, dy, rows, dx);
+            for (int row = 0; row < rows; row += apart, adds = true) Gradients(x + (nint)row * inputs, inputs, apart, inputs, dy + (nint)row * outputs, outputs, target, bias, adds);
+            return;
+        }
+
         // First, while dy is in the cache.
         if (bias is not null) MatrixKernels.ColumnSums(dy, rows, outputs, bias, adds);
         if (rows >= MatrixKernels.PackRows)
@@ -37,6 +45,13 @@ internal static unsafe class DenseProducts
             if (dx is not null) gradient.Compute(w + row, count, dx + first, inputs);
             MatrixKernels.WeightGradient(x + first, inputs, rows, count, dy, outputs, target + row, adds);
         }
+    }
+
+    /// <summary>The gradients of weights and bias alone; from a row of x to the next are <paramref name="pitch"/> floats.</summary>
+    public static void Gradients(float* x, int pitch, int rows, int inputs, float* dy, int outputs, float* target, float* bias, bool adds)
+    {
+        if (bias is not null) MatrixKernels.ColumnSums(dy, rows, outputs, bias, adds);
+        MatrixKernels.WeightGradient(x, pitch, rows, inputs, dy, outputs, target, adds);
     }
 
     /// <summary>dx[rows, inputs] = dy wᵀ; up to three rows more are written.</summary>

@@ -4,7 +4,8 @@ namespace FedCore.Training.Tensors;
 
 /// <summary>
 /// The norm of one example's gradient of a weight matrix, xᵀ dy over the example's rows, by the shorter of two ways. What is returned is never less than the norm of what
-/// floating-point numbers make of the gradient, whatever x and dy are: privacy rests on it, and whoever chose the weights may not be a friend. Where rows nearly cancel it is much more.
+/// floating-point numbers make of the example's gradient, formed by itself in whatever order, and whatever x and dy are: privacy rests on it, and whoever chose the weights may not be a friend. Where
+/// rows nearly cancel it is more.
 /// </summary>
 internal static unsafe class GhostNorms
 {
@@ -13,9 +14,6 @@ internal static unsafe class GhostNorms
 
     // Between these no product of two numbers is too large or too small for a float.
     private const double Least = 1e-9, Most = 1e9;
-
-    // How much longer the rows together may be than their sum, so that rounding of what cancels stays small beside what is left.
-    private const double MostCancelled = 64;
 
     /// <summary>
     /// ||xᵀ dy||², or a little more. For one row that is ||x||² ||dy||² (Goodfellow 2015); for several Σ over pairs of rows of (x_t · x_s)(dy_t · dy_s) (Li et al. 2022, section
@@ -41,46 +39,28 @@ internal static unsafe class GhostNorms
             isSafe &= IsSafe(length) && IsSafe(other);
         }
 
-        if (!isSafe) return together * together;
-        double norm = (double)rows * ((double)inputs + outputs) < (double)inputs * outputs
-            ? Math.Sqrt(OfPairs(x, xPitch, dy, dyPitch, rows, inputs, outputs) + (inputs + outputs + rows + 8) * Rounding * together * together)
-            : Math.Sqrt(OfNumbers(x, xPitch, dy, dyPitch, rows, inputs, outputs)) + (rows + 8) * Rounding * together;
-        return Bounded(norm, together);
+        // A sum of so many products is off by a rounding for each row of what they are together: the gradient is, and so is what its norm is computed from.
+        double roundings = (2.0 * rows + 8) * Rounding;
+        if (!isSafe) return (1 + roundings) * together * together;
+        if ((double)rows * ((double)inputs + outputs) < (double)inputs * outputs)
+            return OfPairs(x, xPitch, dy, dyPitch, rows, inputs, outputs) + (roundings + (inputs + outputs) * Rounding) * together * together;
+        double norm = Math.Sqrt(OfNumbers(x, xPitch, dy, dyPitch, rows, inputs, outputs)) + roundings * together;
+        return norm * norm;
     }
 
-    /// <summary>The squared norm of the sum of rows, or a little more: of a bias's gradient.</summary>
+    /// <summary>The squared norm of the sum of rows, of a bias's gradient, with the very numbers that <see cref="MatrixKernels.ColumnSums"/> gives.</summary>
     public static double OfSum(float* dy, nint pitch, int rows, int columns)
     {
         if (rows == 1) return OfRow(dy, columns);
         float* sum = Scratch.Panel(columns);
         var target = new Span<float>(sum, columns);
         target.Clear();
-        double together = 0;
-        for (int row = 0; row < rows; row++)
-        {
-            var values = new ReadOnlySpan<float>(dy + row * pitch, columns);
-            TensorPrimitives.Add(target, values, target);
-            together += Math.Sqrt(RowSums.ExactSquares(values));
-        }
-
-        return OfRounded(target, together, rows);
+        for (int row = 0; row < rows; row++) TensorPrimitives.Add(target, new ReadOnlySpan<float>(dy + row * pitch, columns), target);
+        return OfRow(sum, columns);
     }
-
-    /// <summary>The squared norm of a sum of rows that was formed with floats, or a little more.</summary>
-    /// <param name="sum">The sum.</param>
-    /// <param name="together">The lengths of the rows, added up.</param>
-    /// <param name="rows">Rows.</param>
-    public static double OfRounded(ReadOnlySpan<float> sum, double together, int rows) => Bounded(Math.Sqrt(RowSums.ExactSquares(sum)) + (rows + 8) * Rounding * together, together);
 
     /// <summary>The squared norm of a row.</summary>
     public static double OfRow(float* row, int columns) => RowSums.ExactSquares(new ReadOnlySpan<float>(row, columns));
-
-    // A NaN stays one.
-    private static double Bounded(double norm, double together)
-    {
-        double bounded = Math.Max(norm, together / MostCancelled);
-        return bounded * bounded;
-    }
 
     private static bool IsSafe(double length) => length == 0 || (length > Least && length < Most);
 

@@ -69,15 +69,15 @@ internal sealed unsafe class AttentionLayer : Layer
     public override bool Backward(
         in LayerPass pass, ReadOnlySpan<float> input, ReadOnlySpan<float> output, Span<float> outputGradient, Span<float> inputGradient)
     {
-        int rows = pass.Batch * _tokens;
+        int rows = pass.Batch * _tokens, apart = pass.KeepsExamplesApart ? _tokens : 0;
         fixed (float* x = input, dy = outputGradient, dx = inputGradient, w = pass.Parameters, dw = pass.Gradients)
         {
             float* target = pass.IsStep ? w : dw, attended = _attended.Pointer, dAttended = _attendedGradient.Pointer;
             DenseProducts.Backward(
-                attended, rows, _width, w + Output, _width, dy, dAttended, target + Output, _bias ? target + OutputBias : null, pass.IsStep);
+                attended, rows, _width, w + Output, _width, dy, dAttended, target + Output, _bias ? target + OutputBias : null, pass.IsStep, apart);
             BackThroughHeads(pass.Batch, kept: null);
             DenseProducts.Backward(
-                x, rows, _width, w, Columns, _projectedGradient.Pointer, dx, target, _bias ? target + ProjectionBias : null, pass.IsStep);
+                x, rows, _width, w, Columns, _projectedGradient.Pointer, dx, target, _bias ? target + ProjectionBias : null, pass.IsStep, apart);
         }
 
         return pass.IsStep;

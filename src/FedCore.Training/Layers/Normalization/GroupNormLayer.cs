@@ -81,15 +81,7 @@ internal sealed class GroupNormLayer : Layer
         for (int example = 0; example < pass.Batch; example++)
         {
             SumExample(example, input.Slice(example * Size, Size), outputGradient.Slice(example * Size, Size));
-            ReadOnlySpan<float> x = input.Slice(example * Size, Size), dy = outputGradient.Slice(example * Size, Size);
-            (double scales, double shifts) = (0, 0);
-            for (int channel = 0; channel < _channels; channel++)
-            {
-                (double scale, double shift) = Together(channel, example, x, dy);
-                (scales, shifts) = (scales + scale * scale, shifts + shift * shift);
-            }
-
-            squaredNorms[example] += GhostNorms.OfRounded(_scaleSums, Math.Sqrt(scales), _pixels) + GhostNorms.OfRounded(_shiftSums, Math.Sqrt(shifts), _pixels);
+            squaredNorms[example] += RowSums.ExactSquares(_scaleSums) + RowSums.ExactSquares(_shiftSums);
         }
 
         if (!inputGradient.IsEmpty) Backward(pass, input, output, outputGradient, inputGradient);
@@ -114,20 +106,6 @@ internal sealed class GroupNormLayer : Layer
     private Span<float> MeansOf(int example) => _means.AsSpan(example * _channels, _channels);
 
     private Span<float> FactorsOf(int example) => _factors.AsSpan(example * _channels, _channels);
-
-    // The magnitudes of what is summed for a channel's scale and shift, added up.
-    private (double Scale, double Shift) Together(int channel, int example, ReadOnlySpan<float> x, ReadOnlySpan<float> dy)
-    {
-        (double scale, double shift, float mean, float factor) = (0, 0, MeansOf(example)[channel], FactorsOf(example)[channel]);
-        for (int i = channel; i < dy.Length; i += _channels)
-        {
-            double size = Math.Abs((double)dy[i]);
-            scale += size * Math.Abs(((double)x[i] - mean) * factor);
-            shift += size;
-        }
-
-        return (scale, shift);
-    }
 
     private void SumExample(int example, ReadOnlySpan<float> x, ReadOnlySpan<float> dy)
     {

@@ -13,7 +13,10 @@ internal sealed class LayerNormLayer : Layer
 
     // Of each row of the batch: its mean, and one over its deviation.
     private readonly float[] _means, _factors;
-    private readonly float[] _normal, _scaled, _scaleGradient, _shiftGradient;
+    private readonly float[] _normal, _scaled;
+
+    // Sums of one example, and of the batch.
+    private readonly float[] _scaleSums, _shiftSums, _scaleGradient, _shiftGradient;
 
     public LayerNormLayer(LayerNormSpec spec, Shape input, int capacity)
     {
@@ -22,7 +25,8 @@ internal sealed class LayerNormLayer : Layer
         _epsilon = (float)spec.Epsilon;
         _means = new float[checked(capacity * _rows)];
         _factors = new float[_means.Length];
-        (_normal, _scaled, _scaleGradient, _shiftGradient) = (new float[_width], new float[_width], new float[_width], new float[_width]);
+        (_normal, _scaled, _scaleSums, _shiftSums, _scaleGradient, _shiftGradient) = (New(), New(), New(), New(), New(), New());
+        float[] New() => new float[_width];
     }
 
     public override bool NeedsOutput => false;
@@ -51,6 +55,12 @@ internal sealed class LayerNormLayer : Layer
         {
             ReadOnlySpan<float> dy = outputGradient.Slice(row * _width, _width);
             AddRow(row, input, dy);
+            if ((row + 1) % _rows == 0)
+            {
+                TensorPrimitives.Add(_scaleSums, _scaleGradient, _scaleGradient);
+                TensorPrimitives.Add(_shiftSums, _shiftGradient, _shiftGradient);
+            }
+
             if (inputGradient.IsEmpty) continue;
 
             // dx = (scale dy - mean(scale dy) - z mean(scale dy z)) / deviation, z the normalised row.
@@ -70,29 +80,25 @@ internal sealed class LayerNormLayer : Layer
     {
         for (int example = 0; example < pass.Batch; example++)
         {
-            Array.Clear(_scaleGradient);
-            Array.Clear(_shiftGradient);
-            (double scale, double shift) = (0, 0);
-            for (int row = example * _rows; row < (example + 1) * _rows; row++)
-            {
-                ReadOnlySpan<float> dy = outputGradient.Slice(row * _width, _width);
-                AddRow(row, input, dy);
-                shift += Math.Sqrt(RowSums.ExactSquares(dy));
-                TensorPrimitives.Multiply(dy, _normal, _normal);
-                scale += Math.Sqrt(RowSums.ExactSquares(_normal));
-            }
-
-            squaredNorms[example] += GhostNorms.OfRounded(_scaleGradient, scale, _rows) + GhostNorms.OfRounded(_shiftGradient, shift, _rows);
+            for (int row = example * _rows; row < (example + 1) * _rows; row++) AddRow(row, input, outputGradient.Slice(row * _width, _width));
+            squaredNorms[example] += RowSums.ExactSquares(_scaleSums) + RowSums.ExactSquares(_shiftSums);
         }
 
         if (!inputGradient.IsEmpty) Backward(pass, input, output, outputGradient, inputGradient);
     }
 
+    // To the sums of its example, which begin with its first row.
     private void AddRow(int row, ReadOnlySpan<float> input, ReadOnlySpan<float> dy)
     {
+        if (row % _rows == 0)
+        {
+            Array.Clear(_scaleSums);
+            Array.Clear(_shiftSums);
+        }
+
         Normalize(input.Slice(row * _width, _width), row, _normal);
-        TensorPrimitives.FusedMultiplyAdd(dy, _normal, _scaleGradient, _scaleGradient);
-        TensorPrimitives.Add(_shiftGradient, dy, _shiftGradient);
+        TensorPrimitives.FusedMultiplyAdd(dy, _normal, _scaleSums, _scaleSums);
+        TensorPrimitives.Add(_shiftSums, dy, _shiftSums);
     }
 
     private void Normalize(ReadOnlySpan<float> x, int row, Span<float> target)

@@ -70,14 +70,22 @@ internal sealed unsafe class LstmLayer : Layer
         {
             BackThroughTime(w, batch, dy);
             float* target = pass.IsStep ? w : dw, gradients = _gates.Pointer;
+            float* recurrent = target + RecurrentOffset;
+            if (_tokens == 1 && !pass.IsStep) new Span<float>(recurrent, _units * _columns).Clear();
+            if (pass.KeepsExamplesApart)
+            {
+                InputGradient(w, batch, dx);
+                for (int example = 0; example < batch; example++) AddExample(example, batch, target);
+                return false;
+            }
+
             float* own = dx is null ? null : _inputGradient!.Pointer;
             DenseProducts.Backward(_inputs.Pointer, rows, _width, w, _columns, gradients, own, target, target + BiasOffset, pass.IsStep);
             if (dx is not null) CopyTokens(own, batch, _width, dx, toTokens: false);
 
             // The outputs of a token meet the gates of the next.
-            float* recurrent = target + RecurrentOffset, next = gradients + (nint)batch * _columns;
+            float* next = gradients + (nint)batch * _columns;
             if (_tokens > 1) MatrixKernels.WeightGradient(_outputs.Pointer, _units, rows - batch, _units, next, _columns, recurrent, pass.IsStep);
-            else if (!pass.IsStep) new Span<float>(recurrent, _units * _columns).Clear();
         }
 
         return pass.IsStep;
@@ -101,12 +109,7 @@ internal sealed unsafe class LstmLayer : Layer
                 squaredNorms[example] += norm;
             }
 
-            if (dx is not null)
-            {
-                DenseProducts.InputGradient(w, _width, _columns, _gates.Pointer, _tokens * batch, _inputGradient!.Pointer);
-                CopyTokens(_inputGradient.Pointer, batch, _width, dx, toTokens: false);
-            }
-
+            InputGradient(w, batch, dx);
             _gates.CopyFrom(_keptGates, _tokens * (long)batch * _columns);
         }
     }
@@ -140,6 +143,23 @@ internal sealed unsafe class LstmLayer : Layer
                     dh + (nint)example * _units, dc + (nint)example * _units);
             }
         }
+    }
+
+    private void InputGradient(float* w, int batch, float* dx)
+    {
+        if (dx is null) return;
+        DenseProducts.InputGradient(w, _width, _columns, _gates.Pointer, _tokens * batch, _inputGradient!.Pointer);
+        CopyTokens(_inputGradient.Pointer, batch, _width, dx, toTokens: false);
+    }
+
+    // The gradients of one example, formed by themselves; those of the first take the place of what stood there.
+    private void AddExample(int example, int batch, float* target)
+    {
+        float* own = (_keptGates ??= new FlatVector(_gates.Length)).Pointer;
+        for (int token = 0; token < _tokens; token++) Copy(At(_gates, token, example, batch, _columns), own + (nint)token * _columns, _columns);
+        bool adds = example > 0;
+        DenseProducts.Gradients(At(_inputs, 0, example, batch, _width), batch * _width, _tokens, _width, own, _columns, target, target + BiasOffset, adds);
+        if (_tokens > 1) MatrixKernels.WeightGradient(At(_outputs, 0, example, batch, _units), batch * _units, _tokens - 1, _units, own + _columns, _columns, target + RecurrentOffset, adds);
     }
 
     // target[batch, columns] = a[batch, depth] b[depth, columns], or += it.
