@@ -21,13 +21,17 @@ public sealed class DiscreteGaussianSampler
 
     private const double Discreteness = 16;
 
+    // A word is, from above, 24 bits for the block, 16 for whether it is kept, the sign, and the number in the block, of which there may be more bits.
+    private const int CoinBits = 16, StepBits = 23;
+    private const ulong OtherBits = (1UL << (CoinBits + 1 + StepBits)) - 1;
+
     // Blocks to a sigma at least, squared.
     private const int LeastBlocksSquared = 16 * 16;
 
     private readonly RandomBytes _random;
     private readonly HalfGaussianTable _blocks;
     private readonly int _blockBits;
-    private readonly ulong _denominator, _twiceNumerator;
+    private readonly ulong _denominator, _twiceNumerator, _stepMask;
 
     /// <summary>Prepares to draw.</summary>
     /// <param name="varianceNumerator">The numerator of sigma^2, from 1 to <see cref="MostNumerator"/>.</param>
@@ -44,6 +48,7 @@ public sealed class DiscreteGaussianSampler
         (_twiceNumerator, _denominator) = (2 * (ulong)varianceNumerator, (ulong)varianceDenominator);
         BigInteger numerator = varianceNumerator, denominator = varianceDenominator;
         while (numerator >= (LeastBlocksSquared * denominator) << (2 * (_blockBits + 1))) _blockBits++;
+        _stepMask = (1UL << Math.Min(_blockBits, StepBits)) - 1;
         _blocks = new HalfGaussianTable(numerator, denominator << (2 * _blockBits));
     }
 
@@ -58,11 +63,13 @@ public sealed class DiscreteGaussianSampler
     {
         while (true)
         {
-            ulong start = (ulong)_blocks.Next(_random) << _blockBits, step = _random.NextBits(_blockBits), x = start + step;
+            ulong word = _random.NextUInt64(), start = (ulong)_blocks.Next(word & ~OtherBits, OtherBits, _random) << _blockBits, step = word & _stepMask;
+            if (_blockBits > StepBits) step |= (ulong)_random.NextBits(_blockBits - StepBits) << StepBits;
 
-            // ((start + step)^2 - start^2)/(2 sigma^2).
-            if (step != 0 && !Bernoulli.ExpMinus(_random, (UInt128)(start + x) * step * _denominator, _twiceNumerator)) continue;
-            bool isNegative = _random.NextBits(1) == 1;
+            // ((start + step)^2 - start^2)/(2 sigma^2). 16 blocks to a sigma make it hardly ever more than 1, and the numerator has room for 8.
+            ulong x = start + step;
+            if (step != 0 && !Bernoulli.ExpMinus(_random, (start + x) * step * _denominator, _twiceNumerator, (word & OtherBits) >> (StepBits + 1), CoinBits)) continue;
+            bool isNegative = (word & (1UL << StepBits)) != 0;
             if (x == 0 && isNegative) continue;
             return isNegative ? -(long)x : (long)x;
         }

@@ -1,10 +1,11 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace FedCore.Privacy.Sampling;
 
 /// <summary>
-/// Draws b = 0, 1, 2, ... with probabilities proportional to exp(-b^2/(2 v)), exactly, by inversion: a random number, of which 64 bits are drawn at first, is compared with bounds of
-/// the cumulated probabilities. Where the bits cannot decide, which happens in fewer than one of 10^16 draws, more are drawn and the bounds are computed to as many.
+/// Draws b = 0, 1, 2, ... with probabilities proportional to exp(-b^2/(2 v)), exactly, by inversion: a random number, of which some bits are there at first, is compared with bounds of
+/// the cumulated probabilities. Where the bits cannot decide, more are drawn; where 64 cannot, which happens in fewer than one of 10^16 draws, the bounds are computed to as many.
 /// </summary>
 internal sealed class HalfGaussianTable
 {
@@ -31,12 +32,21 @@ internal sealed class HalfGaussianTable
     }
 
     /// <summary>Draws b.</summary>
-    public int Next(RandomBytes random)
+    /// <param name="word">Random bits above zeros.</param>
+    /// <param name="below">The largest number in place of the zeros.</param>
+    /// <param name="random">More random bytes.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Next(ulong word, ulong below, RandomBytes random)
     {
-        ulong u = random.NextUInt64();
-        int b = _guide[u >> (WordBits - GuideBits)];
-        while (IsAbove(u, b)) b++;
-        return u < _bounds[b] ? b : NextInDoubt(u, random);
+        int b = _guide[word >> (WordBits - GuideBits)];
+        while (IsAbove(word, b)) b++;
+        return (word | below) < _bounds[b] ? b : NextOfWord(word | (random.NextUInt64() & below), b, random);
+    }
+
+    private int NextOfWord(ulong word, int b, RandomBytes random)
+    {
+        while (IsAbove(word, b)) b++;
+        return word < _bounds[b] ? b : NextInDoubt(word, random);
     }
 
     private bool IsAbove(ulong u, int b) => u >= _bounds[b] && u - _bounds[b] >= 2;

@@ -9,6 +9,9 @@ public sealed class NoiseKey : IDisposable
 
     private readonly byte[] _secret;
 
+    // With the number of the way in which samplers make noise of bytes. It is raised when the same bytes make other noise: a key has another name then, and no tree of an earlier one is gone on with.
+    private static ReadOnlySpan<byte> Draws => "fedcore noise key id 2"u8;
+
     /// <summary>Takes a secret.</summary>
     /// <param name="secret">32 random bytes, of which a copy is kept.</param>
     public NoiseKey(ReadOnlySpan<byte> secret)
@@ -16,7 +19,7 @@ public sealed class NoiseKey : IDisposable
         ArgumentOutOfRangeException.ThrowIfNotEqual(secret.Length, KeyedRandomBytes.SecretLength, nameof(secret));
         _secret = secret.ToArray();
         Span<byte> id = stackalloc byte[IdLength];
-        HKDF.DeriveKey(HashAlgorithmName.SHA256, secret, id, [], "fedcore noise key id"u8);
+        HKDF.DeriveKey(HashAlgorithmName.SHA256, secret, id, [], Draws);
         Id = Convert.ToHexStringLower(id);
     }
 

@@ -8,7 +8,7 @@ namespace FedCore.Privacy.Sampling;
 /// </summary>
 public abstract class RandomBytes : IDisposable
 {
-    private const int BulkLength = 8192;
+    private const int BulkLength = 32 * 1024;
 
     private readonly byte[] _bulk = GC.AllocateUninitializedArray<byte>(BulkLength, pinned: true);
     private int _next = BulkLength, _bitsLeft;
@@ -19,18 +19,11 @@ public abstract class RandomBytes : IDisposable
 
     /// <summary>64 random bits.</summary>
     /// <returns>A number uniform over all 64-bit values.</returns>
-    public ulong NextUInt64()
-    {
-        if (_next == BulkLength)
-        {
-            Fill(_bulk);
-            _next = 0;
-        }
+    public ulong NextUInt64() => BinaryPrimitives.ReadUInt64LittleEndian(_bulk.AsSpan(Take(sizeof(ulong))));
 
-        ulong word = BinaryPrimitives.ReadUInt64LittleEndian(_bulk.AsSpan(_next));
-        _next += sizeof(ulong);
-        return word;
-    }
+    /// <summary>32 random bits.</summary>
+    /// <returns>A number uniform over all 32-bit values.</returns>
+    public uint NextUInt32() => BinaryPrimitives.ReadUInt32LittleEndian(_bulk.AsSpan(Take(sizeof(uint))));
 
     /// <summary>A few random bits.</summary>
     /// <param name="count">How many, from 0 to 32.</param>
@@ -75,6 +68,20 @@ public abstract class RandomBytes : IDisposable
     {
         CryptographicOperations.ZeroMemory(_bulk);
         (_bits, _bitsLeft, _next) = (0, 0, BulkLength);
+    }
+
+    // Where the next bytes are.
+    private int Take(int count)
+    {
+        if (_next > BulkLength - count)
+        {
+            Fill(_bulk);
+            _next = 0;
+        }
+
+        int place = _next;
+        _next += count;
+        return place;
     }
 
     /// <summary>Draws bytes.</summary>

@@ -27,6 +27,16 @@ public class KeyedRandomBytesTests
         Assert.Equal(words.Length, words.Distinct().Count());
     }
 
+    // What runs of an earlier version drew must come again, or not be asked for: who makes other noise of the same bytes gives the key another name.
+    [Fact]
+    public void The_same_key_draws_the_same_noise_as_long_as_it_has_its_name()
+    {
+        using var key = new NoiseKey(Secret);
+        using RandomBytes random = key.Draw("tree 0 1");
+        DiscreteGaussianSampler narrow = new(4, 1, random), wide = new(1L << 50, 1, random);
+        Assert.Equal(("aa40e9585a12ef7f", "4 20814288 1 -29847496 3 65305340 -3 -18900807"), (key.Id, string.Join(' ', Enumerable.Range(0, 4).SelectMany(_ => (long[])[narrow.Next(), wide.Next()]))));
+    }
+
     [Fact]
     public void A_secret_has_32_bytes() => Assert.Throws<ArgumentOutOfRangeException>(() => new NoiseKey(new byte[16]));
 
