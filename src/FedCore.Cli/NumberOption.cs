@@ -17,7 +17,8 @@ internal static class NumberOption
             {
                 string text = result.Tokens.Single().Value;
                 if (T.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out T number)) return number;
-                result.AddError($"{name} is '{Shown.Of(text)}', which is no whole number from {T.MinValue} to {T.MaxValue}.");
+                bool isWhole = BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _);
+                result.AddError($"{name} is '{Shown.Of(text)}', which is no whole number{(isWhole ? $" from {T.MinValue} to {T.MaxValue}" : "")}.");
                 return null;
             },
         };

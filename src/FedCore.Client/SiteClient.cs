@@ -79,7 +79,7 @@ internal sealed class SiteClient : IDisposable
             identity = SiteIdentity.Open(settings, folder, log);
             if (identity.OpenFile is { } open) log.IdentityIsOpen(open);
             if (identity.Roster is null) log.NoRoster();
-            ledger = SiteLedger.Open(settings, folder.Ledger, clock);
+            ledger = SiteLedger.Open(settings, folder.Ledger, clock, log);
             connection = new EdgeConnection(settings, folder.Identity, clock, log);
             client = new SiteClient(settings, registry, folder, identity, ledger, connection, clock, log);
             await client.Session.StartAsync(ct).ConfigureAwait(false);

@@ -50,6 +50,15 @@ public sealed record RunFile(string Path, RunDefinition Run, SimulationDefinitio
         return JsonDocuments.Read<RunDefinition>(document, registry, path);
     }
 
+    /// <summary>How many clients a file's simulation has.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="assignments">Changes, made before the checks.</param>
+    /// <param name="registry">The names that may stand in it.</param>
+    /// <returns>Their number; null where there is no simulation, or only its data say.</returns>
+    /// <exception cref="FedCoreException">The file is not there or not as it must be.</exception>
+    public static long? SimulatedClients(string path, IEnumerable<string> assignments, Registry registry) =>
+        Open(path, assignments).ContainsKey("simulation") && Load(path, assignments, registry).Simulation is var simulation ? simulation.Clients?.ClientCount ?? simulation.Partition?.ClientCount : null;
+
     private static JsonObject Open(string path, IEnumerable<string> assignments)
     {
         ArgumentNullException.ThrowIfNull(assignments);

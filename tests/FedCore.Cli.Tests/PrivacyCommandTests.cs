@@ -69,6 +69,17 @@ public class PrivacyCommandTests
         Assert.Contains("promises no privacy", none.Error, StringComparison.Ordinal);
     }
 
+    // A tenth of the 40 clients that the file's simulation has.
+    [Fact]
+    public async Task A_plan_takes_the_number_of_clients_from_the_files_simulation()
+    {
+        Fedcore.Outcome text = await Fedcore.SucceedAsync(
+            "privacy", "plan", Fedcore.Hospitals, "--set", "privacy={\"clip\":1,\"epsilon\":8,\"delta\":1e-5}", "--set", "training.weightBy=uniform", "--set", "evaluation.every=0",
+            "--set", "rounds={\"count\":1,\"cohort\":{\"type\":\"poisson\",\"rate\":0.1}}", "--set", "simulation.partition={\"type\":\"iid\",\"clients\":40}");
+        Assert.Contains("means over 4 clients", text.Output, StringComparison.Ordinal);
+        Assert.Contains("For the only round", text.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_delta_that_promises_too_little_for_so_many_clients_is_warned_of()
     {
@@ -110,7 +121,7 @@ public class PrivacyCommandTests
         await File.WriteAllTextAsync(folder["privacy-ledger.jsonl"], (await File.ReadAllTextAsync(folder["privacy-ledger.jsonl"], TestContext.Current.CancellationToken)).Replace("trial", "other", StringComparison.Ordinal), TestContext.Current.CancellationToken);
         Fedcore.Outcome broken = await Fedcore.RunAsync("privacy", "ledger", "verify", folder.Path);
         Assert.Equal(3, broken.Code);
-        Assert.Contains("The privacy ledger is broken: entry 1", broken.Error, StringComparison.Ordinal);
+        Assert.Contains("is broken: entry 1", broken.Error, StringComparison.Ordinal);
         Assert.Contains("There is no privacy ledger", (await Fedcore.RunAsync("privacy", "ledger", "show", folder["nowhere"])).Error, StringComparison.Ordinal);
     }
 

@@ -125,7 +125,7 @@ public sealed class AggregatorServer : IAsyncDisposable
         TelemetryExport export = Own(TelemetryExport.Start("fedcore-aggregator", collector, meters => meters
             .AddView(instrument => instrument.Meter.Name != FedCoreTelemetry.Name || instrument.Meter == metrics.Meter ? null : MetricStreamConfiguration.Drop)
             .AddPrometheusExporter(options => (options.ScrapeResponseCacheDurationMilliseconds, options.ScopeInfoEnabled) = (0, false))));
-        var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, roster, Own(PrivacyBook.Open(folder, settings.Privacy, seams.Clock)), new Lazy<NoiseKey>(() => Own(NoiseKeyFile.Open(folder, disk))), new TaskBoard(), metrics, new VectorStorage(vectors), seams.Clock, logger);
+        var parts = new AggregatorParts(settings, registry, log, spool, blobs, sites, roster, Own(PrivacyBook.Open(folder, settings.Privacy, seams.Clock, logger)), new Lazy<NoiseKey>(() => Own(NoiseKeyFile.Open(folder, disk))), new TaskBoard(), metrics, new VectorStorage(vectors), seams.Clock, logger);
         RunDirectory runs = Own(new RunDirectory(parts));
         await runs.LoadAsync(recovered, ct).ConfigureAwait(false);
         AggregatorGauges.Add(parts, runs, journal, disk, folder);

@@ -1,10 +1,12 @@
 using FedCore.Aggregator.Settings;
+using FedCore.Aggregator.Telemetry;
 using FedCore.Hosting.Storage;
 using FedCore.Privacy;
 using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Ledgers;
 using FedCore.Rounds;
 using FedCore.Rounds.Privacy;
+using Microsoft.Extensions.Logging;
 
 namespace FedCore.Aggregator.Privacy;
 
@@ -16,7 +18,12 @@ internal sealed class PrivacyBook(LedgerFile file, PrivacyBudget budget, TimePro
 
     /// <summary>Opens the ledger.</summary>
     /// <exception cref="FedCoreException">Its chain is broken (<c>privacy.ledger</c>).</exception>
-    public static PrivacyBook Open(string folder, PrivacyBudget budget, TimeProvider clock) => new(LedgerFile.Open(Path.Combine(folder, FileName), clock), budget, clock);
+    public static PrivacyBook Open(string folder, PrivacyBudget budget, TimeProvider clock, ILogger logger)
+    {
+        LedgerFile file = LedgerFile.Open(Path.Combine(folder, FileName), clock);
+        Log.LedgerOpened(logger, file.Path, file.Entries.Count, file.Head);
+        return new PrivacyBook(file, budget, clock);
+    }
 
     /// <summary>The account of one run.</summary>
     /// <param name="run">The run, as its coordinator named it.</param>

@@ -41,6 +41,9 @@ internal static partial class Log
     [LoggerMessage(39, LogLevel.Warning, "Run {Run}: its {Warning}")]
     public static partial void WeakPromise(ILogger logger, string run, string warning);
 
+    [LoggerMessage(40, LogLevel.Information, "The privacy ledger {Path} has {Entries} entries, the last with the hash {Head}")]
+    public static partial void LedgerOpened(ILogger logger, string path, int entries, string head);
+
     [LoggerMessage(10, LogLevel.Information, "Run {Run} was created by a coordinator: {Hash}, {Sites} sites")]
     public static partial void RunCreated(ILogger logger, string run, string hash, int sites);
 

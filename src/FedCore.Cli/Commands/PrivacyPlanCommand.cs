@@ -22,7 +22,7 @@ internal static class PrivacyPlanCommand
     {
         var file = new Argument<string>("RUN.json") { Description = "The run file, with a \"privacy\" section." };
         var set = new Option<string[]>("--set") { Description = "Change a value of the run file, such as --set rounds.count=200. May be given several times.", HelpName = "path=value" };
-        Option<long?> clients = NumberOption.Create<long>("--clients", "How many clients there are. [default: as many as a cohort has]");
+        Option<long?> clients = NumberOption.Create<long>("--clients", "How many clients there are. [default: as many as the file's simulation has, or a cohort]");
         Option<long?> examples = NumberOption.Create<long>("--examples", "How many examples a site has, where each of them is hidden by itself.");
         var plot = new Option<string?>("--plot") { Description = "Write a page with the epsilons by round to this file.", HelpName = "FILE.html" };
         var json = new Option<bool>("--json") { Description = "Prints the result as one line of JSON." };
@@ -31,7 +31,7 @@ internal static class PrivacyPlanCommand
             "fedcore privacy plan run.json --clients 1000 --plot privacy.html") { file, set, clients, examples, plot, json };
         command.SetAction(parsed =>
         {
-            Registry registry = Registry.CreateDefault();
+            Registry registry = Registry.CreateDefault().AddSimulation();
             RunDefinition run = RunFile.LoadRun(parsed.GetValue(file)!, parsed.GetValue(set) ?? [], registry);
             if (run.Privacy is null)
                 throw FedCoreException.Configuration("privacy.none", "The run promises no privacy: it has no \"privacy\" section. Add one, such as --set 'privacy={\"clip\":1,\"epsilon\":8,\"delta\":1e-5}'.");
@@ -44,7 +44,7 @@ internal static class PrivacyPlanCommand
                 (true, _, { } given) => given,
                 (true, _, null) => throw PrivacyQuestion.Usage("What noise does to a site depends on how many examples it has. Say it, such as --examples 5000."),
                 (false, { } given, _) => given,
-                _ => Cohort(run),
+                _ => RunFile.SimulatedClients(parsed.GetValue(file)!, parsed.GetValue(set) ?? [], registry) ?? Cohort(run),
             };
             if (population < 1) throw PrivacyQuestion.Usage($"{(isOfExamples ? "--examples" : "--clients")} is {population}, but it is at least 1.");
             double cohort = isOfExamples ? (plan.Privacy.BatchRate ?? 1) * population : plan.Privacy.ExpectedCohort(population);
@@ -69,7 +69,7 @@ internal static class PrivacyPlanCommand
         TextTable.Write(
             output, ["rounds", "against recipients", "against the aggregator", ""], [.. rounds.Select(row => (string[])[row.Rounds.ToString(CultureInfo.InvariantCulture), Shown(row.Recipients), Shown(row.Aggregator), Bar(row)])], "");
         output.WriteLine();
-        output.WriteLine(Invariant($"For all {plan.Definition.Rounds.Count} rounds, against {(plan.Privacy.Against == PrivacyAdversary.Recipients ? "recipients" : "the aggregator")}:"));
+        output.WriteLine(Invariant($"For {(plan.Definition.Rounds.Count == 1 ? "the only round" : $"all {plan.Definition.Rounds.Count} rounds")}, against {(plan.Privacy.Against == PrivacyAdversary.Recipients ? "recipients" : "the aggregator")}:"));
         output.WriteLine();
         string[] head = ["epsilon", "noise multiplier", "rounds with this run's noise", "noise in each number of the mean", "noise over a clipped mean"];
         string[][] rows =

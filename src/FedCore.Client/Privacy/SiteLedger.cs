@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using FedCore.Client.Settings;
+using FedCore.Client.Telemetry;
 using FedCore.Hosting.Storage;
 using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
@@ -8,6 +9,7 @@ using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Ledgers;
 using FedCore.Rounds;
 using FedCore.SecureAggregation.Ring;
+using Microsoft.Extensions.Logging;
 
 namespace FedCore.Client.Privacy;
 
@@ -21,8 +23,12 @@ internal sealed class SiteLedger(LedgerFile file, PrivacyDemands demands, TimePr
 
     /// <summary>Opens the ledger that the settings name.</summary>
     /// <exception cref="FedCoreException">Its chain is broken (<c>privacy.ledger</c>): the site takes part in nothing until that is mended.</exception>
-    public static SiteLedger Open(ClientSettings settings, string inFolder, TimeProvider clock) =>
-        new(LedgerFile.Open(settings.Privacy.Ledger is { } path ? settings.PathOf(path) : inFolder, clock), settings.Privacy, clock);
+    public static SiteLedger Open(ClientSettings settings, string inFolder, TimeProvider clock, ILogger log)
+    {
+        LedgerFile file = LedgerFile.Open(settings.Privacy.Ledger is { } path ? settings.PathOf(path) : inFolder, clock);
+        log.LedgerOpened(file.Path, file.Entries.Count, file.Head);
+        return new SiteLedger(file, settings.Privacy, clock);
+    }
 
     /// <summary>
     /// Reserves what training costs, once for what the site was given to do: the name of a task is the aggregator's, which could give one name to many. Where the training itself draws noise, each

@@ -52,6 +52,9 @@ internal static partial class Log
     [LoggerMessage(114, LogLevel.Warning, "{Run}: {Unfit} of {Examples} examples do not fit what the run says of its data, and count as none: it hides single examples, so that nobody but this log may know. If there should be none, compare the run's data section with the site's")]
     public static partial void ExamplesUnfit(this ILogger log, string run, int unfit, int examples);
 
+    [LoggerMessage(115, LogLevel.Information, "The privacy ledger {Path} has {Entries} entries, the last with the hash {Head}")]
+    public static partial void LedgerOpened(this ILogger log, string path, int entries, string head);
+
     [LoggerMessage(200, LogLevel.Information, "{Run}, round {Round}: training on {Examples} examples, {Steps} steps")]
     public static partial void TrainingBegun(this ILogger log, string run, int round, int examples, int steps);
 

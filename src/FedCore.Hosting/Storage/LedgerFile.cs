@@ -19,12 +19,15 @@ public sealed class LedgerFile : IDisposable
     private readonly List<LedgerEntry> _entries = [];
     private readonly List<string> _hashes = [];
     private long _length;
-    private DateTime _touched;
+    private (DateTime At, long Length) _touched;
 
     private LedgerFile(string path, TimeProvider clock) => (_path, _lockPath, _headPath, _clock) = (path, path + ".lock", path + ".head", clock);
 
     /// <summary>The entries, as they were when the file was last looked at.</summary>
     public IReadOnlyList<LedgerEntry> Entries => _entries;
+
+    /// <summary>The file.</summary>
+    public string Path => _path;
 
     /// <summary>The hash of the last entry.</summary>
     public string Head => _hashes.Count == 0 ? LedgerChain.Origin : _hashes[^1];
@@ -90,11 +93,11 @@ public sealed class LedgerFile : IDisposable
             RandomAccess.FlushToDisk(file);
         }
 
-        if (_length == 0) Folders.Sync(Path.GetDirectoryName(Path.GetFullPath(_path))!);
+        if (_length == 0) Folders.Sync(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(_path))!);
         _length += bytes.Length;
         _entries.AddRange(added);
         _hashes.AddRange(hashes);
-        _touched = File.GetLastWriteTimeUtc(_path);
+        _touched = Touched();
         WriteHead();
         return added;
     }
@@ -103,10 +106,10 @@ public sealed class LedgerFile : IDisposable
     private void Refresh()
     {
         (long Number, string Hash)? head = ReadHead();
-        DateTime touched = File.Exists(_path) ? File.GetLastWriteTimeUtc(_path) : default;
+        (DateTime, long) touched = Touched();
         if (touched != _touched)
         {
-            if (touched == default) throw LedgerChain.Broken(Math.Max(1, _entries.Count), "is gone");
+            if (touched == default) throw LedgerChain.Broken(_path, Math.Max(1, _entries.Count), "is gone");
             using var file = new FileStream(_path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
             byte[] content = new byte[file.Length];
             file.ReadExactly(content);
@@ -116,19 +119,22 @@ public sealed class LedgerFile : IDisposable
             _length = 0;
             for (; content.AsSpan((int)_length).IndexOf((byte)'\n') is >= 0 and var length; _length += length + 1)
             {
-                (LedgerEntry entry, string hash) = LedgerChain.Open(Encoding.UTF8.GetString(content, (int)_length, length), _entries.Count + 1, Head);
+                (LedgerEntry entry, string hash) = LedgerChain.Open(Encoding.UTF8.GetString(content, (int)_length, length), _entries.Count + 1, Head, _path);
                 _entries.Add(entry);
                 _hashes.Add(hash);
             }
 
-            if (_entries.Count < known) throw LedgerChain.Broken(known, "is gone");
+            if (_entries.Count < known) throw LedgerChain.Broken(_path, known, "is gone");
             _touched = touched;
         }
 
         if (head is not { } last || last.Number == 0) return;
-        if (last.Number > _entries.Count) throw LedgerChain.Broken(last.Number, "is gone");
-        if (_hashes[(int)last.Number - 1] != last.Hash) throw LedgerChain.Broken(last.Number, "is another than the one that was written");
+        if (last.Number > _entries.Count) throw LedgerChain.Broken(_path, last.Number, "is gone");
+        if (_hashes[(int)last.Number - 1] != last.Hash) throw LedgerChain.Broken(_path, last.Number, "is another than the one that was written");
     }
+
+    // The length too: two processes may write within one tick of the file system's clock.
+    private (DateTime At, long Length) Touched() => new FileInfo(_path) is { Exists: true } file ? (file.LastWriteTimeUtc, file.Length) : default;
 
     private (long Number, string Hash)? ReadHead()
     {

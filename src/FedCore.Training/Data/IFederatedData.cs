@@ -34,6 +34,9 @@ public interface IFederatedData
 /// <summary>Clients whose examples are generated. Registered by name; public properties are its parameters.</summary>
 public interface IClientGenerator
 {
+    /// <summary>How many clients there are; null where that is not known before they are made.</summary>
+    long? ClientCount => null;
+
     /// <summary>The clients.</summary>
     /// <param name="run">The run, whose model says what examples must look like.</param>
     /// <returns>The clients' examples, made when they are asked for.</returns>

@@ -25,6 +25,8 @@ public sealed class SyntheticClients : IClientGenerator
     [Range(1, 1_000_000_000)]
     public long Clients { get; init; } = 30;
 
+    long? IClientGenerator.ClientCount => Clients;
+
     /// <summary>Examples of each client; null for the paper's log-normal sizes.</summary>
     [Range(2, 1_000_000)]
     public int? Examples { get; init; }

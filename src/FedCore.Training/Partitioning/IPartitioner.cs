@@ -6,6 +6,9 @@ namespace FedCore.Training.Partitioning;
 /// <summary>How a pool of examples is dealt out to clients. Registered by name; public properties are its parameters.</summary>
 public interface IPartitioner
 {
+    /// <summary>How many clients there are; null where the data say.</summary>
+    long? ClientCount => null;
+
     /// <summary>Deals the training set out.</summary>
     /// <param name="pool">The examples.</param>
     /// <param name="random">Where random choices come from.</param>

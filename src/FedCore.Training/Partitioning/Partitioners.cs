@@ -11,6 +11,8 @@ public sealed class IidPartitioner : IPartitioner
     [Range(1, 100_000_000)]
     public int Clients { get; init; } = 10;
 
+    long? IPartitioner.ClientCount => Clients;
+
     /// <inheritdoc/>
     public Partition Split(DataPool pool, RandomStream random)
     {
@@ -26,6 +28,8 @@ public sealed class QuantityPartitioner : IPartitioner
     /// <summary>Number of clients.</summary>
     [Range(1, 100_000_000)]
     public int Clients { get; init; } = 10;
+
+    long? IPartitioner.ClientCount => Clients;
 
     /// <summary>Standard deviation of the logarithm of the sizes; 0 for equal sizes.</summary>
     [Range(0, 10)]
@@ -49,6 +53,8 @@ public sealed class ShardPartitioner : IPartitioner
     /// <summary>Number of clients.</summary>
     [Range(1, 100_000_000)]
     public int Clients { get; init; } = 100;
+
+    long? IPartitioner.ClientCount => Clients;
 
     /// <summary>Shards of each client; the paper's 2 give most clients two labels.</summary>
     [Range(1, 1000)]
@@ -97,6 +103,8 @@ public sealed class DirichletPartitioner : IPartitioner
     /// <summary>Number of clients.</summary>
     [Range(1, 1_000_000)]
     public int Clients { get; init; } = 10;
+
+    long? IPartitioner.ClientCount => Clients;
 
     /// <summary>Concentration, above 0; 0.1 is much skew, 100 hardly any.</summary>
     [Range(0, 1e6, MinimumIsExclusive = true)]

@@ -40,6 +40,18 @@ public sealed class LedgerFileTests : IDisposable
         Assert.Single(LedgerFile.Open(PathOf).Entries);
     }
 
+    [Fact]
+    public async Task What_another_process_wrote_within_the_same_tick_is_seen()
+    {
+        using LedgerFile ledger = LedgerFile.Open(PathOf), other = LedgerFile.Open(PathOf);
+        await AppendAsync(ledger, "a");
+        DateTime written = File.GetLastWriteTimeUtc(PathOf);
+        await AppendAsync(other, "b");
+        File.SetLastWriteTimeUtc(PathOf, written);
+        await AppendAsync(ledger, "c");
+        Assert.Equal(["a", "b", "c"], LedgerFile.Open(PathOf).Entries.Select(entry => entry.Use));
+    }
+
     // The power fails in the middle of a write: nothing that depends on the entry has begun.
     [Fact]
     public async Task An_entry_that_was_not_finished_is_none()

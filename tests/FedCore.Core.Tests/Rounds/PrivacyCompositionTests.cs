@@ -86,6 +86,7 @@ public class PrivacyCompositionTests
     [InlineData("privacy.mechanism=tree", "privacy.tree={\"minimumSeparation\":3,\"maximumParticipations\":2,\"restartEvery\":8}")]
     [InlineData("rounds.cohort={\"type\":\"poisson\",\"rate\":0.5}", "privacy.amplification=true")]
     [InlineData("privacy.adaptiveClip={\"countNoise\":2}")]
+    [InlineData("privacy.adaptiveClip={}")]
     [InlineData("strategy={\"type\":\"fedavg\",\"server\":{\"type\":\"adam\"}}")]
     [InlineData("privacy.publicEvaluation=true", "evaluation.every=1")]
     [InlineData(Example, Batches)]

@@ -16,14 +16,15 @@ public sealed record AdaptiveClip
     [Range(0, 10, MinimumIsExclusive = true)]
     public double LearningRate { get; init; } = 0.2;
 
-    /// <summary>Standard deviation of the noise on the number of updates that were not clipped; null for a twentieth of the cohort, as in the paper.</summary>
+    /// <summary>Standard deviation of the noise on the number of updates that were not clipped; null for a twentieth of the cohort, as in the paper, or the noise multiplier, where that is more.</summary>
     [Range(0, double.MaxValue, MinimumIsExclusive = true)]
     public double? CountNoise { get; init; }
 
     /// <summary>Standard deviation of the noise on the number of updates that were not clipped.</summary>
     /// <param name="clients">How many updates there are.</param>
+    /// <param name="noiseMultiplier">The noise multiplier of both together: with as much on the count, the updates need 1.155 times as much.</param>
     /// <returns>The deviation.</returns>
-    internal double CountNoiseFor(int clients) => CountNoise ?? clients / 20.0;
+    internal double CountNoiseFor(int clients, double noiseMultiplier) => CountNoise ?? Math.Max(clients / 20.0, noiseMultiplier);
 
     /// <summary>The clip of the next round (the paper's equation 3).</summary>
     /// <param name="clip">The present clip.</param>

@@ -68,7 +68,7 @@ internal sealed class RunEnding(RunPlan plan)
                 + WhoIn(state.Rounds[^1]) + RemedyFor(state.Rounds[^1]));
         }
 
-        return new RunEnded(RunEnded.Completed, committed == rounds ? $"all {rounds} rounds were held" : $"{committed} of {rounds} rounds were held, {rounds - committed} abandoned");
+        return new RunEnded(RunEnded.Completed, committed == rounds ? rounds == 1 ? "the only round was held" : $"all {rounds} rounds were held" : $"{committed} of {rounds} rounds were held, {rounds - committed} abandoned");
     }
 
     // Those who kept a round from being held, the first of them by name.

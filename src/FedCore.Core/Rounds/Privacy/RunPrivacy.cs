@@ -93,7 +93,7 @@ public sealed class RunPrivacy
         if (Tree is { } tree) return new RingNoiseOptions(NoiseMultiplier, 0) { MostAtOnce = NoiseTree.MostBetween(Math.Min(tree.RestartEvery ?? int.MaxValue, _run.Rounds.Count)) };
         int sharers = Mechanism == PrivacyMechanism.Central ? 0 : HonestOf(clients, _run.SecureAggregation!.LeastOf(clients));
         if (Policy.AdaptiveClip is not { } adaptive) return new RingNoiseOptions(NoiseMultiplier, sharers);
-        double count = adaptive.CountNoiseFor(clients);
+        double count = adaptive.CountNoiseFor(clients, NoiseMultiplier);
         return new RingNoiseOptions(AdaptiveClip.ValueNoiseMultiplier(NoiseMultiplier, count), sharers) { CountNoise = count };
     }
 

@@ -31,7 +31,7 @@ public class LedgerChainTests
     {
         LedgerEntry entry = Entry(cost: new PoissonSampledEvent(0.1, new DiscreteGaussianEvent(100, 50, 7)), clients: ["a", "b"]);
         (string line, string hash) = LedgerChain.Seal(entry);
-        (LedgerEntry read, string same) = LedgerChain.Open(line, 1, LedgerChain.Origin);
+        (LedgerEntry read, string same) = LedgerChain.Open(line, 1, LedgerChain.Origin, "ledger.jsonl");
         Assert.Equal(entry with { Clients = null }, read with { Clients = null });
         Assert.Equal(entry.Clients, read.Clients);
         Assert.Equal(hash, same);
@@ -45,7 +45,7 @@ public class LedgerChainTests
         for (int i = 0; i < line.Length; i++)
         {
             string changed = line[..i] + (line[i] == '7' ? '8' : '7') + line[(i + 1)..];
-            Assert.Equal("privacy.ledger", Assert.Throws<FedCoreException>(() => LedgerChain.Open(changed, 1, LedgerChain.Origin)).Code);
+            Assert.Equal("privacy.ledger", Assert.Throws<FedCoreException>(() => LedgerChain.Open(changed, 1, LedgerChain.Origin, "ledger.jsonl")).Code);
         }
     }
 
@@ -53,8 +53,8 @@ public class LedgerChainTests
     public void An_entry_in_another_place_breaks_the_chain()
     {
         (string line, string hash) = LedgerChain.Seal(Entry());
-        Assert.Contains("does not follow", Assert.Throws<FedCoreException>(() => LedgerChain.Open(line, 1, hash)).Message, StringComparison.Ordinal);
-        Assert.Contains("has the number 1", Assert.Throws<FedCoreException>(() => LedgerChain.Open(line, 2, LedgerChain.Origin)).Message, StringComparison.Ordinal);
+        Assert.Contains("does not follow", Assert.Throws<FedCoreException>(() => LedgerChain.Open(line, 1, hash, "ledger.jsonl")).Message, StringComparison.Ordinal);
+        Assert.Contains("has the number 1", Assert.Throws<FedCoreException>(() => LedgerChain.Open(line, 2, LedgerChain.Origin, "ledger.jsonl")).Message, StringComparison.Ordinal);
     }
 
     // A first masked input is what was reserved; each further one has noise of its own.
