@@ -163,9 +163,12 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                 {
                     reader.Update = await seat.Workspace.TrainAsync(train with { PrivateRandom = () => new SimulationRandomBytes(fleet._plan.Random.Stream("simulated examples", train.Round, client.Id.Name)) }, client.Id.Name, data, steps, seat.State, ct).ConfigureAwait(false);
                     fleet._progress?.Report(task);
+                    bool countsAsNothing = fleet._plan.Privacy is { IsAtSites: false } && poisoning is null && !(reader.Update.IsFinite && seat.State.IsFinite);
+                    if (countsAsNothing) reader.Update.CountAsNothing();
                     if (!reader.Update.IsFinite || !float.IsFinite(poisoning?.UpdateFactor ?? 1))
                         throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"The update of client '{client.Id}' is not finite.");
                     if (fleet._parties is null) reader.Decoded = seat.Encode(reader.Update, train.Round, client.Id.Name);
+                    if (countsAsNothing) return reader;
                     if (!seat.State.IsFinite)
                         throw new UpdateRefusedException(UpdateRefusedException.NotFinite, $"What client '{client.Id}' keeps is not finite.");
                     seat.State.Keep(train);

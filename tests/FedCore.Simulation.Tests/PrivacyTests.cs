@@ -176,6 +176,24 @@ public class PrivacyTests
         Assert.All(result.State.Rounds.Where(round => round.Committed), round => Assert.Equal(8, round.Weight));
     }
 
+    // At a rate at which every client's model overflows. That some cannot learn would say something of their data.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_not_finite_counts_as_nothing(bool isSecure)
+    {
+        RunPlan plan = Plan(Central with { NoiseMultiplier = 1e-3 }, new RoundPolicy { Count = 1 }, run => run with
+        {
+            SecureAggregation = isSecure ? Secure : null,
+            Privacy = Central with { NoiseMultiplier = 1e-3, Mechanism = PrivacyMechanism.Central },
+            Training = run.Training with { LearningRate = 1e38, BatchSize = 1 },
+        });
+        using SimulationResult result = await SmallRun.RunAsync(plan);
+        using ModelState first = ModelState.Initialize(plan.Model, plan.World.Stream("model"));
+        Assert.All(result.State.Rounds[0].Clients, client => Assert.Equal(ClientOutcome.Reported, client.Outcome));
+        Assert.InRange(VectorBlocks.SquaredDistance(result.Server.Model.Trainable, first.Trainable, first.Trainable.Length), 0, 1e-4);
+    }
+
     private static RunPlan Plan(PrivacyPolicy privacy, RoundPolicy? rounds = null, Func<RunDefinition, RunDefinition>? change = null) => SmallRun.Plan(
         rounds, training: new TrainingPlan { Epochs = 2, BatchSize = 6, LearningRate = 0.1, WeightBy = WeightBy.Uniform }, change: run => (change?.Invoke(run) ?? run) with { Privacy = privacy });
 }

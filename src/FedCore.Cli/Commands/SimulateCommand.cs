@@ -99,6 +99,7 @@ internal static class SimulateCommand
         Locate(file.Path, () => plan.CheckPopulation(data.ClientCount));
         string? warning = plan.Privacy?.WarningFor(PrivacyUnit.Client, data.ClientCount) ?? plan.Privacy?.WarningFor(PrivacyUnit.Example, LargestOf(data));
         if (warning is not null) await error.WriteLineAsync($"fedcore: warning: privacy.{warning}");
+        if ((data as PartitionedData)?.UnfitCount is > 0 and var unfit) await error.WriteLineAsync($"fedcore: warning: {unfit} records do not fit what the run says of its data. It promises privacy, so they count as none, as they would at a site.");
         using ModelState? initial = file.LoadStart(plan);
         using ResultFolder? results = request.Out is null ? null : ResultFolder.Open(request.Out, plan, request.Interrupted, request.CheckpointInterval);
         var options = new SimulationOptions

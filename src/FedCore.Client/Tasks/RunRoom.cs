@@ -42,6 +42,9 @@ internal sealed class RunRoom : IDisposable
 
     public WorkPace Pace { get; } = new();
 
+    /// <summary>Whether the last training left something that is not finite, where a whole client is hidden: it answers as if it had learned nothing, since that it declines would say something of its data.</summary>
+    public bool CountsAsNothing { get; private set; }
+
     /// <summary>When the room was used last, as a time stamp.</summary>
     public long LastUsed { get; set; }
 
@@ -72,17 +75,19 @@ internal sealed class RunRoom : IDisposable
     /// <param name="draft">Receives the update's bytes.</param>
     /// <param name="ct">Cancels the training.</param>
     /// <returns>What was learned beside the update; null for nothing that is kept.</returns>
-    /// <exception cref="UpdateRefusedException">The update, or what the client would keep, is not finite.</exception>
+    /// <exception cref="UpdateRefusedException">The update, or what the client would keep, is not finite, and the run does not promise that nobody learns so (<see cref="CountsAsNothing"/>).</exception>
     public async Task<SiteState?> TrainAsync(TaskOffer offer, int steps, DateTimeOffset? deadline, UpdateDraft draft, CancellationToken ct)
     {
         TrainTask task = TaskBuilder.TrainTaskOf(offer, Plan, _model!.Value.State, deadline) with { Broadcasts = _broadcasts.ToDictionary(one => one.Key, one => one.Value.Values) };
         _state.Begin();
         Update update = await _thread.RunAsync(ended => _workspace.TrainAsync(task, Site, Data, steps, _state, ended).AsTask().GetAwaiter().GetResult(), () => _workspace.Batches, ct).ConfigureAwait(false);
+        CountsAsNothing = Plan.Privacy is { IsAtSites: false } && !(update.IsFinite && _state.IsFinite);
+        if (CountsAsNothing) update.CountAsNothing();
         if (!update.IsFinite) throw NotFinite("The update is");
         _trainEncoder.Encode(update, _state, task.Round, Plan.Random.Stream("rounding", task.Round, Site), draft.Bytes);
         using (UpdateFileReader bytes = draft.Seal())
             if (Plan.Codec is not null) Plan.Codec.Check(bytes, task.Round);
-        if (!Plan.KeepsClientState) return null;
+        if (!Plan.KeepsClientState || CountsAsNothing) return null;
         return _state.IsFinite ? _state : throw NotFinite("What the site would keep of this round is");
     }
 

@@ -84,7 +84,7 @@ internal sealed class RunRooms(ClientSettings settings, Registry registry, DataF
         ClientData data = SiteData.Of(plan, pool, site, settings.TestFraction);
         MakeRoom(MemoryEstimate.Of(plan, data));
         if (plan.Privacy?.WarningFor(PrivacyUnit.Example, data.Train.Count) is { } warning) log.WeakPromise(offer.RunId, warning);
-        if (SiteData.UnfitCount(data) is > 0 and var unfit) log.ExamplesUnfit(offer.RunId, unfit, data.Train.Set.Count);
+        if (data.UnfitCount > 0) log.ExamplesUnfit(offer.RunId, data.UnfitCount, data.Train.Count + data.Test.Count);
         log.RunKnown(offer.RunId, plan.Hash, Shown.Of(plan.Definition.Name));
         return new RunRoom(plan, site, data, _trainer.Open(plan), new WorkThread(session, clock), stateFolder);
     }

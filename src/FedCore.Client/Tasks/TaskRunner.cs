@@ -152,6 +152,7 @@ internal sealed class TaskRunner(
         SiteState? learned;
         using (ClientActivities.StartWork("train", offer.RunId, offer.Round))
             learned = await room.TrainAsync(offer, steps, left is { } time ? clock.GetUtcNow() + time : null, draft, ct).ConfigureAwait(false);
+        if (room.CountsAsNothing) log.CountsAsNothing(offer.RunId, offer.Round);
         room.Pace.Learn(steps, clock.GetElapsedTime(begun));
         return (room.Plan.Discloses(Disclosure.Timing) ? record with { Steps = steps, PlannedSteps = planned } : record, learned);
     }

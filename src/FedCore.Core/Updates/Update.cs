@@ -15,6 +15,7 @@ public sealed class Update
     private readonly double[] _scalars;
     private readonly bool[] _weighted;
     private PendingChange? _change;
+    private bool _isNothing;
     private long _read;
     private float[]? _block;
 
@@ -63,6 +64,7 @@ public sealed class Update
         Array.Clear(_scalars);
         Array.Clear(_weighted);
         _change = null;
+        _isNothing = false;
         IsFinite = true;
 
         // The model section may be the memory that is trained in, so it keeps what is there.
@@ -164,7 +166,8 @@ public sealed class Update
         }
 
         double norm = Math.Sqrt(VectorBlocks.Sum(lanes));
-        if (!(norm > most) || !double.IsFinite(norm)) return false;
+        IsFinite &= double.IsFinite(norm);
+        if (!(norm > most) || !IsFinite) return false;
         float factor = (float)(most / norm);
         if (_change is { } found) _change = found with { Weight = found.Weight * factor };
         else
@@ -173,6 +176,24 @@ public sealed class Update
         }
 
         return true;
+    }
+
+    /// <summary>Makes a completed update that of a client that learned nothing, which weighs as much as before. Before anything was read.</summary>
+    public void CountAsNothing()
+    {
+        double weight = Weight, unclipped = 0.5;
+        _isNothing = true;
+        for (int i = 0; i < Layout.Sections.Count; i++)
+        {
+            Section section = Layout.Sections[i];
+            if (!section.IsVector || (section.Name == Section.Model && _change is not null)) continue;
+            foreach ((long offset, int count) in VectorBlocks.Of(section.Length)) Vector(section.Name, offset, count).Clear();
+        }
+
+        Array.Clear(_scalars);
+        Weight = double.IsFinite(weight) ? weight : 0;
+        if (Layout.Has(Section.Unclipped)) Scalar(Section.Unclipped) = unclipped;
+        IsFinite = true;
     }
 
     /// <summary>
@@ -194,7 +215,8 @@ public sealed class Update
                 long within = offset - change.Start;
                 Span<float> block = (_block ??= new float[ChangeBlockLength]).AsSpan(0, count);
                 Span<float> local = change.Local.Slice(within, count), global = change.Global.Slice(within, count);
-                VectorBlocks.ScaledDifference(local, global, change.Weight, block);
+                if (_isNothing) block.Clear();
+                else VectorBlocks.ScaledDifference(local, global, change.Weight, block);
                 if (ReferenceEquals(change.Local, Values))
                 {
                     if (within != _read) throw new InvalidOperationException($"Element {_read} of the model's change is the next to be read, not {within}.");

@@ -51,7 +51,10 @@ public static class ClientSplit
     /// <summary>What a client trains and evaluates on: its examples, prepared by their own means where the pool says so.</summary>
     internal static ClientData Prepare(DataPool pool, ClientData data, string client) => pool.Preparation?.Prepare(data, client) ?? data;
 
-    /// <summary>The examples that a run's model can take: what does not fit is refused, or, where single examples are hidden, counts as none.</summary>
+    /// <summary>
+    /// The examples that a run's model can take: what does not fit is refused. Where the run promises privacy it is not, since whoever writes runs could ask so what records a site has: it counts as
+    /// none where single examples are hidden, and is left out where whole clients are.
+    /// </summary>
     /// <param name="plan">The run.</param>
     /// <param name="pool">The examples.</param>
     /// <returns>The examples.</returns>
@@ -61,19 +64,36 @@ public static class ClientSplit
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(pool);
         const string train = "The training examples", test = "The test examples";
-        if (plan.Privacy is { IsAtSites: true })
+        if (plan.Privacy is not null && pool.Train is not FitExamples)
         {
-            pool = pool with
-            {
-                Train = pool.Train as FitExamples ?? new FitExamples(pool.Train, plan.Model, train),
-                Test = pool.Test is null ? null : pool.Test as FitExamples ?? new FitExamples(pool.Test, plan.Model, test),
-            };
+            // What is missing may be filled in still.
+            bool areFinite = pool.Preparation is null;
+            var fitting = new FitExamples(pool.Train, plan.Model, train, areFinite);
+            FitExamples? held = pool.Test is null ? null : new FitExamples(pool.Test, plan.Model, test, areFinite);
+            if (held?.UnfitCount > 0) pool = pool with { Test = plan.Privacy.IsAtSites ? held : new SomeExamples(held, FittingRows(held)) };
+            if (plan.Privacy.IsAtSites) pool = pool with { Train = fitting, UnfitCount = fitting.UnfitCount };
+            else if (fitting.UnfitCount == pool.Train.Count) pool = pool with { Train = fitting, UnfitCount = Math.Max(pool.UnfitCount, fitting.UnfitCount) };
+            else if (fitting.UnfitCount > 0) pool = Without(pool, fitting);
         }
 
         pool.Train.RequireFit(plan.Model, train);
         pool.Test?.RequireFit(plan.Model, test);
         return pool;
     }
+
+    private static DataPool Without(DataPool pool, FitExamples fitting)
+    {
+        int[] rows = FittingRows(fitting), places = new int[fitting.Count];
+        for (int place = 0; place < rows.Length; place++) places[rows[place]] = place;
+        return pool with
+        {
+            Train = new SomeExamples(pool.Train, rows),
+            Groups = pool.Groups is null ? null : [.. pool.Groups.Select(group => new ExampleGroup(group.Name, [.. group.Rows.Where(fitting.Fits).Select(row => places[row])])).Where(group => group.Rows.Length > 0)],
+            UnfitCount = pool.UnfitCount + fitting.UnfitCount,
+        };
+    }
+
+    private static int[] FittingRows(FitExamples examples) => [.. Enumerable.Range(0, examples.Count).Where(examples.Fits)];
 
     /// <summary>Refuses numbers that are not finite, where no preparation is still to fill them in.</summary>
     internal static void RequireFinite(DataPool pool)

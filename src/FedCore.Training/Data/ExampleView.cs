@@ -31,6 +31,9 @@ public sealed record ClientData(ExampleView Train, ExampleView Test)
 {
     /// <summary>In which batches the client trains in a round, or null for shuffled ones; for repeating a recorded run.</summary>
     public Func<int, IBatchOrder>? Batches { get; init; }
+
+    /// <summary>How many records do not fit what the run says of its data, and count as none: a site's secret.</summary>
+    public int UnfitCount { get; init; }
 }
 
 /// <summary>The batches of a round, one behind the other.</summary>

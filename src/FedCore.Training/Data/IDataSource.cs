@@ -39,6 +39,9 @@ public sealed record DataPool(ExampleSet Train, ExampleSet? Test = null, IReadOn
 {
     /// <summary>What each client does with its own examples before training, or null.</summary>
     public IClientPreparation? Preparation { get; init; }
+
+    /// <summary>How many records do not fit what the run says of its data, and count as none or are left out, since the run promises privacy; elsewhere such are refused.</summary>
+    public int UnfitCount { get; init; }
 }
 
 /// <summary>A natural client: its name and its rows of the training set.</summary>

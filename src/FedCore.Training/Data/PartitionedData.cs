@@ -39,6 +39,9 @@ public sealed class PartitionedData : IFederatedData
     /// <inheritdoc/>
     public long ClientCount => _partition.ClientCount;
 
+    /// <summary>How many records do not fit what the run says of its data, and count as none, since it promises privacy.</summary>
+    public int UnfitCount => _pool.UnfitCount;
+
     /// <inheritdoc/>
     public string NameOf(long index) => _partition.Names?[(int)index] ?? ClientNames.Of(index);
 

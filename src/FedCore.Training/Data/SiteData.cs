@@ -1,6 +1,5 @@
 using FedCore.Numerics;
 using FedCore.Rounds;
-using FedCore.Training.Privacy;
 
 namespace FedCore.Training.Data;
 
@@ -30,16 +29,7 @@ public static class SiteData
         RandomKeys keys = ClientSplit.SplitKeysOf(plan);
         int[] rows = AllRows(pool.Train);
         ClientSplit.Shuffle(rows, site, keys);
-        return ClientSplit.Prepare(pool, ClientSplit.Cut(pool, rows, pool.Test is { } test ? AllRows(test) : [], testFraction), site);
-    }
-
-    /// <summary>How many of a site's training examples count as none, since they do not fit the run; 0 where the run hides no examples, and such are refused.</summary>
-    /// <param name="data">The examples.</param>
-    /// <returns>The number, which is the site's secret.</returns>
-    public static int UnfitCount(ClientData data)
-    {
-        ArgumentNullException.ThrowIfNull(data);
-        return (data.Train.Set as FitExamples)?.UnfitCount ?? 0;
+        return ClientSplit.Prepare(pool, ClientSplit.Cut(pool, rows, pool.Test is { } test ? AllRows(test) : [], testFraction), site) with { UnfitCount = pool.UnfitCount };
     }
 
     private static int[] AllRows(ExampleSet set) => [.. Enumerable.Range(0, set.Count)];

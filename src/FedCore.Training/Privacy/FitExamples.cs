@@ -4,7 +4,7 @@ using FedCore.Training.Data;
 namespace FedCore.Training.Privacy;
 
 /// <summary>
-/// Examples of which each that a model cannot take counts as none, in place of all being refused: where single examples are hidden, whether a site takes part must not say what is in one of them, since
+/// Examples of which each that a model cannot take counts as none, in place of all being refused: where a run promises privacy, whether a site takes part must not say what is in one of them, since
 /// what fits is for whoever wrote the run to choose.
 /// </summary>
 internal sealed class FitExamples : ExampleSet
@@ -17,8 +17,9 @@ internal sealed class FitExamples : ExampleSet
     /// <param name="inner">The examples.</param>
     /// <param name="model">The model.</param>
     /// <param name="what">What to call the examples in a message.</param>
+    /// <param name="areFinite">Whether features have to be finite; otherwise what is not is filled in later.</param>
     /// <exception cref="FedCoreException">Features or labels have another width than the model takes (<c>data.shape</c>).</exception>
-    public FitExamples(ExampleSet inner, ModelPlan model, string what)
+    public FitExamples(ExampleSet inner, ModelPlan model, string what, bool areFinite = true)
         : base(inner.Features, inner.LabelWidth, inner.Count)
     {
         inner.RequireShapes(model, what);
@@ -32,13 +33,16 @@ internal sealed class FitExamples : ExampleSet
         for (int row = 0; row < Count; row++)
         {
             inner.CopyFeatures([row], features);
-            _isUnfit[row] = !Fits(features, model.Vocabulary) || !Fits(inner.Label(row), model.Label.Classes);
+            _isUnfit[row] = ((areFinite || model.Vocabulary > 0) && !Fits(features, model.Vocabulary)) || !Fits(inner.Label(row), model.Label.Classes);
             if (_isUnfit[row]) UnfitCount++;
         }
     }
 
     /// <summary>How many examples do not fit.</summary>
     public int UnfitCount { get; }
+
+    /// <summary>Whether an example fits.</summary>
+    public bool Fits(int row) => !_isUnfit[row];
 
     public override long ByteLength => _inner.ByteLength + Count;
 

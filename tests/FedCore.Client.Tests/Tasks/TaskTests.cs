@@ -4,6 +4,7 @@ using FedCore.Client.Tests.Fakes;
 using FedCore.Models;
 using FedCore.Protocol.V1;
 using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
 using FedCore.Tests;
 using Grpc.Core;
 
@@ -233,6 +234,27 @@ public sealed class TaskTests : IDisposable
         await aggregator.WaitForCallsAsync("NextTask", 3);
         Assert.Equal((1, 1), (client.Log.Count(206), client.Log.Count(207)));
         Assert.Empty(Directory.EnumerateDirectories(_folder["outbox"]));
+    }
+
+    // A site that declined would tell whoever wrote the run what is in its records.
+    [Theory]
+    [InlineData("label", 114)]
+    [InlineData("nan", 116)]
+    public async Task Where_a_run_promises_privacy_what_a_site_cannot_learn_from_is_for_its_own_log_alone(string what, int logged)
+    {
+        await using FakeAggregator aggregator = await FakeAggregator.StartAsync();
+        using var run = new SmallRun(aggregator, change: definition => definition with
+        {
+            Privacy = new PrivacyPolicy { Clip = 1, NoiseMultiplier = 1, Delta = 1e-5 },
+            Training = definition.Training with { WeightBy = WeightBy.Uniform },
+            Evaluation = new EvaluationPlan { Every = 0 },
+        });
+        Client.Settings.ClientSettings settings = RunningClient.Settings(aggregator, _folder.Path);
+        if (what == "label") settings = settings with { Data = new WrongLabels() };
+        if (what == "nan") run.Model.Trainable.AsSpan().Fill(float.NaN);
+        await using RunningClient client = await RunningClient.StartAsync(settings);
+        Assert.NotEmpty(await aggregator.AcceptedAsync(run.Train(1).TaskId));
+        Assert.Equal((1, 0), (client.Log.Count(logged), aggregator.Count("DeclineTask")));
     }
 
     [Fact]

@@ -31,6 +31,39 @@ public class UpdateTests
         Assert.Equal([.. Enumerable.Repeat(7f, before), .. change, .. Enumerable.Repeat(9f, after)], ReadAll(update));
     }
 
+    // Also against a model that is not finite itself, which is put back as ever.
+    [Theory]
+    [InlineData(1f, float.NaN)]
+    [InlineData(float.NaN, float.NaN)]
+    [InlineData(float.MaxValue, -float.MaxValue)]
+    public void What_counts_as_nothing_changes_nothing_and_weighs_as_much(float globalValue, float localValue)
+    {
+        UpdateLayout layout = Layout(0, 5000, 4);
+        using FlatVector own = new(layout.VectorLength), global = new(5000);
+        global.AsSpan().Fill(globalValue);
+        var update = new Update(layout, own) { Weight = 3 };
+        own.AsSpan().Fill(localValue);
+        update.Vector("after", 0, 4).Fill(9);
+        update.WriteModelChange(global, own);
+        update.Complete();
+        update.ClipModel(1);
+        Assert.False(update.IsFinite);
+        update.CountAsNothing();
+        Assert.True(update.IsFinite);
+        Assert.Equal(new float[5004], ReadAll(update));
+        Assert.Equal(3, update.Weight);
+        Assert.Same(global, update.Restored);
+
+        // The next client's counts again.
+        update.Reset();
+        update.Weight = 1;
+        global.AsSpan().Clear();
+        own.Slice(0, 5000).Fill(2);
+        update.WriteModelChange(global, own);
+        update.Complete();
+        Assert.Equal(2, ReadAll(update)[4999]);
+    }
+
     [Theory]
     [InlineData(100)]
     [InlineData(9000)]

@@ -28,26 +28,58 @@ public sealed class FitExamplesTests : IDisposable
     [InlineData("a class that the run does not know", "blue,3,perhaps")]
     public async Task A_record_that_does_not_fit_counts_as_none(string what, string record)
     {
-        ClientData data = await LoadAsync(isHidden: true, "blue,1,yes", record, "green,2,no");
+        ClientData data = await LoadAsync(PrivacyUnit.Example, "blue,1,yes", record, "green,2,no");
         Assert.Equal(3, data.Train.Count);
-        Assert.Equal(1, SiteData.UnfitCount(data));
+        Assert.Equal(1, data.UnfitCount);
         float[] features = new float[9];
         data.Train.Set.CopyFeatures([0, 1, 2], features);
         Assert.Equal([1, 0, 1, float.NaN, float.NaN, float.NaN, 0, 1, 2], features);
         Assert.Equal(0, data.Train.Set.Label(1)[0]);
 
         // Elsewhere it is refused, by name.
-        Assert.StartsWith("data.", (await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(isHidden: false, "blue,1,yes", record, "green,2,no"))).Code, StringComparison.Ordinal);
+        Assert.StartsWith("data.", (await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(null, "blue,1,yes", record, "green,2,no"))).Code, StringComparison.Ordinal);
         Assert.NotEmpty(what);
+    }
+
+    [Theory]
+    [InlineData("red,3,yes")]
+    [InlineData("blue,,yes")]
+    [InlineData("blue,3,perhaps")]
+    public async Task Where_clients_are_hidden_a_record_that_does_not_fit_is_left_out(string record)
+    {
+        ClientData data = await LoadAsync(PrivacyUnit.Client, "blue,1,yes", record, "green,2,no");
+        Assert.Equal((2, 1), (data.Train.Count, data.UnfitCount));
+        float[] features = new float[6];
+        data.Train.Set.CopyFeatures([0, 1], features);
+        Assert.Equal([1, 0, 1, 0, 1, 2], features);
+
+        // A site of which no record fits takes part all the same, with one of which nothing finite is learned.
+        ClientData none = await LoadAsync(PrivacyUnit.Client, record);
+        Assert.Equal((1, 1), (none.Train.Count, none.UnfitCount));
+        none.Train.Set.CopyFeatures([0], features);
+        Assert.Equal([float.NaN, float.NaN, float.NaN], features[..3]);
+    }
+
+    [Fact]
+    public void Where_clients_are_hidden_labels_beyond_the_model_are_left_out_of_the_natural_clients()
+    {
+        RunPlan plan = Plan(PrivacyUnit.Client, model: new ModelSpec { Input = [1], Layers = [new LinearSpec { Outputs = 2 }], Loss = new SoftmaxCrossEntropySpec() });
+        DataPool pool = ClientSplit.Fitted(plan, new DataPool(new InMemoryExamples(new Shape(1), [10, 11, 12, 13], [0, 2, 1, 5]), null, [new ExampleGroup("north", [0, 1, 2]), new ExampleGroup("south", [3])]));
+        Assert.Equal(2, pool.UnfitCount);
+        ExampleGroup group = Assert.Single(pool.Groups!);
+        float[] features = new float[2];
+        pool.Train.CopyFeatures(group.Rows, features);
+        Assert.Equal([10, 12], features);
+        Assert.Equal(("north", 1f), (group.Name, pool.Train.Label(group.Rows[1])[0]));
     }
 
     [Fact]
     public void Labels_and_tokens_beyond_the_model_count_as_none()
     {
-        RunPlan plan = Plan(isHidden: true, model: new ModelSpec { Input = [2], Layers = [new EmbeddingSpec { Vocabulary = 5, Width = 3 }, new FlattenSpec(), new LinearSpec { Outputs = 2 }], Loss = new SoftmaxCrossEntropySpec() });
+        RunPlan plan = Plan(PrivacyUnit.Example, model: new ModelSpec { Input = [2], Layers = [new EmbeddingSpec { Vocabulary = 5, Width = 3 }, new FlattenSpec(), new LinearSpec { Outputs = 2 }], Loss = new SoftmaxCrossEntropySpec() });
         var pool = new DataPool(new InMemoryExamples(new Shape(2), [1, 2, 7, 0, 3, 4], [1, 0, 5]), null, []);
         ClientData data = SiteData.Of(plan, pool, "site", 0);
-        Assert.Equal(2, SiteData.UnfitCount(data));
+        Assert.Equal(2, data.UnfitCount);
         float[] features = new float[6];
         data.Train.Set.CopyFeatures([0, 1, 2], features);
         Assert.Equal([1, 2, 0, 0, 0, 0], features);
@@ -57,21 +89,21 @@ public sealed class FitExamplesTests : IDisposable
     public void What_a_site_holds_back_does_not_follow_from_the_runs_seed()
     {
         var pool = new DataPool(new InMemoryExamples(new Shape(3), [.. Enumerable.Range(0, 300).Select(i => (float)i)], new float[100]), null, []);
-        int[] first = SiteData.Of(Plan(isHidden: true, seed: 1), pool, "site").Test.Rows.ToArray(), second = SiteData.Of(Plan(isHidden: true, seed: 2), pool, "site").Test.Rows.ToArray();
+        int[] first = SiteData.Of(Plan(PrivacyUnit.Example, seed: 1), pool, "site").Test.Rows.ToArray(), second = SiteData.Of(Plan(PrivacyUnit.Example, seed: 2), pool, "site").Test.Rows.ToArray();
         Assert.Equal(20, first.Length);
         Assert.Equal(first, second);
-        Assert.NotEqual(SiteData.Of(Plan(isHidden: false, seed: 1), pool, "site").Test.Rows.ToArray(), SiteData.Of(Plan(isHidden: false, seed: 2), pool, "site").Test.Rows.ToArray());
+        Assert.NotEqual(SiteData.Of(Plan(null, seed: 1), pool, "site").Test.Rows.ToArray(), SiteData.Of(Plan(null, seed: 2), pool, "site").Test.Rows.ToArray());
     }
 
-    private async Task<ClientData> LoadAsync(bool isHidden, params string[] records)
+    private async Task<ClientData> LoadAsync(PrivacyUnit? hidden, params string[] records)
     {
         File.WriteAllLines(_folder["site.csv"], ["colour,size,ill", .. records]);
-        RunPlan plan = Plan(isHidden);
+        RunPlan plan = Plan(hidden);
         DataPool pool = await new CsvSource { Files = ["site.csv"] }.LoadAsync(new DataRequest(plan, new DataFolders(_folder.Path, null, new DatasetStore())), TestContext.Current.CancellationToken);
         return SiteData.Of(plan, pool, "site", 0);
     }
 
-    private static RunPlan Plan(bool isHidden, ModelSpec? model = null, long seed = 0) => RunPlan.Create(
+    private static RunPlan Plan(PrivacyUnit? hidden, ModelSpec? model = null, long seed = 0) => RunPlan.Create(
         new RunDefinition
         {
             Name = "fit",
@@ -80,7 +112,7 @@ public sealed class FitExamplesTests : IDisposable
             Data = model is null ? new DataContract { Features = [new Feature { Name = "colour", Categories = ["blue", "green"] }, new Feature { Name = "size" }], Label = new Label { Name = "ill", Classes = ["no", "yes"] } } : null,
             Strategy = new FedAvg(),
             Training = new TrainingPlan { LearningRate = 0.1, WeightBy = WeightBy.Uniform },
-            Privacy = isHidden ? new PrivacyPolicy { Unit = PrivacyUnit.Example, Clip = 1, NoiseMultiplier = 1, SamplingRate = 0.5, Delta = 1e-5 } : null,
+            Privacy = hidden is { } unit ? new PrivacyPolicy { Unit = unit, Clip = 1, NoiseMultiplier = 1, SamplingRate = unit == PrivacyUnit.Example ? 0.5 : null, Delta = 1e-5 } : null,
             Rounds = new RoundPolicy { Count = 1 },
             Evaluation = new EvaluationPlan { Every = 0 },
         },

@@ -13,6 +13,9 @@ public sealed class ExampleTable
     private readonly List<float> _features = [];
     private readonly List<float> _labels = [];
     private readonly Dictionary<string, List<int>> _groups = new(StringComparer.Ordinal);
+    private float[]? _lastUnfit;
+    private string _clientOfUnfit = "";
+    private int _unfit;
 
     /// <summary>An empty table.</summary>
     /// <param name="request">What the run needs.</param>
@@ -30,8 +33,8 @@ public sealed class ExampleTable
 
     internal string Key { get; }
 
-    /// <summary>Whether the run hides single examples.</summary>
-    internal bool HidesExamples => _run.Privacy is { IsAtSites: true };
+    /// <summary>Whether the run promises that what it shows of a site's records is bounded.</summary>
+    internal bool IsPrivate => _run.Privacy is not null;
 
     internal DataContract Contract { get; }
 
@@ -54,14 +57,24 @@ public sealed class ExampleTable
     /// <exception cref="FedCoreException">There are none (<c>data.source</c>).</exception>
     public DataPool ToPool()
     {
+        if (_labels.Count == 0 && _lastUnfit is not null) Add(_lastUnfit, 0, _clientOfUnfit);
         if (_labels.Count == 0)
             throw FedCoreException.Configuration("data.source", $"{_key}: no example is left, since in each a value is missing. Set the run's data.missing to mean or zero.");
         var examples = new InMemoryExamples(_run.Model.Input, [.. _features], [.. _labels]);
         bool prepares = Contract.Standardize || Contract.Missing == MissingValues.Mean;
         return new DataPool(examples, null, [.. _groups.Select(group => new ExampleGroup(group.Key, [.. group.Value]))])
         {
-            Preparation = prepares ? new TabularPreparation(Contract, _key) : null,
+            Preparation = prepares ? new TabularPreparation(Contract, _key, IsPrivate) : null,
+            UnfitCount = _unfit,
         };
+    }
+
+    // Where single examples are hidden the record keeps its place. Otherwise it is left out, unless no other is there.
+    internal void AddUnfit(float[] features, string client)
+    {
+        _unfit++;
+        if (_run.Privacy is { IsAtSites: true }) Add(features, 0, client);
+        else (_lastUnfit, _clientOfUnfit) = (features, client);
     }
 
     internal void Add(ReadOnlySpan<float> features, float label, string client)

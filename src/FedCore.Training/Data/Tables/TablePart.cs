@@ -43,11 +43,11 @@ public sealed class TablePart
         {
             Read(record, number);
         }
-        catch (FedCoreException) when (_table.HidesExamples)
+        catch (FedCoreException) when (_table.IsPrivate)
         {
             // Which records fit is for the run to say, and whether all of them do is not for the run to know: one that does not counts as none.
             Array.Fill(_values, float.NaN);
-            _table.Add(_values, 0, ClientOf(record, number));
+            _table.AddUnfit(_values, ClientOf(record, number));
         }
     }
 

@@ -6,7 +6,7 @@ namespace FedCore.Training.Data.Tables;
 /// A client fills in missing values by its own means and scales its features by its own means and deviations. Both come from its training examples
 /// alone, so that its test examples stay unseen, and nothing leaves the client.
 /// </summary>
-internal sealed class TabularPreparation(DataContract contract, string key) : IClientPreparation
+internal sealed class TabularPreparation(DataContract contract, string key, bool isPrivate) : IClientPreparation
 {
     public ClientData Prepare(ClientData data, string client)
     {
@@ -38,6 +38,8 @@ internal sealed class TabularPreparation(DataContract contract, string key) : IC
 
         if (count == 0)
         {
+            // Whether there is any is not for the run to know where it promises privacy.
+            if (isPrivate) return (0, 0);
             throw FedCoreException.Configuration(
                 "data.source", $"{key}: client '{Shown.Of(client)}' has no value at all in feature column {column}, so there is no mean to fill in. "
                 + "Set the run's data.missing to zero or dropExample, or leave the feature out.");
