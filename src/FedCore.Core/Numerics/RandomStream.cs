@@ -25,6 +25,10 @@ public sealed class RandomStream
         if ((_s0 | _s1 | _s2 | _s3) == 0) throw new ArgumentException("A key of zeros gives a stream of zeros.", nameof(key));
     }
 
+    /// <summary>A stream of its own that goes on as this one does.</summary>
+    /// <returns>The stream.</returns>
+    public RandomStream Copy() => (RandomStream)MemberwiseClone();
+
     /// <summary>The next 64 random bits.</summary>
     /// <returns>A number uniform over all 64-bit values.</returns>
     public ulong NextUInt64()

@@ -87,7 +87,8 @@ public sealed record SumStageClosed(int Round, SessionStage Stage, IReadOnlyList
 /// <param name="Round">The round.</param>
 /// <param name="Noise">The noise of the sum, or of a site's steps.</param>
 /// <param name="Draw">Names the drawing of the noise: another drawing for the same round costs again.</param>
-public sealed record PrivacyReserved(int Round, PrivacyEvent Noise, string Draw) : RunEvent;
+/// <param name="Fresh">Names the noise that the round adds to its tree: who holds the round again from an older copy of the journal draws another one for it. Null where noise is in no tree.</param>
+public sealed record PrivacyReserved(int Round, PrivacyEvent Noise, string Draw, string? Fresh = null) : RunEvent;
 
 /// <summary>The model moved on, or the round was abandoned.</summary>
 /// <param name="Receipt">The round's receipt.</param>

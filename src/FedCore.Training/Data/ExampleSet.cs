@@ -70,6 +70,9 @@ public abstract class ExampleSet
         }
     }
 
+    /// <summary>Whether an example is one that has no gradient and is in no statistic, though it keeps its place: what a run that hides single examples cannot take.</summary>
+    internal virtual bool CountsAsNone(int row) => false;
+
     /// <summary>Says that the features of some examples are read soon, so that they may be on their way to the cache by then.</summary>
     /// <param name="rows">Which examples.</param>
     public virtual void Prefetch(ReadOnlySpan<int> rows)

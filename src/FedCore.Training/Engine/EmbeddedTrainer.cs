@@ -130,7 +130,7 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
             LoadOwn(task, state);
             Network network = _model.NetworkFor(CapacityFor(_plan, work.BatchSize, examples.Count));
             using ExampleShield? shield = _plan.Privacy is { BatchRate: not null } hiding ? new ExampleShield(hiding, examples.Count, _model.Gradients.Length, steps, task.PrivateRandom()) : null;
-            RandomStream? random = !network.UsesRandom ? null : shield?.CreateStream() ?? _plan.Random.Stream("dropout", task.Round, site);
+            RandomStream? random = network.UsesRandom && shield is null ? _plan.Random.Stream("dropout", task.Round, site) : null;
             _model.Begin(examples, shield?.Batches ?? Order(task, site, data), random, shield);
             _update.Reset();
             await _plan.Definition.Strategy.CreateClientAlgorithm(work).RunAsync(this, _update, ct).ConfigureAwait(false);

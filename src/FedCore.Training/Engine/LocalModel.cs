@@ -20,6 +20,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
     private readonly double[] _sums;
     private int[] _rows = [];
     private double[] _squaredNorms = [];
+    private int[] _kept = [];
     private Network? _network;
     private ExampleView _examples = null!;
     private IBatchOrder _order = null!;
@@ -198,31 +199,35 @@ internal sealed class LocalModel : ILocalModel, IDisposable
 
     private void CountBatch() => Volatile.Write(ref _batches, _batches + 1);
 
-    // An example of which the gradient is not finite has none. It keeps its place, with zeros for features: what becomes of the others must not depend on it.
+    // An example of which the gradient is not finite has none, and a pass without such ones follows: what is computed for the others has the same bits in any batch.
     private void SumClipped(Network network, ReadOnlySpan<int> rows, double clip)
     {
         if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
-        Span<double> norms = _squaredNorms.AsSpan(0, rows.Length);
-        Load(network, _examples.Set, rows);
-        bool isFinite = false;
-        Span<bool> isOut = stackalloc bool[rows.Length];
-        while (!isFinite)
+        if (_kept.Length < network.Capacity) _kept = new int[network.Capacity];
+        int count = 0;
+        foreach (int row in rows)
+            if (!_examples.Set.CountsAsNone(row)) _kept[count++] = row;
+        RandomStream[]? own = network.UsesRandom ? _shield?.CreateStreams(count) : null;
+        Span<double> norms = _squaredNorms;
+        for (int before = 0; before != count && count > 0;)
         {
-            network.Forward(rows.Length, training: true, _random);
-            network.BackwardNorms(rows.Length, _random, norms, _sums.AsSpan(1));
-            isFinite = true;
-            for (int i = 0; i < rows.Length; i++)
+            before = count;
+            Load(network, _examples.Set, _kept.AsSpan(0, count));
+            PassRandom random = new(_random, own is null ? null : Array.ConvertAll(own, stream => stream.Copy()));
+            network.Forward(count, training: true, random);
+            network.BackwardNorms(count, random, norms, _sums.AsSpan(1));
+            count = 0;
+            for (int i = 0; i < before; i++)
             {
-                if (double.IsFinite(norms[i]) || isOut[i]) continue;
-                (isOut[i], isFinite) = (true, false);
-                network.Inputs.Slice((long)i * network.InputLength, network.InputLength).Clear();
-                network.Labels.AsSpan(i * network.LabelWidth, network.LabelWidth).Clear();
+                if (!double.IsFinite(norms[i])) continue;
+                (_kept[count], norms[count]) = (_kept[i], norms[i]);
+                if (own is not null) own[count] = own[i];
+                count++;
             }
         }
 
-        for (int i = 0; i < rows.Length; i++)
-            if (isOut[i]) norms[i] = double.PositiveInfinity;
-        network.BackwardClipped(rows.Length, _random, clip, norms);
+        if (count > 0) network.BackwardClipped(count, new PassRandom(_random, own), clip, norms);
+        else Gradients.Clear();
         _sums[0] += rows.Length;
     }
 

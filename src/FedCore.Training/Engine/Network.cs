@@ -64,7 +64,7 @@ internal sealed unsafe class Network : IDisposable
     public FlatVector Outputs => _layers.Outputs;
 
     /// <summary>Computes the outputs of the batch in <see cref="Inputs"/>.</summary>
-    public void Forward(int batch, bool training, RandomStream? random) => _layers.Forward(batch, training, All, random);
+    public void Forward(int batch, bool training, PassRandom random) => _layers.Forward(batch, training, All, random);
 
     /// <summary>Adds the losses and metrics of the batch in <see cref="Labels"/> to sums, without a gradient.</summary>
     public void Evaluate(int batch, Span<double> sums) => Evaluate(batch, default, sums);
@@ -72,7 +72,7 @@ internal sealed unsafe class Network : IDisposable
     /// <summary>
     /// Behind a forward pass: loss, metrics, and the gradients of the batch's mean loss; or, with a step, parameters += step x gradient.
     /// </summary>
-    public void Backward(int batch, RandomStream? random, float step, Span<double> sums)
+    public void Backward(int batch, PassRandom random, float step, Span<double> sums)
     {
         Span<float> lossGradient = _layers.OutputGradient(batch);
         Evaluate(batch, lossGradient, sums);
@@ -87,13 +87,9 @@ internal sealed unsafe class Network : IDisposable
     /// with respect to all parameters. What stands among the gradients is overwritten. <see cref="Backward"/> may follow without another forward pass.
     /// </summary>
     /// <exception cref="FedCoreException">A layer with parameters does not know the gradients of single examples (<c>privacy.composition</c>).</exception>
-    public void BackwardNorms(int batch, RandomStream? random, Span<double> squaredNorms, Span<double> sums)
+    public void BackwardNorms(int batch, PassRandom random, Span<double> squaredNorms, Span<double> sums)
     {
-        Span<float> lossGradient = _layers.OutputGradient(batch);
-        Evaluate(batch, lossGradient, sums);
-
-        // The loss is a mean over the batch.
-        Scale(batch, lossGradient, batch);
+        EvaluateApart(batch, _layers.OutputGradient(batch), sums);
         squaredNorms = squaredNorms[..batch];
         squaredNorms.Clear();
         _layers.Backward(batch, All, isStep: false, random, squaredNorms);
@@ -107,12 +103,12 @@ internal sealed unsafe class Network : IDisposable
     /// <param name="batch">Examples.</param>
     /// <param name="random">Random numbers for layers that use some.</param>
     /// <param name="clip">The largest norm, above 0.</param>
-    /// <param name="squaredNorms">Each example's squared norm; infinite for one that counts as none. Receives those of what is summed.</param>
+    /// <param name="squaredNorms">Each example's squared norm, which is finite. Receives those of what is summed.</param>
     /// <remarks>
     /// What is summed is looked at before: whoever chose the weights may have chosen them so that what comes back with a factor is not what came back without times the factor. An example whose
     /// gradient is longer than the clip all the same counts as none.
     /// </remarks>
-    public void BackwardClipped(int batch, RandomStream? random, double clip, Span<double> squaredNorms)
+    public void BackwardClipped(int batch, PassRandom random, double clip, Span<double> squaredNorms)
     {
         squaredNorms = squaredNorms[..batch];
         if (_factors.Length < batch) _factors = new float[Capacity];
@@ -120,7 +116,7 @@ internal sealed unsafe class Network : IDisposable
         for (int example = 0; example < batch; example++)
         {
             double norm = Math.Sqrt(squaredNorms[example]);
-            factors[example] = double.IsFinite(norm) ? (float)(batch * (norm > clip ? clip / norm : 1)) : 0;
+            factors[example] = norm > clip ? (float)(clip / norm) : 1;
         }
 
         double most = clip * (1 + ClipTolerance);
@@ -133,7 +129,7 @@ internal sealed unsafe class Network : IDisposable
             isWithin = true;
             for (int example = 0; example < batch; example++)
             {
-                if (squaredNorms[example] <= most * most) continue;
+                if (squaredNorms[example] <= most * most || factors[example] == 0) continue;
                 (factors[example], isWithin) = (0, false);
             }
         }
@@ -147,7 +143,7 @@ internal sealed unsafe class Network : IDisposable
     {
         Span<float> lossGradient = _layers.OutputGradient(batch);
         Span<double> again = stackalloc double[SumCount];
-        Evaluate(batch, lossGradient, again);
+        EvaluateApart(batch, lossGradient, again);
         for (int example = 0; example < batch; example++)
         {
             Span<float> row = lossGradient.Slice(example * _layers.OutputSize, _layers.OutputSize);
@@ -162,6 +158,10 @@ internal sealed unsafe class Network : IDisposable
 
     private void Evaluate(int batch, Span<float> gradient, Span<double> sums) =>
         _loss.Evaluate(StageChain.Rows(Outputs, batch, _layers.OutputSize), Labels.AsSpan(0, batch * LabelWidth), batch, gradient, sums);
+
+    // The gradients of the examples' own losses, by numbers that do not depend on how many there are.
+    private void EvaluateApart(int batch, Span<float> gradient, Span<double> sums) =>
+        _loss.EvaluateApart(StageChain.Rows(Outputs, batch, _layers.OutputSize), Labels.AsSpan(0, batch * LabelWidth), batch, gradient, sums);
 
     private void Scale(int batch, Span<float> lossGradient, float factor)
     {

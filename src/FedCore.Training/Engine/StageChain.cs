@@ -94,7 +94,7 @@ internal sealed unsafe class StageChain : IDisposable
     public FlatVector Outputs => _stages[^1].Output;
 
     /// <summary>Computes the outputs of the batch in <see cref="Inputs"/>.</summary>
-    public void Forward(int batch, bool training, AllTensors all, RandomStream? random)
+    public void Forward(int batch, bool training, AllTensors all, PassRandom random)
     {
         foreach (Stage stage in _stages)
         {
@@ -116,7 +116,7 @@ internal sealed unsafe class StageChain : IDisposable
     /// gradients; otherwise empty.</param>
     /// <param name="keepsExamplesApart">Whether each example's gradient is formed by itself before it is added to the others.</param>
     /// <returns>The gradient with respect to the inputs; empty where nobody needs it.</returns>
-    public Span<float> Backward(int batch, AllTensors all, bool isStep, RandomStream? random, Span<double> squaredNorms, bool keepsExamplesApart = false)
+    public Span<float> Backward(int batch, AllTensors all, bool isStep, PassRandom random, Span<double> squaredNorms, bool keepsExamplesApart = false)
     {
         int current = LastBuffer;
         for (int i = _stages.Length - 1; i >= _first; i--)
@@ -168,7 +168,7 @@ internal sealed unsafe class StageChain : IDisposable
         // What the layer sees as its input.
         public FlatVector Source { get; } = Copies ? Output : Input;
 
-        public LayerPass Pass(int batch, bool training, AllTensors all, bool isStep, RandomStream? random, bool keepsExamplesApart = false) =>
-            new(batch, training, Parameters.Of(all.Parameters), Parameters.Of(all.Gradients), isStep, random, Buffers.Of(all.Buffers)) { All = all, KeepsExamplesApart = keepsExamplesApart };
+        public LayerPass Pass(int batch, bool training, AllTensors all, bool isStep, PassRandom random, bool keepsExamplesApart = false) =>
+            new(batch, training, Parameters.Of(all.Parameters), Parameters.Of(all.Gradients), isStep, random.Shared, Buffers.Of(all.Buffers)) { All = all, Own = random.Own, KeepsExamplesApart = keepsExamplesApart };
     }
 }

@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using FedCore.Numerics;
 
 namespace FedCore.Training.Layers;
 
@@ -105,7 +106,12 @@ internal sealed class DropoutLayer(int size, double rate, int capacity) : Layer
         if (!pass.IsTraining || rate == 0) return;
         Span<float> factors = _factors.AsSpan(0, pass.Batch * size);
         float kept = (float)(1 / (1 - rate));
-        foreach (ref float factor in factors) factor = pass.Random!.NextDouble() < rate ? 0 : kept;
+        for (int example = 0; example < pass.Batch; example++)
+        {
+            RandomStream random = pass.RandomOf(example);
+            foreach (ref float factor in factors.Slice(example * size, size)) factor = random.NextDouble() < rate ? 0 : kept;
+        }
+
         Span<float> values = output[..factors.Length];
         TensorPrimitives.Multiply(values, factors, values);
     }

@@ -104,7 +104,15 @@ public readonly ref struct LayerPass(
     public bool IsStep { get; } = isStep;
 
     /// <summary>Random numbers, for training.</summary>
-    public RandomStream? Random { get; } = random;
+    /// <exception cref="InvalidOperationException">Single examples are hidden, and each draws for itself: <see cref="RandomOf"/>.</exception>
+    public RandomStream? Random => Own is null
+        ? random
+        : throw new InvalidOperationException($"Where single examples are hidden, what an example draws must not depend on the others of its batch. Let the layer draw from {nameof(RandomOf)}.");
+
+    /// <summary>Random numbers for an example, for training: the batch's, or its own where single examples are hidden. A layer draws for one example after the other.</summary>
+    /// <param name="example">Which one of the batch.</param>
+    /// <returns>The stream.</returns>
+    public RandomStream RandomOf(int example) => Own?[example] ?? Random ?? throw new InvalidOperationException("There are no random numbers in this pass.");
 
     /// <summary>
     /// Whether each example's gradient is formed by itself, as in a batch of one, before it is added to those of the others: then an example changes their sum by its own gradient, and beyond that only
@@ -114,4 +122,10 @@ public readonly ref struct LayerPass(
 
     /// <summary>All tensors of the network, for a layer that is made of others.</summary>
     internal AllTensors All { get; init; }
+
+    /// <summary>The examples' own random numbers; null where they share those of the batch.</summary>
+    internal RandomStream[]? Own { get; init; }
+
+    /// <summary>The random numbers, for a layer that is made of others.</summary>
+    internal PassRandom Drawing => new(random, Own);
 }

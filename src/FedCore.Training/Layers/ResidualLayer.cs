@@ -64,12 +64,12 @@ internal sealed class ResidualLayer : Layer
     private static void Run(StageChain chain, in LayerPass pass, ReadOnlySpan<float> x)
     {
         x.CopyTo(chain.Inputs.AsSpan());
-        chain.Forward(pass.Batch, pass.IsTraining, pass.All, pass.Random);
+        chain.Forward(pass.Batch, pass.IsTraining, pass.All, pass.Drawing);
     }
 
     private static Span<float> Back(StageChain chain, scoped in LayerPass pass, ReadOnlySpan<float> dy, Span<double> squaredNorms)
     {
         dy.CopyTo(chain.OutputGradient(pass.Batch));
-        return chain.Backward(pass.Batch, pass.All, pass.IsStep, pass.Random, squaredNorms, pass.KeepsExamplesApart);
+        return chain.Backward(pass.Batch, pass.All, pass.IsStep, pass.Drawing, squaredNorms, pass.KeepsExamplesApart);
     }
 }

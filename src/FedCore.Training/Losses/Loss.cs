@@ -18,6 +18,19 @@ public abstract class Loss
     /// outputs.</param>
     /// <param name="sums">The sums, to be added to.</param>
     public abstract void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums);
+
+    /// <summary>The same with each example's gradient of its own loss: the very numbers that it has in a batch of one, whichever others are there.</summary>
+    /// <param name="outputs">The model's outputs, [batch, width], with room for three more rows.</param>
+    /// <param name="labels">The labels, [batch, label width].</param>
+    /// <param name="batch">Number of examples, at least 1.</param>
+    /// <param name="gradient">Receives the gradients, [batch, width], with room for three more rows.</param>
+    /// <param name="sums">The sums, to be added to.</param>
+    public virtual void EvaluateApart(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
+    {
+        int width = outputs.Length / (batch + Transpose.ExtraRows), labelWidth = labels.Length / batch;
+        for (int example = 0; example < batch; example++)
+            Evaluate(outputs.Slice(example * width, (1 + Transpose.ExtraRows) * width), labels.Slice(example * labelWidth, labelWidth), 1, gradient.Slice(example * width, (1 + Transpose.ExtraRows) * width), sums);
+    }
 }
 
 /// <summary>
@@ -32,7 +45,13 @@ internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes, int tokens) : 
 
     public override int SumCount => 2;
 
-    public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums)
+    public override void Evaluate(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums) =>
+        Run(outputs, labels, batch, 1f / (batch * tokens), gradient, sums);
+
+    public override void EvaluateApart(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, Span<float> gradient, Span<double> sums) =>
+        Run(outputs, labels, batch, 1f / tokens, gradient, sums);
+
+    private void Run(ReadOnlySpan<float> outputs, ReadOnlySpan<float> labels, int batch, float scale, Span<float> gradient, Span<double> sums)
     {
         int rows = batch * tokens, room = (batch + Transpose.ExtraRows) * tokens * classes;
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs.Length, room, nameof(outputs));
@@ -43,7 +62,7 @@ internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes, int tokens) : 
         for (int lane = 0; lane < rows; lane += Lanes) SubtractLargest(powers + lane, pitch, largests + lane, answers + lane);
         var all = new Span<float>(powers, classes * pitch);
         TensorPrimitives.Exp(all, all);
-        for (int lane = 0; lane < rows; lane += Lanes) Normalize(powers + lane, pitch, totals + lane, 1f / rows);
+        for (int lane = 0; lane < rows; lane += Lanes) Normalize(powers + lane, pitch, totals + lane, scale);
         var logs = new Span<float>(totals, pitch);
         TensorPrimitives.Log(logs, logs);
         for (int example = 0; example < batch; example++)
@@ -63,7 +82,7 @@ internal sealed unsafe class SoftmaxCrossEntropyLoss(int classes, int tokens) : 
 
         if (gradient.IsEmpty) return;
         fixed (float* target = gradient) Transpose.Run(powers, pitch, classes, rows, target, classes, classes);
-        for (int row = 0; row < rows; row++) gradient[row * classes + (int)labels[row]] -= 1f / rows;
+        for (int row = 0; row < rows; row++) gradient[row * classes + (int)labels[row]] -= scale;
     }
 
     // The answer is the first of the largest; -1, which is no class, where the first logit is not a number.

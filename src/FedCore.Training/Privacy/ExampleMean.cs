@@ -42,6 +42,7 @@ internal static class ExampleMean
         float[] features = new float[examples.Set.FeatureLength], label = new float[examples.Set.LabelWidth];
         foreach (int row in examples.Rows.Span)
         {
+            if (examples.Set.CountsAsNone(row)) continue;
             examples.Set.CopyFeatures([row], features);
             examples.Set.CopyLabels([row], label);
             Array.Clear(numbers);

@@ -56,14 +56,23 @@ internal sealed class ExampleShield : IDisposable
     /// <summary>The batches.</summary>
     public IBatchOrder Batches { get; }
 
-    /// <summary>A stream for what draws while a network is evaluated, such as dropout: what falls out for one example must not be known, since it depends on the others of its batch.</summary>
-    public RandomStream CreateStream()
+    /// <summary>
+    /// Streams for what draws while a network is evaluated, such as dropout, one for each example: what falls out for one must not be known, since a public seed would show in all masks who is there, and
+    /// must not depend on the others of its batch.
+    /// </summary>
+    /// <param name="count">How many.</param>
+    public RandomStream[] CreateStreams(int count)
     {
+        var streams = new RandomStream[count];
         Span<byte> key = stackalloc byte[32];
-        for (int i = 0; i < key.Length; i += sizeof(ulong)) BitConverter.TryWriteBytes(key[i..], _random.NextUInt64());
-        var stream = new RandomStream(key);
+        foreach (ref RandomStream stream in streams.AsSpan())
+        {
+            for (int i = 0; i < key.Length; i += sizeof(ulong)) BitConverter.TryWriteBytes(key[i..], _random.NextUInt64());
+            stream = new RandomStream(key);
+        }
+
         CryptographicOperations.ZeroMemory(key);
-        return stream;
+        return streams;
     }
 
     /// <summary>Begins a batch.</summary>

@@ -44,6 +44,8 @@ internal sealed class FitExamples : ExampleSet
     /// <summary>Whether an example fits.</summary>
     public bool Fits(int row) => !_isUnfit[row];
 
+    internal override bool CountsAsNone(int row) => _isUnfit[row];
+
     public override long ByteLength => _inner.ByteLength + Count;
 
     public override void CopyFeatures(ReadOnlySpan<int> rows, Span<float> target)

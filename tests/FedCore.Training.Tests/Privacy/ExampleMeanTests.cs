@@ -38,6 +38,17 @@ public class ExampleMeanTests
     [InlineData(float.NegativeInfinity)]
     public void What_is_not_finite_counts_as_nothing(float value) => Assert.Equal([1f, 0f], Mean(new Copy(2, 100), [2, value, 0, 0]));
 
+    // Of two classes, 5 is none.
+    [Fact]
+    public void What_a_run_cannot_take_is_in_no_statistic()
+    {
+        ModelPlan model = Plans.Of(Plans.Softmax(2, 2)).Model;
+        var examples = new FitExamples(new InMemoryExamples(new Shape(2), [3, 3, 5, 5], [1, 5]), model, "The examples");
+        float[] mean = new float[2];
+        ExampleMean.Write(ExampleView.All(examples), new Copy(2, 100), null, () => throw new InvalidOperationException(), mean);
+        Assert.Equal([1.5f, 1.5f], mean);
+    }
+
     [Fact]
     public void The_noise_is_as_wide_as_the_run_says()
     {

@@ -99,6 +99,55 @@ public class ExampleShieldTests
         Assert.All(Sum(plan, Examples, new ClientData(bad, bad)), value => Assert.InRange(Math.Abs(value), 0, 1e-2 * Clip));
     }
 
+    // Weights with which not even an example of zeros has a finite gradient: who has one that is finite keeps it, and the step comes to an end.
+    [Fact]
+    public void An_example_without_a_finite_gradient_leaves_the_others_theirs_whatever_the_weights_are()
+    {
+        var model = new ModelSpec { Input = [2], Layers = [new LinearSpec { Outputs = 1 }, new LinearSpec { Outputs = 1 }, new LinearSpec { Outputs = 1 }], Loss = new MeanSquaredErrorSpec() };
+        RunPlan plan = Plan(model);
+        float[] weights = [-3e38f, 0.1f, 3e38f, 10, 0, 1, 0], features = new float[2 * Examples];
+        for (int example = 0; example < Examples; example++) (features[2 * example], features[2 * example + 1]) = (1, example);
+        float[] all = Sum(plan, Examples, Data(features), weights: weights);
+        features[2 * 5] = float.NaN;
+        float[] without = Sum(plan, Examples, Data(features), weights: weights);
+        Assert.InRange(Norm(all), 5 * Clip, Examples * Clip);
+        Assert.InRange(Norm([.. all.Zip(without, (a, b) => a - b)]), 0.5 * Clip, 1.01 * Clip);
+
+        ClientData Data(float[] values)
+        {
+            var view = ExampleView.All(new InMemoryExamples(plan.Model.Input, [.. values], new float[Examples], 1));
+            return new ClientData(view, view);
+        }
+    }
+
+    // What falls out for an example is drawn once: a second pass without another one finds it as it was.
+    [Fact]
+    public void An_example_without_a_finite_gradient_leaves_the_others_what_falls_out()
+    {
+        RunPlan plan = Plan(Plans.EveryLayer);
+        ClientData all = RandomClient.ExamplesFor(plan);
+        int width = all.Train.Set.FeatureLength;
+        float[] features = new float[width * Examples], labels = new float[Examples];
+        all.Train.Set.CopyFeatures([.. Enumerable.Range(0, Examples)], features);
+        all.Train.Set.CopyLabels([.. Enumerable.Range(0, Examples)], labels);
+        features[^1] = float.NaN;
+        var bad = ExampleView.All(new InMemoryExamples(plan.Model.Input, features, labels, 1));
+        var without = new ExampleView(all.Train.Set, Enumerable.Range(0, Examples - 1).ToArray());
+        float[] expected = Sum(plan, Examples, new ClientData(without, without)), found = Sum(plan, Examples, new ClientData(bad, bad));
+        Assert.True(Norm(expected) > Clip);
+        Assert.InRange(Norm([.. expected.Zip(found, (a, b) => a - b)]), 0, 1e-2 * Clip);
+    }
+
+    [Fact]
+    public void What_the_model_cannot_take_has_no_gradient_and_no_label()
+    {
+        RunPlan plan = Plan(new ModelSpec { Input = [2], Layers = [new EmbeddingSpec { Vocabulary = 5, Width = 3 }, new FlattenSpec(), new LinearSpec { Outputs = 2 }], Loss = new SoftmaxCrossEntropySpec() });
+        DataPool pool = ClientSplit.Fitted(plan, new DataPool(new InMemoryExamples(new Shape(2), [.. Enumerable.Repeat(7f, 2 * Examples)], new float[Examples]), null, []));
+        var unfit = ExampleView.All(pool.Train);
+        Assert.Equal(Examples, pool.UnfitCount);
+        Assert.InRange(Norm(Sum(plan, Examples, new ClientData(unfit, unfit))), 0, 1e-2 * Clip);
+    }
+
     // Examples that are mostly zeros meet few of the weights, and those that are not all of them: which of both a batch is must not decide whether others have gradients.
     [Fact]
     public void Parameters_that_are_not_finite_have_no_gradients_whatever_the_examples_are()
@@ -109,8 +158,6 @@ public class ExampleShieldTests
         var sparse = ExampleView.All(new InMemoryExamples(plan.Model.Input, features, new float[Examples], 1));
         Assert.True(Norm(Sum(plan, Examples, new ClientData(sparse, sparse))) > Clip);
         Assert.InRange(Norm(Sum(plan, Examples, new ClientData(sparse, sparse), first: float.PositiveInfinity)), 0, 1e-2 * Clip);
-
-        static double Norm(float[] values) => Math.Sqrt(values.Sum(value => (double)value * value));
     }
 
     // All that a step shows: w moves by the learning rate times the noisy mean, of which one example is at most the clip over the expected batch.
@@ -152,11 +199,14 @@ public class ExampleShieldTests
         Assert.Contains(nameof(AsksForLoss), fault.Message, StringComparison.Ordinal);
     }
 
-    private static float[] Sum(RunPlan plan, int capacity, ClientData data, float? first = null)
+    private static double Norm(float[] values) => Math.Sqrt(values.Sum(value => (double)value * value));
+
+    private static float[] Sum(RunPlan plan, int capacity, ClientData data, float? first = null, float[]? weights = null)
     {
         // Hardly any noise; the mean is over the expected batch.
         plan = RunPlan.Create(plan.Definition with { Privacy = plan.Definition.Privacy! with { NoiseMultiplier = 1e-7 } }, plan.Registry);
         using var client = new Shielded(plan, data: data, capacity: capacity);
+        weights?.CopyTo(client.Model.Parameters.AsSpan());
         if (first is { } value) client.Model.Parameters.AsSpan()[0] = value;
         client.Model.ComputeGradients();
         return [.. client.Model.Gradients.AsSpan().ToArray().Select(mean => (float)(mean * Rate * Examples))];

@@ -69,7 +69,7 @@ public sealed class LedgerBalance
         {
             balance.Take(relation);
             foreach (PrivacyEvent cost in costs) balance.Add(cost, 1);
-            string key = string.Join(';', balance._events.Select(use => $"{use.Key} x {use.Value}").Order(StringComparer.Ordinal).Append($"{balance.Unbounded}"));
+            string key = string.Join(';', balance._events.Select(use => $"{use.Key} x {use.Value}").Order(StringComparer.Ordinal).Append($"{balance.Unbounded} {balance._relation} {balance._isMixed}"));
             if (!known.TryGetValue(key, out double epsilon)) known[key] = epsilon = balance.Epsilon(delta);
             if (epsilon > largest.Epsilon) largest = (site, epsilon);
         }

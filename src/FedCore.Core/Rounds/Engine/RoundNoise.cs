@@ -75,10 +75,16 @@ internal sealed class RoundNoise(ActiveRun run)
         foreach ((NoiseTree.Node node, bool isRemoved) in added.Select(node => (node, false)).Concat(removed.Select(node => (node, true))))
         {
             string name = FormattableString.Invariant($"{draw} {node.Level} {node.Index}");
-            using RandomBytes noise = IsSimulated(round) ? run.Options.PrivateRandom(name, 0) : run.Options.NoiseKey.Draw(name);
+            using RandomBytes noise = IsSimulated(round)
+                ? run.Options.PrivateRandom(name, 0)
+                : run.Options.NoiseKey.Draw($"{name} {run.State.Privacy.Trees[^1].Fresh[isRemoved ? RoundOf(node, first) : round]}");
             sum.AddNoise(noise, isRemoved);
         }
     }
+
+    // The round that has added a node: the first one that counted with the node in its sum.
+    private int RoundOf(NoiseTree.Node node, int first) =>
+        run.State.Rounds.First(receipt => receipt.Committed && receipt.Round >= first && NoiseTree.Prefix(receipt.Round - first + 1).Contains(node)).Round;
 
     /// <summary>Whether noise comes from a seed, and protects nobody.</summary>
     public bool IsSimulated(int round)
@@ -94,7 +100,9 @@ internal sealed class RoundNoise(ActiveRun run)
     {
         if (run.State.OpenNoise is not null) return;
         (int first, string draw) = TreeOf(round) ?? (round, $"{run.Options.NoiseKey.Id}-{NewDraw()}");
-        var reserved = new PrivacyReserved(round, Privacy.TreeFrom(first), draw);
+
+        // A journal that was put back from a copy has the tree still, and rounds of which the sums were seen already with other clients in them: noise that a round adds is never that of another time.
+        var reserved = new PrivacyReserved(round, Privacy.TreeFrom(first), draw, IsSimulated(round) ? null : NewDraw());
         if (run.State.Privacy.Trees.Any(tree => tree.Draw == draw)) await run.RecordAsync(reserved, ct).ConfigureAwait(false);
         else await ReserveAsync(reserved, reserved.Noise, null, ct).ConfigureAwait(false);
     }

@@ -36,6 +36,7 @@ public sealed class PrivacySpending
             if (_trees.LastOrDefault()?.Draw != reserved.Draw) _trees.Add(new TreeSpending(reserved.Draw, reserved.Round));
             tree = _trees[^1];
             tree.Last = Math.Max(tree.Last, reserved.Round);
+            tree.Fresh[reserved.Round] = reserved.Fresh;
         }
 
         foreach (long client in exposed)
@@ -72,6 +73,9 @@ internal sealed class TreeSpending(string draw, int first)
     public string Draw => draw;
 
     public int First { get; } = first;
+
+    /// <summary>By round: what names the noise that it adds.</summary>
+    public Dictionary<int, string?> Fresh { get; } = [];
 
     /// <summary>The last round for which it was reserved.</summary>
     public int Last { get; set; }

@@ -116,6 +116,20 @@ public class LedgerChainTests
         Assert.Equal(exchanged.Epsilon(1e-5), LedgerBalance.Largest([], "data", PrivacyUnit.Client, ["x"], NeighboringRelation.ReplaceOne, [new GaussianEvent(1)], 1e-5).Epsilon);
     }
 
+    // Both were in one use of the same kind; what is exchanged costs more than what is left out.
+    [Theory]
+    [InlineData("x", "y")]
+    [InlineData("y", "x")]
+    public void Sites_with_the_same_uses_under_other_relations_are_reckoned_each_under_its_own(string first, string second)
+    {
+        var cost = new GaussianEvent(2);
+        LedgerEntry[] entries = [Entry("a", cost, clients: ["x"]), Entry("b", cost, clients: ["y"]) with { Relation = NeighboringRelation.ReplaceOne }];
+        (string site, double epsilon) = LedgerBalance.Largest(entries, "data", PrivacyUnit.Client, [first, second], NeighboringRelation.ZeroOut, [cost], 1e-5);
+        var exchanged = new RdpAccountant(NeighboringRelation.ReplaceOne);
+        exchanged.Record(cost, 2);
+        Assert.Equal(("y", exchanged.Epsilon(1e-5)), (site, epsilon));
+    }
+
     [Fact]
     public void Most_is_spent_on_the_site_that_was_in_most()
     {
