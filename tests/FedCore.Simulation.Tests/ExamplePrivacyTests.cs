@@ -1,4 +1,5 @@
 using FedCore.Models;
+using FedCore.Naming;
 using FedCore.Numerics;
 using FedCore.Privacy;
 using FedCore.Privacy.Accounting.Events;
@@ -41,6 +42,24 @@ public class ExamplePrivacyTests
         Assert.Equal(one.Server.Model.Digest(), resumed.Server.Model.Digest());
         Assert.Equal(one.State.Rounds.Select(round => round.Privacy!.Spent[0]), resumed.State.Rounds.Select(round => round.Privacy!.Spent[0]));
         Assert.Equal(4, resumed.State.Privacy.Sums);
+    }
+
+    [Theory]
+    [InlineData(0, 9)]
+    [InlineData(3, 0)]
+    public async Task A_strategy_that_plans_more_steps_than_are_paid_for_is_stopped(int epochs, int steps)
+    {
+        RunPlan plain = Plan(Hiding);
+        RunPlan plan = RunPlan.Create(plain.Definition with { Strategy = new Eager { Work = new LocalWork(epochs, steps) } }, Registry.CreateDefault().AddSimulation().Register<IStrategy, Eager>("eager"));
+        var fault = await Assert.ThrowsAsync<InvalidOperationException>(() => SmallRun.RunAsync(plan));
+        Assert.Contains("reckoned for 8 steps", fault.Message, StringComparison.Ordinal);
+    }
+
+    private sealed class Eager : FedAvg
+    {
+        public LocalWork Work { get; init; }
+
+        public override ClientTask Plan(RoundContext round, ClientDescriptor client) => base.Plan(round, client) with { Work = Work };
     }
 
     [Fact]

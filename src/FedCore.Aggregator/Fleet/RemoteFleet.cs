@@ -237,7 +237,7 @@ internal sealed class RemoteFleet : ChannelReader<FleetReply>, IFleet, IClientDi
         TaskInputs? inputs = task is ExchangeTask ? null : _models.InputsOf(task);
         RemoteTask? of = task is ExchangeTask exchange ? _tasks[exchange.Of] : null;
         Site site = _sites[(int)to.Index];
-        var remote = new RemoteTask(TaskWire.IdOf(Run, task, site.Name, inputs?.Model.Digest ?? of!.Id), this, site, task, inputs, of, _clock);
+        var remote = new RemoteTask(TaskWire.IdOf(Run, Plan, task, site.Name, inputs?.Model.Digest ?? of!.Id), this, site, task, inputs, of, _clock);
         _tasks[task] = remote;
         of?.Exchanges.Enqueue(remote);
         _board.Add(remote);

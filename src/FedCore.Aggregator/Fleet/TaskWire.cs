@@ -56,10 +56,11 @@ internal static class TaskWire
     /// the one answers the other.
     /// </summary>
     /// <param name="run">The run.</param>
+    /// <param name="plan">Its definition.</param>
     /// <param name="task">The task.</param>
     /// <param name="site">Who does it.</param>
     /// <param name="input">The digest of the model that it begins with; of an exchange, the name of the task whose result is summed.</param>
-    public static string IdOf(string run, SiteTask task, string site, string input)
+    public static string IdOf(string run, RunPlan plan, SiteTask task, string site, string input)
     {
         byte[] work = task switch
         {
@@ -67,7 +68,8 @@ internal static class TaskWire
             ExchangeTask exchange => WorkOf(exchange, input).ToByteArray(),
             _ => [],
         };
-        string place = FormattableString.Invariant($"{run}\n{KindOf(task)}\n{task.Round}\n{task.Position}\n{task.CohortSize}\n{site}\n{input}\n");
+        (int position, int cohort) = PlaceOf(plan, task);
+        string place = FormattableString.Invariant($"{run}\n{KindOf(task)}\n{task.Round}\n{position}\n{cohort}\n{site}\n{input}\n");
         return Convert.ToHexStringLower(SHA256.HashData([.. Encoding.UTF8.GetBytes(place), .. work]).AsSpan(0, IdBytes));
     }
 
@@ -76,14 +78,15 @@ internal static class TaskWire
     /// <param name="cached">The digests of models that the client has.</param>
     public static TaskOffer OfferOf(RemoteTask task, IReadOnlyCollection<ByteString> cached)
     {
+        (int position, int cohort) = PlaceOf(task.Fleet.Plan, task.Task);
         var offer = new TaskOffer
         {
             TaskId = task.Id,
             RunId = task.Fleet.Run,
             Definition = task.Fleet.Definition.ToMessage(),
             Round = task.Task.Round,
-            Position = task.Task.Position,
-            CohortSize = task.Task.CohortSize,
+            Position = position,
+            CohortSize = cohort,
             DeadlineMilliseconds = task.Left is { } left ? Math.Max(1, (long)left.TotalMilliseconds) : 0,
         };
         if (task.Inputs is { } inputs) Add(inputs, offer, cached);
@@ -103,6 +106,9 @@ internal static class TaskWire
 
         return offer;
     }
+
+    // Whose epsilon counts with cohorts that nobody knows must not be told how large one is, or how many were drawn before.
+    private static (int Position, int Cohort) PlaceOf(RunPlan plan, SiteTask task) => plan.Privacy is { HidesCohorts: true } ? (0, 1) : (task.Position, task.CohortSize);
 
     private static void Add(TaskInputs inputs, TaskOffer offer, IReadOnlyCollection<ByteString> cached)
     {

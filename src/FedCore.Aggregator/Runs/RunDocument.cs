@@ -21,6 +21,22 @@ internal sealed record RunDocument(StoredBlob Stored, int Rounds, Lazy<RunPlan> 
     {
     }
 
+    /// <summary>Whether tasks do not say how many are asked, or in which place. Of a run of which the plan cannot be made nothing is asked.</summary>
+    public bool HidesCohorts
+    {
+        get
+        {
+            try
+            {
+                return Plan.Value.Privacy is { HidesCohorts: true };
+            }
+            catch (FedCoreException)
+            {
+                return false;
+            }
+        }
+    }
+
     /// <summary>Finds a definition in the store. One that cannot be read is a fault of the plan's.</summary>
     /// <param name="digest">Its digest.</param>
     /// <param name="blobs">The store.</param>

@@ -77,8 +77,8 @@ internal sealed class RunHost : IProgress<RunEvent>, IAsyncDisposable
     /// <summary>Takes tasks of which nothing was heard for long for lost.</summary>
     public void LoseSilent(long before) => _fleet?.LoseSilent(before);
 
-    /// <inheritdoc cref="RunStatus.SettlementOf"/>
-    public bool? SettlementOf(string site, int round, int position) => _status.SettlementOf(site, round, position);
+    /// <summary>What became of a training task of a site; null while it is not known.</summary>
+    public bool? SettlementOf(string site, int round, int position) => _status.SettlementOf(site, round, _document.HidesCohorts ? null : position);
 
     /// <summary>The run as coordinators see it.</summary>
     public Run Describe()

@@ -57,7 +57,10 @@ internal sealed class RunStatus(RunGate gate)
     }
 
     /// <summary>What became of a training task of a site; null while it is not known.</summary>
-    public bool? SettlementOf(string site, int round, int position)
+    /// <param name="site">The site.</param>
+    /// <param name="round">The round.</param>
+    /// <param name="position">Its place among those that were asked; null where cohorts are hidden: then it is in a round once, and does not know its place.</param>
+    public bool? SettlementOf(string site, int round, int? position)
     {
         lock (_lock)
         {
@@ -65,8 +68,8 @@ internal sealed class RunStatus(RunGate gate)
             if (round <= _state.LastRound)
             {
                 RoundReceipt receipt = _state.Rounds[round - 1];
-                return receipt.Committed && position >= 0 && position < receipt.Clients.Count
-                    && receipt.Clients[position] is { Outcome: ClientOutcome.Reported } client && client.Client == site;
+                IEnumerable<ClientReceipt> own = position is not { } place ? receipt.Clients : place >= 0 && place < receipt.Clients.Count ? [receipt.Clients[place]] : [];
+                return receipt.Committed && own.Any(client => client.Client == site && client.Outcome == ClientOutcome.Reported);
             }
 
             return _state.Ended is null ? null : false;

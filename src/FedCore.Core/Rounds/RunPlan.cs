@@ -185,7 +185,7 @@ public sealed class RunPlan
     private void CheckPrivacy(int wanted, long population)
     {
         if (Privacy!.Tree is { } tree) CheckTurns(tree, population);
-        if (Privacy.SamplingRate < 1) CheckCohortsAreHidden(population);
+        if (Privacy.HidesCohorts) CheckCohortsAreHidden(population);
         if (!Privacy.IsAtSites) RingFor(SumPurpose.Update, Math.Max(1, wanted));
         PrivacyPolicy policy = Privacy.Policy;
         int affordable = Privacy.AffordableRounds();

@@ -127,6 +127,27 @@ public class PollTests
         Assert.Equal(request.UnsettledTasks.Count, reply.Settlements.Count);
     }
 
+    // Who can ask for its task, or for what became of it, must not learn how many others were asked. Each is left out once in a million rounds.
+    [Fact]
+    public async Task Where_cohorts_are_hidden_a_task_does_not_say_how_many_are_asked()
+    {
+        await using TestAggregator aggregator = await StartAsync();
+        TestSite[] sites = [await aggregator.AddSiteAsync("north"), await aggregator.AddSiteAsync("south"), await aggregator.AddSiteAsync("west")];
+        foreach (TestSite site in sites) await site.JoinAsync();
+        var run = new SmallRun(weightBy: "uniform", rate: 0.999_999);
+        await aggregator.CreateRunAsync("run", run, sites);
+        TaskOffer[] tasks = await Task.WhenAll(sites.Select(site => site.TaskAsync()));
+        Assert.All(tasks, task => Assert.Equal((0, 1), (task.Position, task.CohortSize)));
+        Assert.Equal(3, tasks.Select(task => task.TaskId).Distinct().Count());
+        foreach ((TestSite site, TaskOffer task) in sites.Zip(tasks)) await site.AnswerAsync(task, run.Update());
+        await aggregator.EndOfAsync("run");
+        foreach ((TestSite site, TaskOffer task) in sites.Zip(tasks))
+        {
+            var request = new NextTaskRequest { UnsettledTasks = { new UnsettledTask { TaskId = task.TaskId, RunId = "run", Round = 1, Position = task.Position } } };
+            Assert.True(Assert.Single((await site.Edge.NextTaskAsync(request, site.Options())).Settlements).Counts);
+        }
+    }
+
     [Fact]
     public async Task Of_a_run_of_others_a_site_hears_as_if_there_were_none()
     {

@@ -28,9 +28,10 @@ internal sealed class SmallRun
     /// <param name="weightBy">What a site's weight follows from.</param>
     /// <param name="maxExamples">How many examples count for it; null for all.</param>
     /// <param name="isSecure">Whether it sums securely.</param>
+    /// <param name="rate">The probability with which each site is asked, in secret; null for a run that counts with no such thing.</param>
     public SmallRun(
         int rounds = 1, int inputs = 4, string strategy = "fedavg", double? deadline = null, object[]? transforms = null, Registry? names = null, double share = 1, int reports = 1,
-        string weightBy = "examples", long? maxExamples = null, bool isSecure = false)
+        string weightBy = "examples", long? maxExamples = null, bool isSecure = false, double? rate = null)
     {
         Definition = JsonSerializer.SerializeToUtf8Bytes(new
         {
@@ -39,9 +40,10 @@ internal sealed class SmallRun
             strategy = new { type = strategy },
             transforms = transforms ?? [],
             training = new { epochs = 1, batchSize = 4, learningRate = 0.1, weightBy, maxExamples },
-            rounds = new { count = rounds, minimumReports = reports, deadlineSeconds = deadline, cohort = share < 1 ? new { type = "uniform", fraction = share } : (object)new { type = "all" } },
+            rounds = new { count = rounds, minimumReports = reports, deadlineSeconds = deadline, cohort = rate is not null ? new { type = "poisson", rate } : share < 1 ? new { type = "uniform", fraction = share } : (object)new { type = "all" } },
             evaluation = new { every = 0 },
             secureAggregation = isSecure ? new { } : null,
+            privacy = rate is not null ? new { clip = 1, noiseMultiplier = 1e-3, delta = 1e-5, amplification = true } : null,
         });
         Registry registry = names ?? Registry.CreateDefault();
         Plan = RunPlan.Create(JsonDocuments.Read<RunDefinition>(JsonDocuments.Parse(System.Text.Encoding.UTF8.GetString(Definition), "run"), registry, "run"), registry);

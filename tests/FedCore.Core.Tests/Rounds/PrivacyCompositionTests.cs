@@ -24,6 +24,7 @@ public class PrivacyCompositionTests
         { "privacy.epsilon", ["privacy.epsilon=-2"], ["privacy.epsilon is -2"] },
         { "privacy.noise-multiplier", ["privacy.noiseMultiplier=0"], ["privacy.noiseMultiplier is 0"] },
         { "privacy.noise-multiplier", ["privacy.adaptiveClip={\"countNoise\":0.4}"], ["noise multiplier of 1", "below 0.8", "adaptiveClip.countNoise"] },
+        { "privacy.composition", ["rounds.cohort={\"type\":\"poisson\",\"rate\":0.5}", "privacy.amplification=true", "secureAggregation={}"], ["each client knows who the others are"] },
         { "privacy.sampling-rate", ["privacy.amplification=true"], ["a uniform cohort does not choose so", "poisson"] },
         { "privacy.sampling-rate", ["privacy.amplification=true", "rounds.cohort={\"type\":\"all\"}"], ["asks all"] },
         { "privacy.sampling-rate", ["privacy.amplification=true", "rounds.cohort={\"type\":\"utility\",\"size\":2}", "disclosures=[\"clientMetrics\"]"], ["what it can do", "utility"] },

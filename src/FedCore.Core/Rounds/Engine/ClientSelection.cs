@@ -15,7 +15,7 @@ internal sealed class ClientSelection(ActiveRun run, ReplyQueue replies)
     {
         Round = round,
         Now = run.Now,
-        Secret = purpose == "cohort" && run.Plan.Privacy is { SamplingRate: < 1 } ? run.Options.PrivateRandom(purpose, round) : null,
+        Secret = purpose == "cohort" && run.Plan.Privacy is { HidesCohorts: true } ? run.Options.PrivateRandom(purpose, round) : null,
         OverSelection = purpose == "cohort" ? run.Policy.OverSelection : 0,
         History = run.State.History,
         MayTakePart = run.Plan.Privacy is { Tree: not null } privacy && purpose == "cohort" ? client => privacy.FaultOf(client, round, run.State.Privacy) is null : static _ => true,

@@ -45,6 +45,8 @@ internal sealed class TaskDispatch(ActiveRun run, Flights flights)
             work = work with { MaxSteps = most < work.MaxSteps ? most : work.MaxSteps ?? most };
         }
 
+        if (run.Plan.Privacy?.BatchRate is { } rate && run.Plan.Definition.Training.StepsAt(rate) is var steps && (work.Work.Steps == 0 || work.Work.Steps > steps))
+            throw new InvalidOperationException($"The strategy {strategy.GetType().Name} plans {work.Work}, but what the run promises is reckoned for {steps} steps in a round. Plan {nameof(RoundContext.StandardTask)}, or less.");
         if (run.Plan.Privacy is { Policy.AdaptiveClip: not null } privacy) work = work with { UpdateClip = privacy.ClipBehind(run.State.Rounds) };
         version?.Acquire();
         DateTimeOffset? deadline = policy.DeadlineSeconds is { } limit ? asking.At.AddSeconds(limit) : null;

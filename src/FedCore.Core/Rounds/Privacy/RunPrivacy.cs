@@ -57,6 +57,9 @@ public sealed class RunPrivacy
     /// <summary>The probability with which a client takes part in a round, hidden from those who get the model; 1 where nothing rests on it.</summary>
     public double SamplingRate => _costs.ClientRate;
 
+    /// <summary>Whether nobody who gets the model may know who took part, or how many: then no task says so either.</summary>
+    public bool HidesCohorts => SamplingRate < 1;
+
     /// <summary>Whom what is planned is about, in words: the one on whom most is spent.</summary>
     public string PlannedFor => IsAtSites ? "an example whose site is in every round" : Tree is null ? "a client that is in every round" : "a client that is in every round that it may be in";
 
