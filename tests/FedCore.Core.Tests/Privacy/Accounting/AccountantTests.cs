@@ -124,6 +124,35 @@ public class AccountantTests
         Assert.InRange(new RdpAccountant().With(distributed).Epsilon(1e-6), gaussian, gaussian * (1 + 1e-6));
     }
 
+    // The terms one by one, the smallest first.
+    [Theory]
+    [InlineData(0.5)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void The_distance_of_a_sum_of_discrete_gaussians_is_that_of_all_terms_whatever_their_number(double sigma)
+    {
+        foreach (int clients in (int[])[2, 3, 1000, 4097, 4098, 5000, 1_000_000])
+        {
+            double sum = 0;
+            for (int k = clients - 1; k > 0; k--) sum += Math.Exp(-2 * Math.PI * Math.PI * sigma * sigma * k / (k + 1));
+            Assert.InRange(new DistributedDiscreteGaussianEvent(sigma, clients, 1, 1).Tau / (10 * sum), 1 - 1e-12, 1 + (clients > 4097 ? 1e-5 : 1e-12));
+        }
+    }
+
+    // Every term is above its limit, e^(-2 pi^2 sigma^2), and nearly all are at it.
+    [Fact]
+    public void The_distance_of_a_sum_of_very_many_discrete_gaussians_is_known_at_once()
+    {
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        double limit = 10.0 * (int.MaxValue - 1) * Math.Exp(-2 * Math.PI * Math.PI * 0.25);
+        Assert.InRange(new DistributedDiscreteGaussianEvent(0.5, int.MaxValue, 1, 1).Tau, limit, limit * (1 + 1e-6));
+        Assert.InRange(new DistributedDiscreteGaussianEvent(8, int.MaxValue, 1, 1).Tau, 0, 1e-200);
+        Assert.Equal(0, new DistributedDiscreteGaussianEvent(1e6, int.MaxValue, 1, 1).Tau);
+        new RdpAccountant().With(new DistributedDiscreteGaussianEvent(3, int.MaxValue, 30, 1000)).Epsilon(1e-6);
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 2);
+    }
+
     // The continuous bound for wide discrete noise, against the exact privacy loss of one number.
     [Theory]
     [InlineData(8, 4)]

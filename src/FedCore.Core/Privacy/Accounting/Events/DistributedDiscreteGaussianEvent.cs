@@ -30,8 +30,9 @@ public sealed record DistributedDiscreteGaussianEvent(double LocalSigma, int Cli
             if (Clients == 1) return 0;
             if (LocalSigma < 0.5) return double.PositiveInfinity;
             double exponent = -2 * Math.PI * Math.PI * LocalSigma * LocalSigma, sum = 0;
-            for (int k = 1; k < Clients; k++) sum += Math.Exp(exponent * k / (k + 1));
-            return 10 * sum;
+            int summed = Math.Min(Clients - 1, MostSummed);
+            for (int k = 1; k <= summed; k++) sum += Math.Exp(exponent * k / (k + 1));
+            return 10 * (summed < Clients - 1 ? sum + Math.Exp(exponent) * Rest(-exponent, summed + 1.5, Clients + 0.5) : sum);
         }
     }
 
@@ -40,4 +41,25 @@ public sealed record DistributedDiscreteGaussianEvent(double LocalSigma, int Cli
     /// proposition 14: concentrated differential privacy of epsilon^2/2).
     /// </summary>
     internal double EquivalentNoiseMultiplier => 1 / (Sensitivity / (Math.Sqrt(Clients) * LocalSigma) + Tau * Math.Sqrt(Dimension));
+
+    // Terms of tau that are added one by one; and what keeps the others' bound above them where it is rounded.
+    private const int MostSummed = 4096;
+    private const double Upward = 1 + 1e-12;
+
+    // With j = k + 1 the other terms are e^-a e^(a/j). Since e^(a/x) is convex, its value at j is at most its integral from j - 1/2 to j + 1/2, and their sum at most that of all:
+    // the integral of 1 + a/x + a^2/(2 x^2) + ..., each term by itself. Of more than 1500 a the factor e^-a, and every term, is 0; otherwise a/x is below 1.
+    private static double Rest(double a, double from, double to)
+    {
+        double sum = to - from + a * Math.Log(to / from), power = a;
+        if (a > 1500) return 0;
+        for (int i = 2; i < 40; i++)
+        {
+            power *= a / i;
+            double begin = power * Math.Pow(from, 1 - i);
+            sum += begin * -Elementary.ExpM1((1 - i) * Math.Log(to / from)) / (i - 1);
+            if (begin < 1e-18 * sum) break;
+        }
+
+        return Upward * sum;
+    }
 }
