@@ -25,6 +25,7 @@ public sealed class PldAccountant(NeighboringRelation relation = NeighboringRela
 
     private protected override double EpsilonOf(double delta)
     {
+        if (ParticipationProbability <= delta) return 0;
         (double noise, List<(IDominatingPair Pair, long Count)> pairs) = Pairs();
         if (pairs.Count == 0) return AnalyticGaussian.Epsilon(noise, delta);
         if (pairs is [(IDominatingPair only, 1)] && double.IsPositiveInfinity(noise)) return Directions([only]).Max(direction => ExactEpsilon(only, direction, delta));
@@ -38,6 +39,10 @@ public sealed class PldAccountant(NeighboringRelation relation = NeighboringRela
         if (pairs is [(IDominatingPair only, 1)] && double.IsPositiveInfinity(noise)) return Directions([only]).Max(direction => only.Delta(direction, epsilon));
         return Sums(noise, pairs).Max(sum => sum.Delta(epsilon));
     }
+
+    // Whoever is in no sample leaves the results as they are: no matter how little noise there is, they differ at most where one is.
+    private double ParticipationProbability =>
+        -Elementary.ExpM1(Events.Sum(entry => entry.Value * (entry.Key is PoissonSampledEvent sampled ? Elementary.LogP1(-sampled.SamplingRate) : double.NegativeInfinity)));
 
     // All unsampled Gaussians are one, whose inverse squared noise multiplier is the sum of theirs; its noise multiplier is infinite where there are none.
     private (double Noise, List<(IDominatingPair Pair, long Count)> Others) Pairs()

@@ -32,9 +32,12 @@ internal static class PoissonGaussianRdp
     }
 
     // log A for any order, as two series that meet where both parts of the mixture are as likely (section 3.3, "Fractional alpha"). Beyond the order the binomial coefficients alternate in
-    // sign; all count as positive, as in Google's dp_accounting, which is an upper bound and loses no digits to cancellation.
+    // sign; all count as positive, as in Google's dp_accounting, which is an upper bound and loses no digits to cancellation. log A is convex in the order and 0 at order 1, so that it is also below
+    // the line between whole orders: of much noise on large samples the series is above that after a few terms, and would go on for millions.
     private static double FractionalMoment(double q, double z, double order)
     {
+        int floor = (int)Math.Floor(order);
+        double atFloor = floor == 1 ? 0 : WholeMoment(q, z, floor), line = atFloor + (order - floor) * (WholeMoment(q, z, floor + 1) - atFloor);
         var sum = new LogSum();
         double logRate = Math.Log(q), logRest = Elementary.LogP1(-q), middle = z * z * (logRest - logRate) + 0.5, width = Math.Sqrt(2) * z, logBinomial = 0;
         for (int i = 0; ; i++)
@@ -44,6 +47,7 @@ internal static class PoissonGaussianRdp
             double above = logBinomial + j * logRate + i * logRest + j * (j - 1) / (2 * z * z) + Normal.LogErfc((middle - j) / width) - Math.Log(2);
             sum.Add(below);
             sum.Add(above);
+            if (sum.Value >= line) return line;
             if (i > order && Math.Max(below, above) < Negligible) return Math.Max(0, sum.Value);
             logBinomial += Math.Log(Math.Abs(j / (i + 1)));
         }
