@@ -136,6 +136,40 @@ public class PrivacyCommandTests
     }
 
     [Theory]
+    [InlineData("distributed-discrete-gaussian", "It holds against: recipients of the model alone who took no part; the aggregator sees who takes part, and against it the sampling rate is 1.")]
+    [InlineData("gaussian", "It holds against: where clients are sampled, recipients of the model alone")]
+    public async Task Who_must_not_see_the_sample_is_said_of_an_epsilon_that_rests_on_it(string mechanism, string said)
+    {
+        string[] distributed = mechanism == "gaussian" ? [] : ["--clients", "10", "--dimension", "100"];
+        string[][] questions = [["privacy", "epsilon", "--noise-multiplier", "3"], ["privacy", "noise", "--epsilon", "4"]];
+        foreach (string[] question in questions)
+        {
+            string[] all = [.. question, "--mechanism", mechanism, .. distributed, "--steps", "50", "--delta", "1e-5"], sampled = [.. all, "--sampling-rate", "0.1"];
+            Assert.Contains(said, (await Fedcore.SucceedAsync(sampled)).Output, StringComparison.Ordinal);
+            Assert.Contains("against it the sampling rate is 1", (await Fedcore.SucceedAsync([.. sampled, "--json"])).Json.GetProperty("holdsAgainst").GetString(), StringComparison.Ordinal);
+            Assert.DoesNotContain("holds against", (await Fedcore.SucceedAsync(all)).Output, StringComparison.Ordinal);
+            Assert.False((await Fedcore.SucceedAsync([.. all, "--json"])).Json.TryGetProperty("holdsAgainst", out _));
+        }
+    }
+
+    [Theory]
+    [InlineData("gaussian", "--clients", "10", "distributed-discrete-gaussian")]
+    [InlineData("gaussian", "--dimension", "10", "distributed-discrete-gaussian")]
+    [InlineData("tree", "--local-sigma", "8", "distributed-discrete-gaussian")]
+    [InlineData("gaussian", "--max-participations", "7", "tree")]
+    [InlineData("distributed-discrete-gaussian", "--min-separation", "0", "tree")]
+    public async Task Options_of_another_mechanism_are_refused(string mechanism, string option, string value, string owner)
+    {
+        string[][] questions = [["privacy", "epsilon", "--noise-multiplier", "3"], ["privacy", "noise", "--epsilon", "4"]];
+        foreach (string[] question in questions)
+        {
+            Fedcore.Outcome outcome = await Fedcore.RunAsync([.. question, "--mechanism", mechanism, option, value, "--steps", "5", "--delta", "1e-5"]);
+            Assert.Equal(2, outcome.Code);
+            Assert.Contains($"{option} changes nothing with --mechanism {mechanism}: it belongs to --mechanism {owner}", outcome.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
     [InlineData(3, "--delta is 0", "epsilon", "--noise-multiplier", "1", "--steps", "1", "--delta", "0")]
     [InlineData(3, "--delta is 1", "epsilon", "--noise-multiplier", "1", "--steps", "1", "--delta", "1")]
     [InlineData(3, "--noise-multiplier is 0", "epsilon", "--noise-multiplier", "0", "--steps", "1", "--delta", "1e-5")]

@@ -35,7 +35,7 @@ internal static class PrivacyEpsilonCommand
             }
 
             (AccountantKind best, double epsilon) = bounds.MinBy(bound => bound.Value);
-            string? warning = question.Warning(parsed);
+            string? warning = question.Warning(parsed), against = question.HoldsAgainst(parsed);
             if (parsed.GetValue(json))
             {
                 var answer = new JsonObject
@@ -46,6 +46,7 @@ internal static class PrivacyEpsilonCommand
                     ["relation"] = parsed.GetValue<string>("--relation"),
                     ["bounds"] = new JsonObject(bounds.Select(bound => KeyValuePair.Create(Name(bound.Key), Number(bound.Value)))),
                 };
+                if (against is not null) answer["holdsAgainst"] = against;
                 if (warning is not null) answer["warning"] = warning;
                 output.WriteLine(answer.ToJsonString());
                 return 0;
@@ -55,6 +56,7 @@ internal static class PrivacyEpsilonCommand
             output.WriteLine(double.IsFinite(epsilon)
                 ? FormattableString.Invariant($"Together they are ({Shown(epsilon)}, {delta})-differentially private: {Meaning(epsilon)}")
                 : FormattableString.Invariant($"No epsilon can be shown at delta {delta}: nothing is promised. More noise would help."));
+            if (against is not null && double.IsFinite(epsilon)) output.WriteLine($"It holds against: {against}.");
             if (warning is not null) output.WriteLine($"Warning: {warning}");
             return 0;
         });

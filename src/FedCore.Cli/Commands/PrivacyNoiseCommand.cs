@@ -40,7 +40,7 @@ internal static class PrivacyNoiseCommand
 
             if (found.Count == 0) throw fault!;
             (AccountantKind best, double noise) = found.MinBy(bound => bound.Value);
-            string? warning = question.Warning(parsed);
+            string? warning = question.Warning(parsed), against = question.HoldsAgainst(parsed);
             if (parsed.GetValue(json))
             {
                 var answer = new JsonObject
@@ -51,12 +51,14 @@ internal static class PrivacyNoiseCommand
                     ["accountant"] = PrivacyEpsilonCommand.Name(best),
                     ["relation"] = parsed.GetValue<string>("--relation"),
                 };
+                if (against is not null) answer["holdsAgainst"] = against;
                 if (warning is not null) answer["warning"] = warning;
                 output.WriteLine(answer.ToJsonString());
                 return 0;
             }
 
             output.WriteLine(FormattableString.Invariant($"A noise multiplier of {Math.Ceiling(noise * 1e4) / 1e4:0.0000} keeps epsilon {budget} at delta {delta} ({PrivacyEpsilonCommand.Name(best)})."));
+            if (against is not null) output.WriteLine($"It holds against: {against}.");
             if (warning is not null) output.WriteLine($"Warning: {warning}");
             return 0;
         });

@@ -78,6 +78,7 @@ internal sealed class PrivacyQuestion
     {
         long steps = Positive(parsed.GetValue(_steps)!.Value, "--steps");
         string mechanism = parsed.GetValue(_mechanism)!;
+        RefuseOthers(parsed, mechanism);
         if (mechanism == Tree)
         {
             if (parsed.GetValue(_rate) is not null || parsed.GetValue(_sample) is not null) throw Usage("A tree promises nothing by sampling. Leave --sampling-rate and --sample out.");
@@ -107,7 +108,23 @@ internal sealed class PrivacyQuestion
         return noise => (rate < 1 ? new PoissonSampledEvent(rate, each(noise)) : each(noise)).Times(steps);
     }
 
+    /// <summary>Against whom an epsilon holds that sampling made smaller; null where none did.</summary>
+    public string? HoldsAgainst(ParseResult parsed)
+    {
+        bool isAmplified = parsed.GetValue(_rate) is < 1 || (parsed.GetValue(_sample) is { } sample && sample < parsed.GetValue(_population));
+        const string Clients = "recipients of the model alone who took no part; the aggregator sees who takes part, and against it the sampling rate is 1";
+        return !isAmplified ? null : parsed.GetValue(_mechanism) == Distributed ? Clients : $"where clients are sampled, {Clients}; where a site draws examples in secret, everybody outside it";
+    }
+
     public static FedCoreException Usage(string message) => new(FaultKind.Usage, "cli.option", message);
+
+    // What belongs to another mechanism would change nothing, and whoever gave it believes that it does.
+    private void RefuseOthers(ParseResult parsed, string mechanism)
+    {
+        foreach ((Option option, string owner) in (ReadOnlySpan<(Option, string)>)[(_clients, Distributed), (_dimension, Distributed), (_localSigma, Distributed), (_participations, Tree), (_separation, Tree)])
+            if (owner != mechanism && parsed.GetResult(option) is { Implicit: false })
+                throw Usage($"{option.Name} changes nothing with --mechanism {mechanism}: it belongs to --mechanism {owner}. Leave it out, or say that mechanism.");
+    }
 
     private static long Positive(long value, string name) => value >= 1 ? value : throw Usage($"{name} is {value}, but it is at least 1.");
 }
