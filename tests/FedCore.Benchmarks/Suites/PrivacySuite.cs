@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using FedCore.Models;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Sampling;
@@ -18,15 +19,15 @@ internal static class PrivacySuite
     {
         MeasureAccountants(figures);
         MeasureSamplers(figures);
-        MeasureClipping(figures);
+        MeasureClipping(figures, "2nn", Models.TwoLayers, 64);
+        MeasureClipping(figures, "cnn", Models.Convolutional, 32);
     }
 
     // In turns, so that both meet the same neighbours.
-    private static void MeasureClipping(Figures figures)
+    private static void MeasureClipping(Figures figures, string name, ModelSpec model, int batch)
     {
-        const int batch = 64;
         MnistImages? images = MnistImages.Find();
-        RunPlan plan = Models.Plan(Models.TwoLayers, new RoundPolicy { Count = 1 }, batch);
+        RunPlan plan = Models.Plan(model, new RoundPolicy { Count = 1 }, batch);
         using StepTrainer plain = new(plan, batch, images), clipped = new(plan, batch, images);
         Figures.Rate(plain.Step, 0.3);
         Figures.Rate(() => clipped.ClippedStep(1), 0.3);
@@ -35,7 +36,7 @@ internal static class PrivacySuite
         var sampler = new DiscreteGaussianSampler(1L << 40, 1, random);
         uint[] words = new uint[plan.Model.Schema.TrainableCount];
         double noise = Figures.Rate(() => sampler.AddTo(words), 0.3);
-        figures.Report(Suite, "clipped_step_2nn_b64_vs_plain", Figures.Median(turns.Select(turn => turn.Plain / turn.Clipped)), "x", new
+        figures.Report(Suite, $"clipped_step_{name}_b{batch}_vs_plain", Figures.Median(turns.Select(turn => turn.Plain / turn.Clipped)), "x", new
         {
             plainUs = Math.Round(1e6 / Figures.Median(turns.Select(turn => turn.Plain)), 1),
             clippedUs = Math.Round(1e6 / Figures.Median(turns.Select(turn => turn.Clipped)), 1),
