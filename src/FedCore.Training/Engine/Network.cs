@@ -98,15 +98,15 @@ internal sealed unsafe class Network : IDisposable
     /// <summary>
     /// Behind <see cref="BackwardNorms"/>: the sum over the batch of each example's gradient of its own loss, scaled down to a norm where it is longer. The gradients of all examples are never there at
     /// once (Lee and Kifer 2021, "Scaling up differentially private deep learning with fast per-example gradient clipping"): their norms come from one backward pass, and a second one sums them with
-    /// the factors that the norms give.
+    /// the factors that the norms give, and looks at what it sums.
     /// </summary>
     /// <param name="batch">Examples.</param>
     /// <param name="random">Random numbers for layers that use some.</param>
     /// <param name="clip">The largest norm, above 0.</param>
     /// <param name="squaredNorms">Each example's squared norm, which is finite. Receives those of what is summed.</param>
     /// <remarks>
-    /// What is summed is looked at before: whoever chose the weights may have chosen them so that what comes back with a factor is not what came back without times the factor. An example whose
-    /// gradient is longer than the clip all the same counts as none.
+    /// Whoever chose the weights may have chosen them so that what comes back with a factor is not what came back without times the factor. An example whose
+    /// gradient is longer than the clip all the same counts as none, and the others are summed again.
     /// </remarks>
     public void BackwardClipped(int batch, PassRandom random, double clip, Span<double> squaredNorms)
     {
@@ -125,7 +125,7 @@ internal sealed unsafe class Network : IDisposable
         {
             squaredNorms.Clear();
             Weight(batch, factors);
-            _layers.Backward(batch, All, isStep: false, random, squaredNorms);
+            _layers.Backward(batch, All, isStep: false, random, squaredNorms, keepsExamplesApart: true);
             isWithin = true;
             for (int example = 0; example < batch; example++)
             {
@@ -133,9 +133,6 @@ internal sealed unsafe class Network : IDisposable
                 (factors[example], isWithin) = (0, false);
             }
         }
-
-        Weight(batch, factors);
-        _layers.Backward(batch, All, isStep: false, random, default, keepsExamplesApart: true);
     }
 
     // The gradient of the loss is used up on the way back, and is cheap to have again.

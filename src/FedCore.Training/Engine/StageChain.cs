@@ -114,7 +114,7 @@ internal sealed unsafe class StageChain : IDisposable
     /// <param name="random">The random numbers of the forward pass's stream.</param>
     /// <param name="squaredNorms">Where the squared norms of the single examples' gradients are added up, which are then computed in place of the
     /// gradients; otherwise empty.</param>
-    /// <param name="keepsExamplesApart">Whether each example's gradient is formed by itself before it is added to the others.</param>
+    /// <param name="keepsExamplesApart">Whether each example's gradient is formed by itself before it is added to the others; then there are gradients beside the norms too.</param>
     /// <returns>The gradient with respect to the inputs; empty where nobody needs it.</returns>
     public Span<float> Backward(int batch, AllTensors all, bool isStep, PassRandom random, Span<double> squaredNorms, bool keepsExamplesApart = false)
     {
@@ -135,7 +135,11 @@ internal sealed unsafe class StageChain : IDisposable
 
             LayerPass pass = stage.Pass(batch, training: true, all, isStep, random, keepsExamplesApart);
             ReadOnlySpan<float> input = Rows(stage.Source, batch, stage.InputSize), output = Rows(stage.Output, batch, stage.OutputSize);
-            if (!squaredNorms.IsEmpty) stage.Layer.BackwardNorms(pass, input, output, outputGradient, inputGradient, squaredNorms);
+            if (!squaredNorms.IsEmpty)
+            {
+                stage.Layer.BackwardNorms(pass, input, output, outputGradient, inputGradient, squaredNorms);
+                if (keepsExamplesApart && !pass.Parameters.IsEmpty) stage.Layer.Backward(pass, input, output, outputGradient, default);
+            }
             else if (!stage.Layer.Backward(pass, input, output, outputGradient, inputGradient) && isStep) TensorPrimitives.Add(pass.Parameters, pass.Gradients, pass.Parameters);
         }
 
