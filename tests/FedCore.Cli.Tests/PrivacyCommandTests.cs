@@ -136,8 +136,8 @@ public class PrivacyCommandTests
     }
 
     [Theory]
-    [InlineData("distributed-discrete-gaussian", "It holds against: recipients of the model alone who took no part; the aggregator sees who takes part, and against it the sampling rate is 1.")]
-    [InlineData("gaussian", "It holds against: where clients are sampled, recipients of the model alone")]
+    [InlineData("distributed-discrete-gaussian", "it holds against those who get the model and took no part. The aggregator sees who does: against it the sampling rate is 1.")]
+    [InlineData("gaussian", "Where a site draws examples in secret it holds against everybody else.")]
     public async Task Who_must_not_see_the_sample_is_said_of_an_epsilon_that_rests_on_it(string mechanism, string said)
     {
         string[] distributed = mechanism == "gaussian" ? [] : ["--clients", "10", "--dimension", "100"];

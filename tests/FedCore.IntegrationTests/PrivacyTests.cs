@@ -98,19 +98,23 @@ public class PrivacyTests(Hospitals hospitals) : HospitalTests, IClassFixture<Ho
         Assert.InRange(recipients.GetProperty("epsilon").GetDouble(), 2 * first.GetProperty("epsilon").GetDouble(), 12);
     }
 
-    // The tree's key outlasts the process, and with it the tree: nothing of the round was shown, and what was reserved for the whole tree is enough.
-    [Fact]
-    public async Task Where_the_aggregator_is_killed_its_tree_of_noise_goes_on()
+    // The tree's key outlasts the process, and with it the tree: nothing of the round was shown, and what was reserved for the whole tree is enough. Without the key a new tree begins, of two rounds.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Where_the_aggregator_is_killed_its_tree_of_noise_goes_on_as_long_as_its_key_is_there(bool keepsKey)
     {
-        const string Run = "reserved-tree";
+        string run = $"reserved-tree-{keepsKey}".ToLowerInvariant();
         await hospitals.StartAsync(Reserved, "2");
-        using (hospitals.Begin(Hospitals.Create(Run, [.. Hospitals.InTheClear, .. Policy("tree"), "--set", "rounds.count=3"]))) await hospitals.DeathAsync();
-        Assert.Equal(1, Uses(hospitals.AggregatorFolder, Run));
+        using (hospitals.Begin(Hospitals.Create(run, [.. Hospitals.InTheClear, .. Policy("tree"), "--set", "rounds.count=3"]))) await hospitals.DeathAsync();
+        Assert.Equal(1, Uses(hospitals.AggregatorFolder, run));
+        if (!keepsKey) File.Delete(Path.Combine(hospitals.AggregatorFolder, "noise.key"));
         await hospitals.StartAsync();
-        await hospitals.FedcoreAsync("run", "watch", Run, "--json");
-        JsonElement[] receipts = await hospitals.ReceiptsAsync(Run);
+        await hospitals.FedcoreAsync("run", "watch", run, "--json");
+        JsonElement[] receipts = await hospitals.ReceiptsAsync(run);
         Assert.Equal([true, true, true], receipts.Select(receipt => receipt.GetProperty("committed").GetBoolean()));
-        Assert.Equal(1, Uses(hospitals.AggregatorFolder, Run));
+        Assert.Equal(keepsKey ? 1 : 2, Uses(hospitals.AggregatorFolder, run));
+        if (!keepsKey) return;
         var all = new PldAccountant();
         all.Record(new TreeAggregationEvent(1, 3, 3));
         Assert.Equal(all.Epsilon(1e-5), receipts[^1].GetProperty("privacy").GetProperty("spent")[0].GetProperty("epsilon").GetDouble(), 1e-3);

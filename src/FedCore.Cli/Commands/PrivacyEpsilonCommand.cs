@@ -56,7 +56,7 @@ internal static class PrivacyEpsilonCommand
             output.WriteLine(double.IsFinite(epsilon)
                 ? FormattableString.Invariant($"Together they are ({Shown(epsilon)}, {delta})-differentially private: {Meaning(epsilon)}")
                 : FormattableString.Invariant($"No epsilon can be shown at delta {delta}: nothing is promised. More noise would help."));
-            if (against is not null && double.IsFinite(epsilon)) output.WriteLine($"It holds against: {against}.");
+            if (against is not null && double.IsFinite(epsilon)) output.WriteLine(against);
             if (warning is not null) output.WriteLine($"Warning: {warning}");
             return 0;
         });

@@ -58,7 +58,7 @@ internal static class PrivacyNoiseCommand
             }
 
             output.WriteLine(FormattableString.Invariant($"A noise multiplier of {Math.Ceiling(noise * 1e4) / 1e4:0.0000} keeps epsilon {budget} at delta {delta} ({PrivacyEpsilonCommand.Name(best)})."));
-            if (against is not null) output.WriteLine($"It holds against: {against}.");
+            if (against is not null) output.WriteLine(against);
             if (warning is not null) output.WriteLine($"Warning: {warning}");
             return 0;
         });

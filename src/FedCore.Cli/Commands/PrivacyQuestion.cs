@@ -112,8 +112,8 @@ internal sealed class PrivacyQuestion
     public string? HoldsAgainst(ParseResult parsed)
     {
         bool isAmplified = parsed.GetValue(_rate) is < 1 || (parsed.GetValue(_sample) is { } sample && sample < parsed.GetValue(_population));
-        const string Clients = "recipients of the model alone who took no part; the aggregator sees who takes part, and against it the sampling rate is 1";
-        return !isAmplified ? null : parsed.GetValue(_mechanism) == Distributed ? Clients : $"where clients are sampled, {Clients}; where a site draws examples in secret, everybody outside it";
+        const string Clients = "Where clients are sampled it holds against those who get the model and took no part. The aggregator sees who does: against it the sampling rate is 1.";
+        return !isAmplified ? null : parsed.GetValue(_mechanism) == Distributed ? Clients : $"{Clients} Where a site draws examples in secret it holds against everybody else.";
     }
 
     public static FedCoreException Usage(string message) => new(FaultKind.Usage, "cli.option", message);

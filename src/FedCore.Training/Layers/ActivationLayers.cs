@@ -44,8 +44,12 @@ internal sealed class TanhLayer(int size) : Layer
 
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
-        Span<float> values = output[..(pass.Batch * size)];
-        TensorPrimitives.Tanh(values, values);
+        // Example by example: for fewer than four numbers another way is taken, with other bits.
+        for (int example = 0; example < pass.Batch; example++)
+        {
+            Span<float> values = output.Slice(example * size, size);
+            TensorPrimitives.Tanh(values, values);
+        }
     }
 
     public override bool Backward(
@@ -63,8 +67,11 @@ internal sealed class SigmoidLayer(int size) : Layer
 
     public override void Forward(in LayerPass pass, ReadOnlySpan<float> input, Span<float> output)
     {
-        Span<float> values = output[..(pass.Batch * size)];
-        TensorPrimitives.Sigmoid(values, values);
+        for (int example = 0; example < pass.Batch; example++)
+        {
+            Span<float> values = output.Slice(example * size, size);
+            TensorPrimitives.Sigmoid(values, values);
+        }
     }
 
     public override bool Backward(

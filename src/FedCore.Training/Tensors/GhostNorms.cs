@@ -39,12 +39,13 @@ internal static unsafe class GhostNorms
             isSafe &= IsSafe(length) && IsSafe(other);
         }
 
-        // A sum of so many products is off by a rounding for each row of what they are together: the gradient is, and so is what its norm is computed from.
-        double roundings = (2.0 * rows + 8) * Rounding;
-        if (!isSafe) return (1 + roundings) * together * together;
+        // A sum of so many products is off by a rounding for each row of what they are together (Higham 2002, equation 4.4; the hundredth is for the roundings of roundings, up to 100,000 rows): the
+        // gradient is, and so is what its norm is computed from.
+        double off = 1.01 * (rows + 4) * Rounding, longest = (1 + off) * (1 + off) * together * together;
+        if (!isSafe) return longest;
         if ((double)rows * ((double)inputs + outputs) < (double)inputs * outputs)
-            return OfPairs(x, xPitch, dy, dyPitch, rows, inputs, outputs) + (roundings + (inputs + outputs) * Rounding) * together * together;
-        double norm = Math.Sqrt(OfNumbers(x, xPitch, dy, dyPitch, rows, inputs, outputs)) + roundings * together;
+            return OfPairs(x, xPitch, dy, dyPitch, rows, inputs, outputs) + longest - together * together + 1.01 * (inputs + outputs + 4) * Rounding * together * together;
+        double norm = Math.Sqrt(OfNumbers(x, xPitch, dy, dyPitch, rows, inputs, outputs)) + 2 * off * together;
         return norm * norm;
     }
 

@@ -24,6 +24,7 @@ public class BatchIndependenceTests
         { new LinearSpec { Outputs = 200 }, [130] },
         { new LinearSpec { Outputs = 10 }, [200] },
         { new LinearSpec { Outputs = 3 }, [7] },
+        { new LinearSpec { Outputs = 1 }, [1] },
         { new LinearSpec { Outputs = 600 }, [900] },
         { new LinearSpec { Outputs = 144 }, [5, 40] },
         { new Conv2dSpec { Channels = 32, Kernel = 5, Padding = 2 }, [8, 8, 16] },
@@ -38,6 +39,12 @@ public class BatchIndependenceTests
         { new MaxPool2dSpec { Size = 2 }, [6, 6, 5] },
         { new ReluSpec(), [33] },
         { new TanhSpec(), [33] },
+        { new TanhSpec(), [1] },
+        { new TanhSpec(), [3] },
+        { new SigmoidSpec(), [1] },
+        { new SigmoidSpec(), [20] },
+        { new GeluSpec(), [1] },
+        { new ReluSpec(), [1] },
         { new GeluSpec(), [33] },
         { new ResidualSpec { Layers = [new LinearSpec { Outputs = 150 }, new ReluSpec(), new LinearSpec { Outputs = 50 }] }, [50] },
     };
@@ -49,7 +56,7 @@ public class BatchIndependenceTests
         using var bench = new Bench(spec, new Shape(extents));
         int[] all = [.. Enumerable.Range(0, Many)], some = [.. all.Except(Out)], few = [40, 3, 66];
         (float[] outputs, float[] gradients, double[] norms) = bench.Run(all);
-        foreach (int[] batch in (int[][])[some, few, [17]])
+        foreach (int[] batch in (int[][])[some, few, [17], [4, 2], [66, 1, 33, 5]])
         {
             (float[] ownOutputs, float[] ownGradients, double[] ownNorms) = bench.Run(batch);
             for (int place = 0; place < batch.Length; place++)

@@ -60,6 +60,18 @@ public sealed class FitExamplesTests : IDisposable
         Assert.Equal([float.NaN, float.NaN, float.NaN], features[..3]);
     }
 
+    // Which columns must not be missing is for whoever wrote the run to choose.
+    [Fact]
+    public async Task A_site_of_which_every_record_is_dropped_takes_part_where_clients_are_hidden()
+    {
+        ClientData some = await LoadAsync(PrivacyUnit.Client, MissingValues.DropExample, "blue,,yes", "blue,1,yes"), none = await LoadAsync(PrivacyUnit.Client, MissingValues.DropExample, "blue,,yes");
+        Assert.Equal((1, 1), (some.Train.Count, none.Train.Count));
+        float[] features = new float[3];
+        none.Train.Set.CopyFeatures([0], features);
+        Assert.Equal([float.NaN, float.NaN, float.NaN], features);
+        Assert.Equal("data.source", (await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(null, MissingValues.DropExample, "blue,,yes"))).Code);
+    }
+
     [Fact]
     public void Where_clients_are_hidden_labels_beyond_the_model_are_left_out_of_the_natural_clients()
     {
@@ -95,21 +107,23 @@ public sealed class FitExamplesTests : IDisposable
         Assert.NotEqual(SiteData.Of(Plan(null, seed: 1), pool, "site").Test.Rows.ToArray(), SiteData.Of(Plan(null, seed: 2), pool, "site").Test.Rows.ToArray());
     }
 
-    private async Task<ClientData> LoadAsync(PrivacyUnit? hidden, params string[] records)
+    private Task<ClientData> LoadAsync(PrivacyUnit? hidden, params string[] records) => LoadAsync(hidden, MissingValues.Refuse, records);
+
+    private async Task<ClientData> LoadAsync(PrivacyUnit? hidden, MissingValues missing, params string[] records)
     {
         File.WriteAllLines(_folder["site.csv"], ["colour,size,ill", .. records]);
-        RunPlan plan = Plan(hidden);
+        RunPlan plan = Plan(hidden, missing: missing);
         DataPool pool = await new CsvSource { Files = ["site.csv"] }.LoadAsync(new DataRequest(plan, new DataFolders(_folder.Path, null, new DatasetStore())), TestContext.Current.CancellationToken);
         return SiteData.Of(plan, pool, "site", 0);
     }
 
-    private static RunPlan Plan(PrivacyUnit? hidden, ModelSpec? model = null, long seed = 0) => RunPlan.Create(
+    private static RunPlan Plan(PrivacyUnit? hidden, ModelSpec? model = null, long seed = 0, MissingValues missing = MissingValues.Refuse) => RunPlan.Create(
         new RunDefinition
         {
             Name = "fit",
             Seed = seed,
             Model = model ?? new ModelSpec { Input = [3], Layers = [new LinearSpec { Outputs = 2 }], Loss = new SoftmaxCrossEntropySpec() },
-            Data = model is null ? new DataContract { Features = [new Feature { Name = "colour", Categories = ["blue", "green"] }, new Feature { Name = "size" }], Label = new Label { Name = "ill", Classes = ["no", "yes"] } } : null,
+            Data = model is null ? new DataContract { Features = [new Feature { Name = "colour", Categories = ["blue", "green"] }, new Feature { Name = "size" }], Label = new Label { Name = "ill", Classes = ["no", "yes"] }, Missing = missing } : null,
             Strategy = new FedAvg(),
             Training = new TrainingPlan { LearningRate = 0.1, WeightBy = WeightBy.Uniform },
             Privacy = hidden is { } unit ? new PrivacyPolicy { Unit = unit, Clip = 1, NoiseMultiplier = 1, SamplingRate = unit == PrivacyUnit.Example ? 0.5 : null, Delta = 1e-5 } : null,

@@ -98,8 +98,10 @@ internal sealed class RoundNoise(ActiveRun run)
     // A tree costs as a whole when it begins: who is going to be in it, nobody knows yet.
     private async ValueTask ReserveTreeAsync(int round, CancellationToken ct)
     {
-        if (run.State.OpenNoise is not null) return;
-        (int first, string draw) = TreeOf(round) ?? (round, $"{run.Options.NoiseKey.Id}-{NewDraw()}");
+        // What another key was to draw cannot be drawn any more.
+        (int First, string Draw)? known = TreeOf(round);
+        if (run.State.OpenNoise is not null && known is not null) return;
+        (int first, string draw) = known ?? (round, $"{run.Options.NoiseKey.Id}-{NewDraw()}");
 
         // A journal that was put back from a copy has the tree still, and rounds of which the sums were seen already with other clients in them: noise that a round adds is never that of another time.
         var reserved = new PrivacyReserved(round, Privacy.TreeFrom(first), draw, IsSimulated(round) ? null : NewDraw());

@@ -13,8 +13,8 @@ public sealed class ExampleTable
     private readonly List<float> _features = [];
     private readonly List<float> _labels = [];
     private readonly Dictionary<string, List<int>> _groups = new(StringComparer.Ordinal);
-    private float[]? _lastUnfit;
-    private string _clientOfUnfit = "";
+    private float[]? _lastLeftOut;
+    private string _clientOfLastLeftOut = "";
     private int _unfit;
 
     /// <summary>An empty table.</summary>
@@ -57,7 +57,7 @@ public sealed class ExampleTable
     /// <exception cref="FedCoreException">There are none (<c>data.source</c>).</exception>
     public DataPool ToPool()
     {
-        if (_labels.Count == 0 && _lastUnfit is not null) Add(_lastUnfit, 0, _clientOfUnfit);
+        if (_labels.Count == 0 && IsPrivate && _lastLeftOut is not null) Add(_lastLeftOut, 0, _clientOfLastLeftOut);
         if (_labels.Count == 0)
             throw FedCoreException.Configuration("data.source", $"{_key}: no example is left, since in each a value is missing. Set the run's data.missing to mean or zero.");
         var examples = new InMemoryExamples(_run.Model.Input, [.. _features], [.. _labels]);
@@ -69,13 +69,16 @@ public sealed class ExampleTable
         };
     }
 
-    // Where single examples are hidden the record keeps its place. Otherwise it is left out, unless no other is there.
+    // Where single examples are hidden the record keeps its place.
     internal void AddUnfit(float[] features, string client)
     {
         _unfit++;
         if (_run.Privacy is { IsAtSites: true }) Add(features, 0, client);
-        else (_lastUnfit, _clientOfUnfit) = (features, client);
+        else LeaveOut(features, client);
     }
+
+    // Whether any other is there is not for a run to know that promises privacy: then one that was left out stands for all.
+    internal void LeaveOut(float[] features, string client) => (_lastLeftOut, _clientOfLastLeftOut) = (features, client);
 
     internal void Add(ReadOnlySpan<float> features, float label, string client)
     {

@@ -60,7 +60,13 @@ public sealed class TablePart
             string text = record[_features[i]] ?? "", column = _columns[_features[i]];
             if (text.Length == 0 || _options.MissingTexts.Contains(text))
             {
-                if (Contract.Missing == MissingValues.DropExample) return;
+                if (Contract.Missing == MissingValues.DropExample)
+                {
+                    Array.Fill(_values, float.NaN);
+                    _table.LeaveOut(_values, ClientOf(record, number));
+                    return;
+                }
+
                 AddMissing(feature, text, column, number);
             }
             else if (feature.Categories is { } categories)
