@@ -52,11 +52,11 @@ internal static partial class Log
     [LoggerMessage(114, LogLevel.Warning, "{Run}: {Unfit} examples do not fit what the run says of its data, and count as none beside {Examples}: the run promises privacy, so that nobody but this log may know. If there should be none, compare the run's data section with the site's")]
     public static partial void ExamplesUnfit(this ILogger log, string run, int unfit, int examples);
 
-    [LoggerMessage(116, LogLevel.Warning, "{Run}, round {Round}: what was learned is not finite, and counts as nothing: the run promises privacy, so that nobody but this log may know. Look at the data, or ask for a smaller learning rate")]
-    public static partial void CountsAsNothing(this ILogger log, string run, int round);
-
     [LoggerMessage(115, LogLevel.Information, "The privacy ledger {Path} has {Entries} entries, the last with the hash {Head}")]
     public static partial void LedgerOpened(this ILogger log, string path, int entries, string head);
+
+    [LoggerMessage(116, LogLevel.Warning, "{Run}, round {Round}: what was learned is not finite, and counts as nothing: the run promises privacy, so that nobody but this log may know. Look at the data, or ask for a smaller learning rate")]
+    public static partial void CountsAsNothing(this ILogger log, string run, int round);
 
     [LoggerMessage(200, LogLevel.Information, "{Run}, round {Round}: training on {Examples} examples, {Steps} steps")]
     public static partial void TrainingBegun(this ILogger log, string run, int round, int examples, int steps);
