@@ -199,7 +199,7 @@ internal sealed class LocalModel : ILocalModel, IDisposable
 
     private void CountBatch() => Volatile.Write(ref _batches, _batches + 1);
 
-    // An example of which the gradient is not finite has none, and a pass without such ones follows: what is computed for the others has the same bits in any batch.
+    // An example of which the gradient is not finite, or cannot be clipped, has none, and a pass without such ones follows: what is computed for the others has the same bits in any batch.
     private void SumClipped(Network network, ReadOnlySpan<int> rows, double clip)
     {
         if (_squaredNorms.Length < network.Capacity) _squaredNorms = new double[network.Capacity];
@@ -208,27 +208,33 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         foreach (int row in rows)
             if (!_examples.Set.CountsAsNone(row)) _kept[count++] = row;
         RandomStream[]? own = network.UsesRandom ? _shield?.CreateStreams(count) : null;
-        Span<double> norms = _squaredNorms;
-        for (int before = 0; before != count && count > 0;)
+        for (bool isSummed = false; !isSummed && count > 0;)
         {
-            before = count;
             Load(network, _examples.Set, _kept.AsSpan(0, count));
-            PassRandom random = new(_random, own is null ? null : Array.ConvertAll(own, stream => stream.Copy()));
+            PassRandom random = new PassRandom(_random, own).Copy();
             network.Forward(count, training: true, random);
-            network.BackwardNorms(count, random, norms, _sums.AsSpan(1));
-            count = 0;
-            for (int i = 0; i < before; i++)
-            {
-                if (!double.IsFinite(norms[i])) continue;
-                (_kept[count], norms[count]) = (_kept[i], norms[i]);
-                if (own is not null) own[count] = own[i];
-                count++;
-            }
+            network.BackwardNorms(count, random, _squaredNorms, _sums.AsSpan(1));
+            int finite = KeepFinite(count, own);
+            isSummed = finite == count && network.BackwardClipped(count, random, clip, _squaredNorms);
+            count = isSummed || finite < count ? finite : KeepFinite(count, own);
         }
 
-        if (count > 0) network.BackwardClipped(count, new PassRandom(_random, own), clip, norms);
-        else Gradients.Clear();
+        if (count == 0) Gradients.Clear();
         _sums[0] += rows.Length;
+    }
+
+    private int KeepFinite(int count, RandomStream[]? own)
+    {
+        int kept = 0;
+        for (int i = 0; i < count; i++)
+        {
+            if (!double.IsFinite(_squaredNorms[i])) continue;
+            (_kept[kept], _squaredNorms[kept]) = (_kept[i], _squaredNorms[i]);
+            if (own is not null) own[kept] = own[i];
+            kept++;
+        }
+
+        return kept;
     }
 
     // A batch may be of any size, also empty: it is summed in parts, which are added up as whole numbers. Parameters that are not finite have no gradients, whatever the examples are: a product with

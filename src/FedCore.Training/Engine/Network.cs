@@ -103,12 +103,13 @@ internal sealed unsafe class Network : IDisposable
     /// <param name="batch">Examples.</param>
     /// <param name="random">Random numbers for layers that use some.</param>
     /// <param name="clip">The largest norm, above 0.</param>
-    /// <param name="squaredNorms">Each example's squared norm, which is finite. Receives those of what is summed.</param>
+    /// <param name="squaredNorms">Each example's squared norm, which is finite. Receives those of what is summed; infinite where an example has to be left out.</param>
+    /// <returns>Whether no gradient in the sum is longer than the clip; otherwise the sum is good for nothing, and so is what the forward pass has left.</returns>
     /// <remarks>
-    /// Whoever chose the weights may have chosen them so that what comes back with a factor is not what came back without times the factor. An example whose
-    /// gradient is longer than the clip all the same counts as none, and the others are summed again.
+    /// Whoever chose the weights may have chosen them so that what comes back with a factor is not what came back without times the factor. An example whose gradient is longer than the clip all the
+    /// same has to count as none.
     /// </remarks>
-    public void BackwardClipped(int batch, PassRandom random, double clip, Span<double> squaredNorms)
+    public bool BackwardClipped(int batch, PassRandom random, double clip, Span<double> squaredNorms)
     {
         squaredNorms = squaredNorms[..batch];
         if (_factors.Length < batch) _factors = new float[Capacity];
@@ -120,19 +121,17 @@ internal sealed unsafe class Network : IDisposable
         }
 
         double most = clip * (1 + ClipTolerance);
-        bool isWithin = false;
-        while (!isWithin)
+        squaredNorms.Clear();
+        Weight(batch, factors);
+        _layers.Backward(batch, All, isStep: false, random, squaredNorms, keepsExamplesApart: true);
+        bool isWithin = true;
+        for (int example = 0; example < batch; example++)
         {
-            squaredNorms.Clear();
-            Weight(batch, factors);
-            _layers.Backward(batch, All, isStep: false, random, squaredNorms, keepsExamplesApart: true);
-            isWithin = true;
-            for (int example = 0; example < batch; example++)
-            {
-                if (squaredNorms[example] <= most * most || factors[example] == 0) continue;
-                (factors[example], isWithin) = (0, false);
-            }
+            if (squaredNorms[example] <= most * most) continue;
+            (squaredNorms[example], isWithin) = (double.PositiveInfinity, false);
         }
+
+        return isWithin;
     }
 
     // The gradient of the loss is used up on the way back, and is cheap to have again.
@@ -144,8 +143,7 @@ internal sealed unsafe class Network : IDisposable
         for (int example = 0; example < batch; example++)
         {
             Span<float> row = lossGradient.Slice(example * _layers.OutputSize, _layers.OutputSize);
-            if (factors[example] == 0) row.Clear();
-            else TensorPrimitives.Multiply(row, factors[example], row);
+            TensorPrimitives.Multiply(row, factors[example], row);
         }
     }
 

@@ -7,5 +7,8 @@ namespace FedCore.Training.Engine;
 /// <param name="Own">The examples', in their order; null where they share one.</param>
 internal readonly record struct PassRandom(RandomStream? Shared, RandomStream[]? Own = null)
 {
+    /// <summary>The same numbers again, where examples have their own.</summary>
+    public PassRandom Copy() => new(Shared, Own is null ? null : Array.ConvertAll(Own, stream => stream.Copy()));
+
     public static implicit operator PassRandom(RandomStream? shared) => new(shared);
 }

@@ -208,6 +208,31 @@ public class ExampleNormTests
         Assert.InRange(difference, 0, 2e-3 * clip);
     }
 
+    // The first of four is said to be shorter than it is, as weights could make it seem.
+    [Theory]
+    [InlineData("images")]
+    [InlineData("tokens")]
+    public void What_is_longer_than_the_clip_all_the_same_is_named(string name)
+    {
+        RunPlan plan = Plans.Of(Plans.WithoutDropout(name == "images" ? Plans.EveryLayer : Plans.EverySequenceLayer));
+        ClientData data = RandomClient.ExamplesFor(plan);
+        using ModelState model = ModelState.Initialize(plan.Model, Draw.Stream("model"));
+        using FlatVector gradients = new(model.Trainable.Length);
+        using var network = new Network(plan.Model, EngineRegistry.CreateDefault(), 4, model.Trainable, gradients);
+        int[] rows = [0, 1, 2, 3];
+        data.Train.Set.CopyFeatures(rows, network.Inputs.AsSpan());
+        data.Train.Set.CopyLabels(rows, network.Labels);
+        double[] norms = new double[4];
+        PassRandom none = (RandomStream?)null;
+        network.Forward(4, training: true, none);
+        network.BackwardNorms(4, none, norms, new double[network.SumCount]);
+        double clip = Math.Sqrt(norms[0]) / 2;
+        norms[0] = 0;
+        Assert.False(network.BackwardClipped(4, none, clip, norms));
+        Assert.Equal(double.PositiveInfinity, norms[0]);
+        Assert.All(norms[1..], norm => Assert.InRange(norm, 1e-12, clip * clip * 1.002));
+    }
+
     // What comes back is never less than the norm but for the rounding of single products, and hardly more.
     private static void AssertBounded(double expected, double found) => Assert.InRange(found, expected * (1 - 2e-7), expected * 1.002);
 
