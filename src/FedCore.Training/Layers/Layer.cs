@@ -43,8 +43,9 @@ public abstract class Layer : IDisposable
     /// In place of <see cref="Backward"/>: computes the gradients of the inputs, and adds, for each example of the batch, the squared Euclidean norm of
     /// the gradient of that example's part of the loss with respect to the layer's parameters, without forming it where there is a shorter way (ghost
     /// norms: Goodfellow 2015; Li et al. 2022). It goes back by itself because some layers know what their parameters' gradients are made of only then, and
-    /// leaves what <see cref="Backward"/> needs, which may follow it, at once and without an input gradient, or with the examples' gradients weighted. A norm is never less than that of the gradient as floating-point numbers make it where
-    /// examples are kept apart (<see cref="LayerPass.KeepsExamplesApart"/>), for a promise rests on it; and so is it that what a layer computes for an example has the same bits in any batch.
+    /// leaves what <see cref="Backward"/> needs, which may follow it, at once and without an input gradient, or with the examples' gradients weighted. A promise rests on two things: a norm is
+    /// never less than that of the gradient as floating-point numbers make it where examples are kept apart (<see cref="LayerPass.KeepsExamplesApart"/>), and what a layer computes for an example
+    /// has the same bits in any batch.
     /// </summary>
     /// <param name="pass">The batch and the layer's parameters; not a step. The place of the gradients is scratch memory.</param>
     /// <param name="input">The inputs.</param>

@@ -72,6 +72,19 @@ public sealed class FitExamplesTests : IDisposable
         Assert.Equal("data.source", (await Assert.ThrowsAsync<FedCoreException>(() => LoadAsync(null, MissingValues.DropExample, "blue,,yes"))).Code);
     }
 
+    // Nothing of it is looked at any more, in any run.
+    [Theory]
+    [InlineData(null)]
+    [InlineData(PrivacyUnit.Client)]
+    public async Task A_record_that_is_dropped_need_not_say_whose_it_is(PrivacyUnit? hidden)
+    {
+        File.WriteAllLines(_folder["site.csv"], ["colour,size,ill,who", "blue,,yes,", "blue,1,yes,north"]);
+        RunPlan plan = Plan(hidden, missing: MissingValues.DropExample);
+        DataPool pool = await new CsvSource { Files = ["site.csv"], ClientColumn = "who" }.LoadAsync(new DataRequest(plan, new DataFolders(_folder.Path, null, new DatasetStore())), TestContext.Current.CancellationToken);
+        Assert.Equal((1, 0), (pool.Train.Count, pool.UnfitCount));
+        Assert.Equal("north", Assert.Single(pool.Groups!).Name);
+    }
+
     [Fact]
     public void Where_clients_are_hidden_labels_beyond_the_model_are_left_out_of_the_natural_clients()
     {

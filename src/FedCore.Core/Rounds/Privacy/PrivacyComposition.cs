@@ -160,7 +160,7 @@ internal static class PrivacyComposition
     {
         if (!privacy.Amplification) return;
         if (run.SecureAggregation is not null)
-            throw Refused("privacy.amplification counts with cohorts that nobody knows who gets the model, but in a secure sum each client knows who the others are. Leave secureAggregation out, for an aggregator that is trusted with updates; or set privacy.amplification to false.");
+            throw Refused("privacy.amplification counts on this: nobody who gets the model knows who took part. In a secure sum each client knows who the others are. Leave secureAggregation out, for an aggregator that is trusted with updates; or set privacy.amplification to false.");
         if (run.Rounds.Cohort is PoissonSelection) return;
         throw FedCoreException.Configuration("privacy.sampling-rate", run.Rounds.Cohort is AllClients
             ? "privacy.amplification counts with nobody knowing who takes part, but rounds.cohort asks all. Use a poisson cohort, such as {\"type\": \"poisson\", \"rate\": 0.1}, or set it to false."

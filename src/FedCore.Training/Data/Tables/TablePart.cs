@@ -62,8 +62,9 @@ public sealed class TablePart
             {
                 if (Contract.Missing == MissingValues.DropExample)
                 {
+                    // Nothing else of it is looked at, nor whose it is.
                     Array.Fill(_values, float.NaN);
-                    _table.LeaveOut(_values, ClientOf(record, number));
+                    _table.LeaveOut(_values, _options.Client);
                     return;
                 }
 
