@@ -10,7 +10,7 @@ public sealed class NoiseKey : IDisposable
     private readonly byte[] _secret;
 
     // With the number of the way in which samplers make noise of bytes. It is raised when the same bytes make other noise: a key has another name then, and no tree of an earlier one is gone on with.
-    private static ReadOnlySpan<byte> Draws => "fedcore noise key id 2"u8;
+    private static ReadOnlySpan<byte> Draws => "fedcore noise key id 3"u8;
 
     /// <summary>Takes a secret.</summary>
     /// <param name="secret">32 random bytes, of which a copy is kept.</param>

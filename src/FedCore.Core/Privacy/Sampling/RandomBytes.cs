@@ -25,6 +25,17 @@ public abstract class RandomBytes : IDisposable
     /// <returns>A number uniform over all 32-bit values.</returns>
     public uint NextUInt32() => BinaryPrimitives.ReadUInt32LittleEndian(_bulk.AsSpan(Take(sizeof(uint))));
 
+    /// <summary>Random bytes.</summary>
+    /// <param name="bytes">Receives them.</param>
+    public void NextBytes(Span<byte> bytes)
+    {
+        for (int count; !bytes.IsEmpty; bytes = bytes[count..])
+        {
+            count = Math.Min(bytes.Length, BulkLength);
+            _bulk.AsSpan(Take(count), count).CopyTo(bytes);
+        }
+    }
+
     /// <summary>A few random bits.</summary>
     /// <param name="count">How many, from 0 to 32.</param>
     /// <returns>A number uniform over those with so many bits.</returns>

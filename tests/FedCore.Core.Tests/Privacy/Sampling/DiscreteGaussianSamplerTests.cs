@@ -68,14 +68,66 @@ public class DiscreteGaussianSamplerTests
         Assert.Equal([true, true], lowBits);
     }
 
-    [Fact]
-    public void Words_of_a_ring_receive_one_number_each()
+    // Many at once: in vectors where the processor has them, for widths on both sides of what one word holds and of what a lane holds.
+    public static TheoryData<long, long> Widths => new() { { 1, 1 }, { 1_000_003, 7 }, { (1L << 44) - 1, 1 }, { 1L << 44, 1 }, { (1L << 58) - 1, 1 }, { 1L << 58, 1 }, { 1L << 60, 1 } };
+
+    [Theory]
+    [MemberData(nameof(Variances))]
+    public void Many_draws_are_distributed_as_the_exact_probabilities_say(long numerator, long denominator)
     {
-        var first = new DiscreteGaussianSampler(25, 1, new SimulationRandomBytes(Statistics.Stream("ring")));
-        var second = new DiscreteGaussianSampler(25, 1, new SimulationRandomBytes(Statistics.Stream("ring")));
-        uint[] words = [5, 0, uint.MaxValue];
-        first.AddTo(words);
-        Assert.Equal([5 + (uint)second.Next(), (uint)second.Next(), uint.MaxValue + (uint)second.Next()], words);
+        using var random = new SystemRandomBytes();
+        var sampler = new DiscreteGaussianSampler(numerator, denominator, random);
+        var exact = new DiscreteGaussianDistribution(Math.Sqrt((double)numerator / denominator));
+        int[] drawn = new int[Draws];
+        int next = 0;
+        Goodness.AssertFits(Draw, exact.Probability, exact.Most, Draws);
+
+        long Draw()
+        {
+            if (next % Draws == 0) sampler.Fill(drawn);
+            return drawn[next++ % Draws];
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Vectors_draw_the_numbers_that_other_machines_draw(long numerator, long denominator)
+    {
+        Assert.SkipUnless(RectangleCells.HasLanes, "This machine draws one by one.");
+        int[] wide = new int[100_001], narrow = new int[wide.Length];
+        Sampler().Fill(wide);
+        Sampler().Fill(narrow, isWide: false);
+        Assert.Equal(narrow, wide);
+
+        DiscreteGaussianSampler Sampler() => new(numerator, denominator, new SimulationRandomBytes(Statistics.Stream("wide and narrow")));
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Many_wide_draws_have_the_deviation_that_was_asked_for(long numerator, long denominator)
+    {
+        int[] drawn = new int[200_000];
+        new DiscreteGaussianSampler(numerator, denominator, new SimulationRandomBytes(Statistics.Stream("many wide"))).Fill(drawn);
+        double variance = (double)numerator / denominator;
+
+        // Numbers of a deviation of 2^29 and more are modulo 2^32 others now and then; the mean of squares has a standard error of sqrt(2/200,000).
+        if (variance < Math.Pow(2, 56)) Assert.Equal(1, drawn.Average(x => (double)x * x) / variance, 4 * Math.Sqrt(2.0 / drawn.Length) + 1e-3);
+        Assert.Equal(drawn.Length / 2.0, drawn.Count(x => x > 0) + drawn.Count(x => x == 0) / 2.0, 2 * Math.Sqrt(drawn.Length));
+    }
+
+    [Fact]
+    public void Words_of_a_ring_receive_one_number_each_and_lose_it_again()
+    {
+        uint[] words = [.. Enumerable.Range(0, 5000).Select(i => uint.MaxValue / 7 * (uint)i)], changed = [.. words];
+        int[] drawn = new int[words.Length];
+        Sampler().AddTo(changed);
+        Sampler().Fill(drawn);
+        Assert.Equal(words.Zip(drawn, (word, number) => word + (uint)number), changed);
+        Assert.NotEqual(words, changed);
+        Sampler().SubtractFrom(changed);
+        Assert.Equal(words, changed);
+
+        static DiscreteGaussianSampler Sampler() => new(25, 1, new SimulationRandomBytes(Statistics.Stream("ring")));
     }
 
     [Theory]

@@ -34,7 +34,12 @@ public class KeyedRandomBytesTests
         using var key = new NoiseKey(Secret);
         using RandomBytes random = key.Draw("tree 0 1");
         DiscreteGaussianSampler narrow = new(4, 1, random), wide = new(1L << 50, 1, random);
-        Assert.Equal(("aa40e9585a12ef7f", "4 20814288 1 -29847496 3 65305340 -3 -18900807"), (key.Id, string.Join(' ', Enumerable.Range(0, 4).SelectMany(_ => (long[])[narrow.Next(), wide.Next()]))));
+        uint[] many = new uint[1000];
+        narrow.AddTo(many);
+        wide.AddTo(many);
+        Assert.Equal(
+            ("a42d3ee724a014a9", "3 -24864047 1 12238983 -2 63366581 -1 -59772170", 2_339_898_272),
+            (key.Id, string.Join(' ', Enumerable.Range(0, 4).SelectMany(_ => (long[])[narrow.Next(), wide.Next()])), many.Aggregate(0u, (hash, word) => hash * 31 + word)));
     }
 
     [Fact]
