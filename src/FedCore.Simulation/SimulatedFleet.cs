@@ -161,7 +161,7 @@ internal sealed class SimulatedFleet : IFleet, IClientDirectory, IDisposable
                 seat.State.Begin(client.Index);
                 if (task is TrainTask train)
                 {
-                    reader.Update = await seat.Workspace.TrainAsync(train with { PrivateRandom = () => new SimulationRandomBytes(fleet._plan.Random.Stream("simulated examples", train.Round, client.Id.Name)) }, client.Id.Name, data, steps, seat.State, ct).ConfigureAwait(false);
+                    reader.Update = await seat.Workspace.TrainAsync(train with { PrivateRandom = purpose => new SimulationRandomBytes(fleet._plan.Random.Stream("simulated examples' " + purpose, train.Round, client.Id.Name)) }, client.Id.Name, data, steps, seat.State, ct).ConfigureAwait(false);
                     fleet._progress?.Report(task);
                     bool countsAsNothing = fleet._plan.Privacy is { IsAtSites: false } && poisoning is null && !(reader.Update.IsFinite && seat.State.IsFinite);
                     if (countsAsNothing) reader.Update.CountAsNothing();

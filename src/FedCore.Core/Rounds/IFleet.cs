@@ -102,9 +102,9 @@ public sealed record TrainTask(
     public IReadOnlyDictionary<string, FlatVector> Broadcasts { get; init; } = NoBroadcasts;
 
     /// <summary>
-    /// Where random bytes come from on which the privacy of examples rests: batches and noise. By default the operating system's generator; only a simulation, which protects nobody, has others.
+    /// Where random bytes come from on which the privacy of examples rests, by purpose: batches and noise. By default the operating system's generator; only a simulation, which protects nobody, has others.
     /// </summary>
-    public Func<RandomBytes> PrivateRandom { get; init; } = static () => new SystemRandomBytes();
+    public Func<string, RandomBytes> PrivateRandom { get; init; } = static _ => new SystemRandomBytes();
 
     private static readonly Dictionary<string, FlatVector> NoBroadcasts = [];
 }

@@ -129,7 +129,7 @@ public sealed class EmbeddedTrainer(EngineRegistry engine) : ITrainer
             Load(task);
             LoadOwn(task, state);
             Network network = _model.NetworkFor(CapacityFor(_plan, work.BatchSize, examples.Count));
-            using ExampleShield? shield = _plan.Privacy is { BatchRate: not null } hiding ? new ExampleShield(hiding, examples.Count, _model.Gradients.Length, steps, task.PrivateRandom()) : null;
+            using ExampleShield? shield = _plan.Privacy is { BatchRate: not null } hiding ? new ExampleShield(hiding, examples.Count, _model.Gradients.Length, steps, task.PrivateRandom) : null;
             RandomStream? random = network.UsesRandom && shield is null ? _plan.Random.Stream("dropout", task.Round, site) : null;
             _model.Begin(examples, shield?.Batches ?? Order(task, site, data), random, shield);
             _update.Reset();

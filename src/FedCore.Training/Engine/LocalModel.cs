@@ -245,12 +245,14 @@ internal sealed class LocalModel : ILocalModel, IDisposable
         shield.Begin();
         ReadOnlySpan<int> places = _order.Next();
         int most = Math.Min(network.Capacity, ExampleShield.MostTogether);
-        bool isFinite = VectorBlocks.IsFinite(Parameters, Parameters.Length);
-        for (int start = 0; isFinite && start < places.Length; start += most)
+        if (!VectorBlocks.IsFinite(Parameters, Parameters.Length)) places = [];
+        for (; places.Length > most; places = places[most..])
         {
-            SumClipped(network, Rows(places.Slice(start, Math.Min(most, places.Length - start))), shield.Clip);
+            SumClipped(network, Rows(places[..most]), shield.Clip);
             shield.Add(Gradients);
         }
+
+        SumClipped(network, Rows(places), shield.Clip);
 
         shield.Release(Gradients);
         CountBatch();

@@ -18,16 +18,16 @@ internal static class ExampleMean
     /// <param name="examples">The examples, at least one.</param>
     /// <param name="map">Makes the numbers.</param>
     /// <param name="privacy">What the run promises, where sites hide their examples; null for no noise.</param>
-    /// <param name="random">Random bytes for the noise.</param>
+    /// <param name="random">Where random bytes come from, by purpose.</param>
     /// <param name="mean">Receives the mean, [numbers].</param>
-    public static void Write(ExampleView examples, ExampleMap map, RunPrivacy? privacy, Func<RandomBytes> random, Span<float> mean)
+    public static void Write(ExampleView examples, ExampleMap map, RunPrivacy? privacy, Func<string, RandomBytes> random, Span<float> mean)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(mean.Length, map.Length, nameof(mean));
         double bound = Math.Min(map.Bound, privacy?.Policy.Clip ?? double.PositiveInfinity);
         long[] sums = Sum(examples, map, bound);
         if (privacy is not null)
         {
-            using RandomBytes bytes = random();
+            using RandomBytes bytes = random("noise");
             DiscreteGaussianSampler noise = WideNoise.Sampler(privacy.NoiseMultiplier * privacy.Policy.Clip * Scale, bytes);
             foreach (ref long sum in sums.AsSpan()) sum += noise.Next();
         }

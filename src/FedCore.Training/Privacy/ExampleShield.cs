@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Security.Cryptography;
 using FedCore.Numerics;
 using FedCore.Privacy.Sampling;
@@ -18,33 +19,41 @@ internal sealed class ExampleShield : IDisposable
     // gradients: 2 x 256 x 256 x 2^-24 = 0.0078 of the longest.
     private const double RoundingMargin = Network.ClipTolerance + 2.0 * MostTogether * MostTogether / (1 << 24) * 1.002;
 
-    // Rounding the sum to whole steps adds about so much of the clip to what one example changes.
-    private const double StepMargin = 0.001;
+    // Rounding the sum to whole steps adds at most so much of the clip to what one example changes, so that the noise is narrow enough to be drawn of single words of random bits. A hundredth of the
+    // clip where the sum of a large batch has no room otherwise.
+    private const double StepMargin = 0.002, MostStepMargin = 0.01;
+
+    // In steps. Sums that are longer are cut, which changes no difference to a larger one; and the noise on them does not leave the 32 bits.
+    private const float MostSum = (1 << 30) - 64;
+    private const double MostDeviation = 1 << 26;
 
     private readonly RandomBytes _random;
-    private readonly DiscreteGaussianSampler _noise;
-    private readonly double _step, _mean, _most;
-    private readonly long[] _sums;
-    private readonly long _mostSteps;
+    private readonly NoiseAhead _noise;
+    private readonly float _perStep, _mean;
+    private readonly long _parameters, _mostSteps;
+    private int[]? _sums;
+    private bool _hasSums;
     private long _steps;
 
     /// <param name="privacy">What the run promises.</param>
     /// <param name="examples">Number of examples at the site.</param>
     /// <param name="parameters">Number of parameters.</param>
     /// <param name="steps">How many gradients may be computed.</param>
-    /// <param name="random">Random bytes, which belong to it from now on.</param>
-    public ExampleShield(RunPrivacy privacy, int examples, long parameters, long steps, RandomBytes random)
+    /// <param name="random">Where random bytes come from, by purpose.</param>
+    public ExampleShield(RunPrivacy privacy, int examples, long parameters, long steps, Func<string, RandomBytes> random)
     {
-        double rate = privacy.BatchRate ?? throw new InvalidOperationException("The run does not hide examples.");
-        (_random, _mostSteps, Clip) = (random, steps, privacy.Policy.Clip);
-        _sums = new long[parameters];
-        Batches = new PoissonBatches(examples, rate, random);
-        double root = Math.Sqrt(parameters);
-        _step = Math.ScaleB(1, (int)Math.Floor(Math.Log2(StepMargin * Clip / root)));
-        while (!WideNoise.Fits(privacy.NoiseMultiplier * SensitivityAt(_step, root)) && _step < Clip) _step *= 2;
-        _noise = WideNoise.Sampler(privacy.NoiseMultiplier * SensitivityAt(_step, root), random);
-        _mean = _step / (rate * examples);
-        _most = Clip * examples;
+        double rate = privacy.BatchRate ?? throw new InvalidOperationException("The run does not hide examples."), root = Math.Sqrt(parameters);
+        (_parameters, _mostSteps, Clip) = (parameters, steps, privacy.Policy.Clip);
+        double step = Math.ScaleB(1, (int)Math.Floor(Math.Log2(StepMargin * Clip / root)));
+        while (step < Clip && (DeviationAt(step) > MostDeviation || (step * MostSum < rate * examples * Clip && step * root < MostStepMargin * Clip))) step *= 2;
+        (_perStep, _mean) = ((float)(1 / step), (float)(step / (rate * examples)));
+        _random = random("batches");
+        Batches = new PoissonBatches(examples, rate, _random);
+        _noise = new NoiseAhead(DeviationAt(step), parameters, random("noise"));
+        if (steps > 0) _noise.Begin();
+
+        // Of what one example changes of the rounded sum, in steps.
+        double DeviationAt(double step) => privacy.NoiseMultiplier * (Clip * (1 + RoundingMargin) / step + root);
     }
 
     /// <summary>How many examples a part of a batch has at most.</summary>
@@ -81,30 +90,51 @@ internal sealed class ExampleShield : IDisposable
     {
         if (_steps == _mostSteps) throw new InvalidOperationException($"The strategy wants more gradients than the task has steps, {_mostSteps}, for which the site's privacy ledger was told the cost.");
         _steps++;
-        Array.Clear(_sums);
     }
 
     /// <summary>Adds the sum of a part of the batch, in whole steps: what is missing in one part leaves the others as they are, to the last bit.</summary>
-    /// <param name="gradients">The sum of clipped gradients of at most <see cref="MostTogether"/> examples, each formed by itself.</param>
-    public void Add(FlatVector gradients)
+    /// <param name="part">The sum of clipped gradients of at most <see cref="MostTogether"/> examples, each formed by itself.</param>
+    public void Add(FlatVector part)
     {
-        long next = 0;
-        foreach ((long offset, int count) in VectorBlocks.Of(gradients.Length))
-            foreach (float value in gradients.Slice(offset, count)) _sums[next++] += (long)Math.Round(Math.Clamp(value, -_most, _most) / _step);
+        _sums ??= new int[_parameters];
+        foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
+        {
+            Span<int> sums = _sums.AsSpan((int)offset, count);
+            if (!_hasSums) sums.Clear();
+            WholeSteps.Add(part.Slice(offset, count), _perStep, MostSum, sums);
+        }
+
+        _hasSums = true;
     }
 
     /// <summary>Gives out the mean over the expected batch, with noise.</summary>
-    /// <param name="gradients">Receives the mean.</param>
+    /// <param name="gradients">The sum of the batch's last part, as in <see cref="Add"/>; receives the mean.</param>
     public void Release(FlatVector gradients)
     {
-        long next = 0;
-        foreach ((long offset, int count) in VectorBlocks.Of(gradients.Length))
-            foreach (ref float value in gradients.Slice(offset, count)) value = (float)((_sums[next++] + _noise.Next()) * _mean);
+        Span<int> block = stackalloc int[VectorBlocks.BlockLength];
+        foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
+        {
+            Span<int> sums = block[..count];
+            if (_hasSums) _sums.AsSpan((int)offset, count).CopyTo(sums);
+            else sums.Clear();
+            Span<float> values = gradients.Slice(offset, count);
+            WholeSteps.Add(values, _perStep, MostSum, sums);
+            TensorPrimitives.Add(sums, _noise.Take(offset, count), sums);
+            TensorPrimitives.ConvertTruncating<int, float>(sums, values);
+            TensorPrimitives.Multiply(values, _mean, values);
+        }
+
+        block.Clear();
+        if (_hasSums) Array.Clear(_sums!);
+        _hasSums = false;
+        if (_steps < _mostSteps) _noise.Begin();
     }
 
-    /// <summary>Wipes what is left of the random bytes.</summary>
-    public void Dispose() => _random.Dispose();
-
-    // What one example changes of the rounded sum, in steps.
-    private double SensitivityAt(double step, double root) => Clip * (1 + RoundingMargin) / step + root;
+    /// <summary>Wipes what is left of sums, noise and random bytes.</summary>
+    public void Dispose()
+    {
+        _noise.Dispose();
+        _random.Dispose();
+        if (_sums is not null) Array.Clear(_sums);
+    }
 }

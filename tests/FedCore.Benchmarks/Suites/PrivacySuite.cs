@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using FedCore.Models;
+using FedCore.Privacy;
 using FedCore.Privacy.Accounting;
 using FedCore.Privacy.Accounting.Events;
 using FedCore.Privacy.Sampling;
 using FedCore.Rounds;
+using FedCore.Rounds.Privacy;
 
 namespace FedCore.Benchmarks.Suites;
 
@@ -21,6 +23,8 @@ internal static class PrivacySuite
         MeasureSamplers(figures);
         MeasureClipping(figures, "2nn", Models.TwoLayers, 64);
         MeasureClipping(figures, "cnn", Models.Convolutional, 32);
+        MeasureHiding(figures, "2nn", Models.TwoLayers, 64);
+        MeasureHiding(figures, "cnn", Models.Convolutional, 32);
     }
 
     // In turns, so that both meet the same neighbours.
@@ -32,17 +36,45 @@ internal static class PrivacySuite
         Figures.Rate(plain.Step, 0.3);
         Figures.Rate(() => clipped.ClippedStep(1), 0.3);
         var turns = Enumerable.Range(0, 2 * Repetitions + 1).Select(_ => (Plain: Figures.Rate(plain.Step, 0.2), Clipped: Figures.Rate(() => clipped.ClippedStep(1), 0.2))).ToList();
-        using var random = new SystemRandomBytes();
-        var sampler = new DiscreteGaussianSampler(1L << 40, 1, random);
-        uint[] words = new uint[plan.Model.Schema.TrainableCount];
-        double noise = Figures.Rate(() => sampler.AddTo(words), 0.3);
         figures.Report(Suite, $"clipped_step_{name}_b{batch}_vs_plain", Figures.Median(turns.Select(turn => turn.Plain / turn.Clipped)), "x", new
         {
             plainUs = Math.Round(1e6 / Figures.Median(turns.Select(turn => turn.Plain)), 1),
             clippedUs = Math.Round(1e6 / Figures.Median(turns.Select(turn => turn.Clipped)), 1),
-            noiseUs = Math.Round(1e6 / noise, 1),
             inputs = images is null ? "noise" : "mnist",
         });
+    }
+
+    // Whole steps at a site: batches drawn in secret, clipped gradients, exact noise. Which of the two processors is used for what is up to the step.
+    private static void MeasureHiding(Figures figures, string name, ModelSpec model, int batch)
+    {
+        MnistImages? images = MnistImages.Find();
+        RunPlan open = Models.Plan(model, new RoundPolicy { Count = 1 }, batch), hiding = RunPlan.Create(
+            open.Definition with
+            {
+                Training = new TrainingPlan { LearningRate = open.Definition.Training.LearningRate, WeightBy = WeightBy.Uniform },
+                Privacy = new PrivacyPolicy { Unit = PrivacyUnit.Example, Clip = 1, NoiseMultiplier = 1, SamplingRate = (double)batch / SiteTrainer.Examples, Delta = 1e-5 },
+            },
+            open.Registry);
+        using SiteTrainer plain = new(open, images), hidden = new(hiding, images);
+        Figures.Rate(plain.Step, 0.3);
+        Figures.Rate(hidden.Step, 0.3);
+        var turns = Enumerable.Range(0, 2 * Repetitions + 1).Select(_ => (Plain: Measure(plain), Hidden: Measure(hidden))).ToList();
+        figures.Report(Suite, $"private_step_{name}_b{batch}_vs_plain", Figures.Median(turns.Select(turn => turn.Plain.Rate / turn.Hidden.Rate)), "x", new
+        {
+            plainUs = Math.Round(1e6 / Figures.Median(turns.Select(turn => turn.Plain.Rate)), 1),
+            hiddenUs = Math.Round(1e6 / Figures.Median(turns.Select(turn => turn.Hidden.Rate)), 1),
+            processorTimeRatio = Math.Round(Figures.Median(turns.Select(turn => turn.Hidden.Busy / turn.Hidden.Rate / (turn.Plain.Busy / turn.Plain.Rate))), 2),
+            processors = Environment.ProcessorCount,
+            inputs = images is null ? "noise" : "mnist",
+        });
+
+        static (double Rate, double Busy) Measure(SiteTrainer trainer)
+        {
+            TimeSpan before = Environment.CpuUsage.TotalTime;
+            long start = Stopwatch.GetTimestamp();
+            double rate = Figures.Rate(trainer.Step, 0.2);
+            return (rate, (Environment.CpuUsage.TotalTime - before) / Stopwatch.GetElapsedTime(start));
+        }
     }
 
     private static void MeasureAccountants(Figures figures)

@@ -45,7 +45,7 @@ public class ExampleMeanTests
         ModelPlan model = Plans.Of(Plans.Softmax(2, 2)).Model;
         var examples = new FitExamples(new InMemoryExamples(new Shape(2), [3, 3, 5, 5], [1, 5]), model, "The examples");
         float[] mean = new float[2];
-        ExampleMean.Write(ExampleView.All(examples), new Copy(2, 100), null, () => throw new InvalidOperationException(), mean);
+        ExampleMean.Write(ExampleView.All(examples), new Copy(2, 100), null, static _ => throw new InvalidOperationException(), mean);
         Assert.Equal([1.5f, 1.5f], mean);
     }
 
@@ -56,7 +56,7 @@ public class ExampleMeanTests
         RunPlan plan = Plan();
         var map = new Copy(Length, 2);
         float[] mean = new float[Length];
-        ExampleMean.Write(ExampleView.All(new InMemoryExamples(new Shape(Length), new float[4 * Length], new float[4], 1)), map, plan.Privacy, () => new SimulationRandomBytes(Draw.Stream("mean")), mean);
+        ExampleMean.Write(ExampleView.All(new InMemoryExamples(new Shape(Length), new float[4 * Length], new float[4], 1)), map, plan.Privacy, static _ => new SimulationRandomBytes(Draw.Stream("mean")), mean);
         double expected = plan.Privacy!.NoiseMultiplier * plan.Privacy.Policy.Clip / 4;
         Assert.Equal(1, mean.Average(value => (double)value * value) / (expected * expected), 4 * Math.Sqrt(2.0 / Length));
     }
@@ -82,7 +82,7 @@ public class ExampleMeanTests
     {
         float[] mean = new float[map.Length];
         int count = features.Length / map.Length;
-        ExampleMean.Write(ExampleView.All(new InMemoryExamples(new Shape(map.Length), features, new float[count], 1)), map, null, () => throw new InvalidOperationException(), mean);
+        ExampleMean.Write(ExampleView.All(new InMemoryExamples(new Shape(map.Length), features, new float[count], 1)), map, null, static _ => throw new InvalidOperationException(), mean);
         return mean;
     }
 

@@ -26,11 +26,9 @@ public class ExampleShieldTests
     public void The_noise_on_a_mean_is_as_wide_as_the_run_says()
     {
         RunPlan plan = Plan(Wide(20_000));
-        using var random = new SimulationRandomBytes(Draw.Stream("shield"));
         using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
-        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 1, random);
+        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 1, Random);
         shield.Begin();
-        shield.Add(gradients);
         shield.Release(gradients);
         double variance = gradients.AsSpan().ToArray().Average(value => (double)value * value), expected = Noise * Clip * 1.01 / (Rate * Examples);
         Assert.Equal(1, variance / (expected * expected), 4 * Math.Sqrt(2.0 / gradients.Length));
@@ -40,12 +38,10 @@ public class ExampleShieldTests
     public void The_mean_is_over_the_expected_batch_whatever_came()
     {
         RunPlan plan = Plan(Wide(20_000));
-        using var random = new SimulationRandomBytes(Draw.Stream("shield"));
         using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
-        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 1, random);
+        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 1, Random);
         gradients.AsSpan().Fill(0.25f);
         shield.Begin();
-        shield.Add(gradients);
         shield.Release(gradients);
         double deviation = Noise * Clip * 1.01 / (Rate * Examples);
         Assert.Equal(0.25 / (Rate * Examples), gradients.AsSpan().ToArray().Average(value => (double)value), 4 * deviation / Math.Sqrt(gradients.Length));
@@ -174,7 +170,7 @@ public class ExampleShieldTests
         float[] features = new float[width * Examples], labels = new float[Examples];
         all.Train.Set.CopyFeatures([.. Enumerable.Range(0, Examples)], features);
         all.Train.Set.CopyLabels([.. Enumerable.Range(0, Examples)], labels);
-        features[width * 5] = float.NaN;
+        features[width * 4] = float.NaN;
         var without = ExampleView.All(new InMemoryExamples(plan.Model.Input, features, labels, 1));
         float[] one = await TrainAsync(plan, all, steps: 1), two = await TrainAsync(plan, new ClientData(without, without), steps: 1);
         double distance = Math.Sqrt(one.Zip(two, (a, b) => (double)(a - b) * (a - b)).Sum()), most = 0.1 * Clip / (Rate * Examples);
@@ -186,7 +182,7 @@ public class ExampleShieldTests
     {
         RunPlan plan = Plan(Plans.EveryLayer, noise: 1e-4);
         ClientData data = RandomClient.ExamplesFor(plan);
-        Assert.NotEqual(await TrainAsync(plan, data, 1, static () => new SystemRandomBytes()), await TrainAsync(plan, data, 1, static () => new SystemRandomBytes()));
+        Assert.NotEqual(await TrainAsync(plan, data, 1, static _ => new SystemRandomBytes()), await TrainAsync(plan, data, 1, static _ => new SystemRandomBytes()));
         Assert.Equal(await TrainAsync(plan, data, 1), await TrainAsync(plan, data, 1));
     }
 
@@ -212,15 +208,17 @@ public class ExampleShieldTests
         return [.. client.Model.Gradients.AsSpan().ToArray().Select(mean => (float)(mean * Rate * Examples))];
     }
 
-    private static async Task<float[]> TrainAsync(RunPlan plan, ClientData data, int steps, Func<RandomBytes>? random = null)
+    private static async Task<float[]> TrainAsync(RunPlan plan, ClientData data, int steps, Func<string, RandomBytes>? random = null)
     {
         using ITrainingWorkspace workspace = new EmbeddedTrainer().CreateWorkspace(plan);
         using ModelState model = ModelState.Initialize(plan.Model, Draw.Stream("model"));
         ClientTask work = new RoundContext(plan, 1, 1).StandardTask;
-        var task = new TrainTask(work, 1, 0, 1, model, plan.TrainLayout, null) { PrivateRandom = random ?? (static () => new SimulationRandomBytes(Draw.Stream("shield"))) };
+        var task = new TrainTask(work, 1, 0, 1, model, plan.TrainLayout, null) { PrivateRandom = random ?? Random };
         Updates.Update update = await workspace.TrainAsync(task, "site", data, steps, RandomClient.State, TestContext.Current.CancellationToken);
         return update.Vector(Updates.Section.Model, 0, (int)plan.Model.Schema.TrainableCount).ToArray();
     }
+
+    private static SimulationRandomBytes Random(string purpose) => new(Draw.Stream("shield " + purpose));
 
     private static ModelSpec Wide(int width) => new() { Input = [1], Layers = [new LinearSpec { Outputs = width }], Loss = new MeanSquaredErrorSpec() };
 
@@ -249,10 +247,9 @@ public class ExampleShieldTests
             _parameters = model.Trainable.Clone();
             Model = new LocalModel(plan, EngineRegistry.CreateDefault(), _parameters);
             Model.NetworkFor(capacity);
-            var random = new SimulationRandomBytes(Draw.Stream("shield"));
-            _shield = new ExampleShield(plan.Privacy!, Examples, _parameters.Length, steps, random);
+            _shield = new ExampleShield(plan.Privacy!, Examples, _parameters.Length, steps, Random);
             ClientData examples = data ?? RandomClient.ExamplesFor(plan);
-            Model.Begin(examples.Train, new PoissonBatches(examples.Train.Count, 1, random), null, _shield);
+            Model.Begin(examples.Train, new PoissonBatches(examples.Train.Count, 1, Random("all")), null, _shield);
         }
 
         public LocalModel Model { get; }

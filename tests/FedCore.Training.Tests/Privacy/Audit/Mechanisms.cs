@@ -27,7 +27,7 @@ internal abstract class Mechanism(Canaries canaries, double noise, int seed) : I
 
     public abstract void Dispose();
 
-    protected SimulationRandomBytes Random(int round) => new(Draw.Stream(FormattableString.Invariant($"audit {seed} {round}")));
+    protected SimulationRandomBytes Random(int round, string purpose) => new(Draw.Stream(FormattableString.Invariant($"audit {seed} {round} {purpose}")));
 }
 
 /// <summary>The engine as clients run it.</summary>
@@ -41,7 +41,7 @@ internal sealed class Correct : Mechanism
     public override async Task<float[]> SumAsync(ModelState model, int round)
     {
         ClientTask work = new RoundContext(Plan, round, 1).StandardTask;
-        var task = new TrainTask(work, round, 0, 1, model, Plan.TrainLayout, null) { PrivateRandom = () => Random(round) };
+        var task = new TrainTask(work, round, 0, 1, model, Plan.TrainLayout, null) { PrivateRandom = purpose => Random(round, purpose) };
         Update update = await _workspace.TrainAsync(task, "site", Canaries.Data, 1, RandomClient.State, TestContext.Current.CancellationToken);
 
         // With a learning rate of 1 the change is the noisy sum over the expected batch, and the other way.
@@ -88,11 +88,10 @@ internal abstract class Faulty : Mechanism
     protected abstract void Compute(int round);
 
     /// <summary>Adds the noise of a promise to the sum.</summary>
-    protected void AddNoise(RunPlan promise, SimulationRandomBytes random)
+    protected void AddNoise(RunPlan promise, int round)
     {
-        using var shield = new ExampleShield(promise.Privacy!, 2 * Canaries.Count, Canaries.Count, 1, random);
+        using var shield = new ExampleShield(promise.Privacy!, 2 * Canaries.Count, Canaries.Count, 1, purpose => Random(round, purpose));
         shield.Begin();
-        shield.Add(Sum);
         shield.Release(Sum);
         TensorPrimitives.Multiply(Sum.AsSpan(), 2f * Canaries.Count, Sum.AsSpan());
     }
@@ -120,7 +119,7 @@ internal sealed class HalvedNoise(Canaries canaries, double noise, int seed) : F
     protected override void Compute(int round)
     {
         Model.ComputeClippedGradients(Canaries.Clip);
-        AddNoise(_half, Random(round));
+        AddNoise(_half, round);
     }
 }
 
@@ -130,7 +129,7 @@ internal sealed class ForgottenClip(Canaries canaries, double noise, int seed) :
     protected override void Compute(int round)
     {
         Model.ComputeClippedGradients(1e6);
-        AddNoise(Plan, Random(round));
+        AddNoise(Plan, round);
     }
 }
 
@@ -140,7 +139,7 @@ internal sealed class ReusedNoise(Canaries canaries, double noise, int seed) : F
     protected override void Compute(int round)
     {
         Model.ComputeClippedGradients(Canaries.Clip);
-        AddNoise(Plan, Random(1));
+        AddNoise(Plan, 1);
     }
 }
 
@@ -154,7 +153,7 @@ internal sealed class WeightedNoise(Canaries canaries, double noise, int seed) :
     protected override void Compute(int round)
     {
         Model.ComputeClippedGradients(Canaries.Clip);
-        AddNoise(_weighted, Random(round));
+        AddNoise(_weighted, round);
     }
 }
 
@@ -175,6 +174,6 @@ internal sealed class PairwiseClip(Canaries canaries, double noise, int seed) : 
         }
 
         total.CopyTo(Sum.AsSpan());
-        AddNoise(Plan, Random(round));
+        AddNoise(Plan, round);
     }
 }

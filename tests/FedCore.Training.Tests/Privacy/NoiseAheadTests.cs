@@ -1,0 +1,48 @@
+using FedCore.Privacy.Sampling;
+using FedCore.Training.Privacy;
+
+namespace FedCore.Training.Tests.Privacy;
+
+/// <summary>Noise that another thread draws.</summary>
+public class NoiseAheadTests
+{
+    private const double Deviation = 1000;
+
+    // Whoever draws them: each number is given out once, in the order in which one thread would have drawn it. Lengths of a part of a piece, of one, and of several, taken at once or after a while.
+    [Theory]
+    [InlineData(5, 20_000, 0)]
+    [InlineData(64, 20_000, 20)]
+    [InlineData(16_384, 1000, 0)]
+    [InlineData(100_003, 200, 0)]
+    [InlineData(100_003, 200, 2000)]
+    public void Each_number_is_given_out_once_and_in_order(int length, int gradients, int spins)
+    {
+        using var ahead = new NoiseAhead(Deviation, length, Random());
+        var alone = new DiscreteGaussianSampler((long)DiscreteGaussianSampler.VarianceFor(Deviation * Deviation), 1, Random());
+        int[] expected = new int[length];
+        for (int gradient = 0; gradient < gradients; gradient++)
+        {
+            ahead.Begin();
+            Thread.SpinWait(spins);
+            for (int first = 0; first < length; first += 1 << 14) alone.Fill(expected.AsSpan(first, Math.Min(1 << 14, length - first)));
+            for (int first = 0; first < length; first += 4096)
+            {
+                int count = Math.Min(4096, length - first);
+                Assert.True(expected.AsSpan(first, count).SequenceEqual(ahead.Take(first, count)), $"gradient {gradient}, from {first}");
+            }
+        }
+    }
+
+    [Fact]
+    public void There_are_none_before_they_are_begun_and_after_they_are_wiped()
+    {
+        var ahead = new NoiseAhead(Deviation, 100, Random());
+        ahead.Begin();
+        ahead.Take(0, 100);
+        ahead.Dispose();
+        ahead.Begin();
+        Assert.Throws<ObjectDisposedException>(() => ahead.Take(0, 100).Length);
+    }
+
+    private static SimulationRandomBytes Random() => new(Draw.Stream("ahead"));
+}
