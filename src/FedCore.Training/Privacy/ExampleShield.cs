@@ -19,20 +19,21 @@ internal sealed class ExampleShield : IDisposable
     // gradients: 2 x 256 x 256 x 2^-24 = 0.0078 of the longest.
     private const double RoundingMargin = Network.ClipTolerance + 2.0 * MostTogether * MostTogether / (1 << 24) * 1.002;
 
-    // Rounding the sum to whole steps adds at most so much of the clip to what one example changes, so that the noise is narrow enough to be drawn of single words of random bits. A hundredth of the
-    // clip where the sum of a large batch has no room otherwise.
+    // Rounding the sum to whole steps adds at most so much of the clip to what one example changes, so that the noise is narrow enough to be drawn of single words of random bits. The sum of a large
+    // batch may make steps longer, as long as they add less than the second.
     private const double StepMargin = 0.002, MostStepMargin = 0.01;
 
     // In steps. Sums that are longer are cut, which changes no difference to a larger one; and the noise on them does not leave the 32 bits.
     private const float MostSum = (1 << 30) - 64;
     private const double MostDeviation = 1 << 26;
 
+    private readonly Lock _lock = new();
     private readonly RandomBytes _random;
     private readonly NoiseAhead _noise;
     private readonly float _perStep, _mean;
     private readonly long _parameters, _mostSteps;
     private int[]? _sums;
-    private bool _hasSums;
+    private bool _isOpen, _hasSums, _isDisposed;
     private long _steps;
 
     /// <param name="privacy">What the run promises.</param>
@@ -45,12 +46,12 @@ internal sealed class ExampleShield : IDisposable
         double rate = privacy.BatchRate ?? throw new InvalidOperationException("The run does not hide examples."), root = Math.Sqrt(parameters);
         (_parameters, _mostSteps, Clip) = (parameters, steps, privacy.Policy.Clip);
         double step = Math.ScaleB(1, (int)Math.Floor(Math.Log2(StepMargin * Clip / root)));
-        while (step < Clip && (DeviationAt(step) > MostDeviation || (step * MostSum < rate * examples * Clip && step * root < MostStepMargin * Clip))) step *= 2;
+        while (step < Clip && (DeviationAt(step) > MostDeviation || (step * MostSum < rate * examples * Clip && 2 * step * root < MostStepMargin * Clip))) step *= 2;
+        if (DeviationAt(step) > MostDeviation) throw WideNoise.TooWide(DeviationAt(step));
         (_perStep, _mean) = ((float)(1 / step), (float)(step / (rate * examples)));
         _random = random("batches");
         Batches = new PoissonBatches(examples, rate, _random);
         _noise = new NoiseAhead(DeviationAt(step), parameters, random("noise"));
-        if (steps > 0) _noise.Begin();
 
         // Of what one example changes of the rounded sum, in steps.
         double DeviationAt(double step) => privacy.NoiseMultiplier * (Clip * (1 + RoundingMargin) / step + root);
@@ -84,32 +85,76 @@ internal sealed class ExampleShield : IDisposable
         return streams;
     }
 
-    /// <summary>Begins a batch.</summary>
+    /// <summary>Begins a batch. One that was begun and not given out is forgotten.</summary>
     /// <exception cref="InvalidOperationException">There were as many as the task has steps.</exception>
     public void Begin()
     {
-        if (_steps == _mostSteps) throw new InvalidOperationException($"The strategy wants more gradients than the task has steps, {_mostSteps}, for which the site's privacy ledger was told the cost.");
-        _steps++;
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            if (_steps == _mostSteps) throw new InvalidOperationException($"The strategy wants more gradients than the task has steps, {_mostSteps}, for which the site's privacy ledger was told the cost.");
+            _steps++;
+            (_isOpen, _hasSums) = (true, false);
+        }
     }
 
     /// <summary>Adds the sum of a part of the batch, in whole steps: what is missing in one part leaves the others as they are, to the last bit.</summary>
     /// <param name="part">The sum of clipped gradients of at most <see cref="MostTogether"/> examples, each formed by itself.</param>
     public void Add(FlatVector part)
     {
-        _sums ??= new int[_parameters];
-        foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
+        lock (_lock)
         {
-            Span<int> sums = _sums.AsSpan((int)offset, count);
-            if (!_hasSums) sums.Clear();
-            WholeSteps.Add(part.Slice(offset, count), _perStep, MostSum, sums);
-        }
+            RequireOpen();
+            _sums ??= new int[_parameters];
+            foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
+            {
+                Span<int> sums = _sums.AsSpan((int)offset, count);
+                if (!_hasSums) sums.Clear();
+                WholeSteps.Add(part.Slice(offset, count), _perStep, MostSum, sums);
+            }
 
-        _hasSums = true;
+            _hasSums = true;
+        }
     }
 
-    /// <summary>Gives out the mean over the expected batch, with noise.</summary>
+    /// <summary>Gives out the mean over the expected batch, with noise that no other batch has, also where an error ends it.</summary>
     /// <param name="gradients">The sum of the batch's last part, as in <see cref="Add"/>; receives the mean.</param>
     public void Release(FlatVector gradients)
+    {
+        lock (_lock)
+        {
+            RequireOpen();
+            _isOpen = false;
+            try
+            {
+                WriteMean(gradients);
+            }
+            finally
+            {
+                if (_steps < _mostSteps) _noise.TurnToNext();
+            }
+        }
+    }
+
+    /// <summary>Wipes what is left of sums, noise and random bytes.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _isDisposed = true;
+            _noise.Dispose();
+            _random.Dispose();
+            if (_sums is not null) Array.Clear(_sums);
+        }
+    }
+
+    private void RequireOpen()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        if (!_isOpen) throw new InvalidOperationException("No batch was begun.");
+    }
+
+    private void WriteMean(FlatVector gradients)
     {
         Span<int> block = stackalloc int[VectorBlocks.BlockLength];
         foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
@@ -125,16 +170,5 @@ internal sealed class ExampleShield : IDisposable
         }
 
         block.Clear();
-        if (_hasSums) Array.Clear(_sums!);
-        _hasSums = false;
-        if (_steps < _mostSteps) _noise.Begin();
-    }
-
-    /// <summary>Wipes what is left of sums, noise and random bytes.</summary>
-    public void Dispose()
-    {
-        _noise.Dispose();
-        _random.Dispose();
-        if (_sums is not null) Array.Clear(_sums);
     }
 }

@@ -1,4 +1,4 @@
-using System.Security.Cryptography;
+using System.Diagnostics.CodeAnalysis;
 using FedCore.Privacy.Sampling;
 
 namespace FedCore.Training.Privacy;
@@ -28,19 +28,19 @@ internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
     public NoiseAhead(double deviation, long length, RandomBytes random)
     {
         (_random, _sampler, _numbers) = (random, WideNoise.Sampler(deviation, random), new int[length]);
-        _drawn = _numbers.Length;
+        AskForHelp();
     }
 
-    /// <summary>Begins with the numbers for the next gradient. Those of the last must not be wanted any more.</summary>
-    public void Begin()
+    /// <summary>Turns from one gradient's numbers to the next one's. The earlier must not be wanted any more.</summary>
+    public void TurnToNext()
     {
         Enter();
         Volatile.Write(ref _drawn, 0);
         Leave();
-        if (Environment.ProcessorCount > 1) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        AskForHelp();
     }
 
-    /// <summary>Numbers for a part of the gradient, valid until the next begins.</summary>
+    /// <summary>Numbers for a part of the gradient, valid until the next gradient is turned to.</summary>
     /// <param name="offset">Where the part begins.</param>
     /// <param name="count">How long it is.</param>
     public ReadOnlySpan<int> Take(long offset, int count)
@@ -48,7 +48,7 @@ internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
         var wait = new SpinWait();
         while (Volatile.Read(ref _drawn) < offset + count)
         {
-            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
             if (!TryDraw()) wait.SpinOnce(sleep1Threshold: -1);
         }
 
@@ -56,6 +56,7 @@ internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
     }
 
     /// <summary>Draws until all is drawn, or another thread does.</summary>
+    [SuppressMessage("Design", "CA1031", Justification = "On this thread nobody would hear of it. Who wants the numbers draws them then, and is told.")]
     public void Execute()
     {
         try
@@ -63,9 +64,9 @@ internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
             while (TryDraw())
                 if (Volatile.Read(ref _drawn) == _numbers.Length) return;
         }
-        catch (CryptographicException)
+        catch (Exception)
         {
-            // Who wants the numbers draws them then, and is told.
+            // None of the piece was drawn.
         }
     }
 
@@ -74,6 +75,7 @@ internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
     {
         Enter();
         _isDisposed = true;
+        _drawn = 0;
         Array.Clear(_numbers);
         _random.Dispose();
         Leave();
@@ -95,6 +97,11 @@ internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
         {
             Leave();
         }
+    }
+
+    private void AskForHelp()
+    {
+        if (Environment.ProcessorCount > 1) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     private void Enter()

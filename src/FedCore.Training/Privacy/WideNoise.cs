@@ -5,17 +5,18 @@ namespace FedCore.Training.Privacy;
 /// <summary>Discrete noise that hides no less than continuous noise.</summary>
 internal static class WideNoise
 {
-    /// <summary>Whether a sampler has room for it.</summary>
-    /// <param name="deviation">The deviation of the continuous noise, in steps.</param>
-    public static bool Fits(double deviation) => VarianceFor(deviation) <= DiscreteGaussianSampler.MostNumerator;
-
     /// <summary>A sampler of it.</summary>
     /// <param name="deviation">The deviation of the continuous noise, in steps.</param>
     /// <param name="random">Random bytes.</param>
     /// <exception cref="FedCoreException">It is too wide (<c>privacy.noise-multiplier</c>).</exception>
-    public static DiscreteGaussianSampler Sampler(double deviation, RandomBytes random) => Fits(deviation)
-        ? new DiscreteGaussianSampler((long)VarianceFor(deviation), 1, random)
-        : throw FedCoreException.Configuration("privacy.noise-multiplier", FormattableString.Invariant($"The noise would have a deviation of {deviation:G3} steps, which is more than can be drawn. Lower privacy.noiseMultiplier or privacy.clip."));
+    public static DiscreteGaussianSampler Sampler(double deviation, RandomBytes random)
+    {
+        double variance = DiscreteGaussianSampler.VarianceFor(deviation * deviation);
+        return variance <= DiscreteGaussianSampler.MostNumerator ? new DiscreteGaussianSampler((long)variance, 1, random) : throw TooWide(deviation);
+    }
 
-    private static double VarianceFor(double deviation) => DiscreteGaussianSampler.VarianceFor(deviation * deviation);
+    /// <summary>What is wrong with noise that there is no room for.</summary>
+    /// <param name="deviation">Its deviation, in steps.</param>
+    public static FedCoreException TooWide(double deviation) => FedCoreException.Configuration(
+        "privacy.noise-multiplier", FormattableString.Invariant($"The noise would have a deviation of {deviation:G3} steps, which is more than can be drawn. Lower privacy.noiseMultiplier or privacy.clip."));
 }

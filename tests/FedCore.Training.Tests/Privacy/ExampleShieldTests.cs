@@ -57,6 +57,75 @@ public class ExampleShieldTests
         Assert.Contains("2", Assert.Throws<InvalidOperationException>(client.Model.ComputeGradients).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_batch_that_was_not_given_out_is_forgotten()
+    {
+        RunPlan plan = Plan(Wide(100), noise: 1e-7);
+        using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
+        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 2, Random);
+        gradients.AsSpan()[0] = 0.25f;
+        shield.Begin();
+        shield.Add(gradients);
+        shield.Begin();
+        shield.Release(gradients);
+        Assert.Equal(0.25, gradients.AsSpan()[0] * Rate * Examples, 1e-3);
+    }
+
+    // The first gives out what another would be computed from.
+    [Fact]
+    public void A_batch_is_given_out_once()
+    {
+        RunPlan plan = Plan(Wide(100));
+        using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
+        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 2, Random);
+        Assert.Throws<InvalidOperationException>(() => shield.Release(gradients));
+        shield.Begin();
+        shield.Release(gradients);
+        Assert.Throws<InvalidOperationException>(() => shield.Release(gradients));
+    }
+
+    // A task that is over has no noise left.
+    [Fact]
+    public void Nothing_is_given_out_behind_the_task()
+    {
+        RunPlan plan = Plan(Plans.Softmax(4, 3));
+        using var client = new Shielded(plan, steps: 3);
+        client.Model.TrainStep(0.1f);
+        client.End();
+        Assert.Throws<ObjectDisposedException>(client.Model.ComputeGradients);
+    }
+
+    // The noise on what was written before the fault is not that of the next batch.
+    [Fact]
+    public void Noise_that_was_given_out_before_a_fault_is_not_used_again()
+    {
+        const int Bulks = 5;
+        RunPlan plan = Plan(Wide(100_000));
+        using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
+        var random = new BreaksDown(Bulks);
+        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 2, purpose => purpose == "noise" ? random : Random(purpose));
+        shield.Begin();
+        Assert.Throws<IOException>(() => shield.Release(gradients));
+        float[] first = gradients.AsSpan().ToArray();
+        gradients.Clear();
+        random.Mend();
+        shield.Begin();
+        shield.Release(gradients);
+        float[] second = gradients.AsSpan().ToArray();
+        int written = first.Count(value => value != 0);
+        Assert.InRange(written, 10_000, 50_000);
+        Assert.InRange(Enumerable.Range(0, 100_000).Count(i => first[i] != 0 && first[i] == second[i]), 0, written / 1000);
+    }
+
+    [Fact]
+    public void A_fault_leaves_no_sum_without_noise()
+    {
+        RunPlan plan = Plan(Wide(1000));
+        using var client = new Shielded(plan, noise: new BreaksDown(0));
+        Assert.Throws<IOException>(client.Model.ComputeGradients);
+        Assert.All(client.Model.Gradients.AsSpan().ToArray(), value => Assert.Equal(0, value));
+    }
+
     // A network for 4 examples, a batch of all 10: the parts add up to what a network for all of them sums at once.
     [Theory]
     [InlineData(4)]
@@ -235,24 +304,41 @@ public class ExampleShieldTests
             plain.Registry);
     }
 
+    // A generator that fails from some bulk on, until it is mended.
+    private sealed class BreaksDown(int bulks) : RandomBytes
+    {
+        private readonly SimulationRandomBytes _random = Random("breaks down");
+        private int _left = bulks;
+
+        public void Mend() => Volatile.Write(ref _left, int.MaxValue);
+
+        protected override void Fill(Span<byte> bytes)
+        {
+            if (Interlocked.Decrement(ref _left) < 0) throw new IOException("The generator is gone.");
+            _random.NextBytes(bytes);
+        }
+    }
+
     /// <summary>A local model whose gradients are hidden; batches of all examples where sums are looked at.</summary>
     private sealed class Shielded : IDisposable
     {
         private readonly FlatVector _parameters;
         private readonly ExampleShield _shield;
 
-        public Shielded(RunPlan plan, int steps = 1, ClientData? data = null, int capacity = Examples)
+        public Shielded(RunPlan plan, int steps = 1, ClientData? data = null, int capacity = Examples, RandomBytes? noise = null)
         {
             using ModelState model = ModelState.Initialize(plan.Model, Draw.Stream("model"));
             _parameters = model.Trainable.Clone();
             Model = new LocalModel(plan, EngineRegistry.CreateDefault(), _parameters);
             Model.NetworkFor(capacity);
-            _shield = new ExampleShield(plan.Privacy!, Examples, _parameters.Length, steps, Random);
+            _shield = new ExampleShield(plan.Privacy!, Examples, _parameters.Length, steps, purpose => purpose == "noise" && noise is not null ? noise : Random(purpose));
             ClientData examples = data ?? RandomClient.ExamplesFor(plan);
             Model.Begin(examples.Train, new PoissonBatches(examples.Train.Count, 1, Random("all")), null, _shield);
         }
 
         public LocalModel Model { get; }
+
+        public void End() => _shield.Dispose();
 
         public void Dispose()
         {

@@ -22,7 +22,7 @@ public class NoiseAheadTests
         int[] expected = new int[length];
         for (int gradient = 0; gradient < gradients; gradient++)
         {
-            ahead.Begin();
+            if (gradient > 0) ahead.TurnToNext();
             Thread.SpinWait(spins);
             for (int first = 0; first < length; first += 1 << 14) alone.Fill(expected.AsSpan(first, Math.Min(1 << 14, length - first)));
             for (int first = 0; first < length; first += 4096)
@@ -33,16 +33,39 @@ public class NoiseAheadTests
         }
     }
 
-    [Fact]
-    public void There_are_none_before_they_are_begun_and_after_they_are_wiped()
+    // Zeros would be no noise.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void There_are_none_after_they_are_wiped(bool isTurned)
     {
         var ahead = new NoiseAhead(Deviation, 100, Random());
-        ahead.Begin();
         ahead.Take(0, 100);
         ahead.Dispose();
-        ahead.Begin();
+        if (isTurned) ahead.TurnToNext();
         Assert.Throws<ObjectDisposedException>(() => ahead.Take(0, 100).Length);
     }
 
+    [Fact]
+    public void A_fault_of_the_generator_is_told_to_whom_wants_the_numbers()
+    {
+        using var ahead = new NoiseAhead(Deviation, 100_000, new Faulty(5));
+        Thread.Sleep(20);
+        Assert.Throws<IOException>(() => ahead.Take(0, 100_000).Length);
+    }
+
     private static SimulationRandomBytes Random() => new(Draw.Stream("ahead"));
+
+    // Fails from some bulk on.
+    private sealed class Faulty(int bulks) : RandomBytes
+    {
+        private readonly SimulationRandomBytes _random = Random();
+        private int _bulks;
+
+        protected override void Fill(Span<byte> bytes)
+        {
+            if (_bulks++ >= bulks) throw new IOException("The generator is gone.");
+            _random.NextBytes(bytes);
+        }
+    }
 }

@@ -5,7 +5,7 @@ namespace FedCore.Privacy.Sampling;
 /// <summary>Numbers between 0 and 1 as whole multiples of 2^-bits, with known errors.</summary>
 internal static class FixedPoint
 {
-    /// <summary>exp(-p/q).</summary>
+    /// <summary>exp(-p/q); 0 where p/q is 2^20 or more.</summary>
     /// <param name="p">The numerator, at least 0.</param>
     /// <param name="q">The denominator, above 0.</param>
     /// <param name="bits">Bits behind the point.</param>

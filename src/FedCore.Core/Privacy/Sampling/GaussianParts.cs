@@ -93,7 +93,8 @@ internal sealed class GaussianParts
     /// <param name="random">Random bytes.</param>
     public bool KeepsTail(int piece, BigInteger x, RandomBytes random) => Keeps(random.NextUInt64(), 1, Scale << (TailBits + piece + 1), x, 0, random);
 
-    // Whether u a < b exp(-x^2/(2 sigma^2)) - c, for a random number u between 0 and 1, of which there are 64 bits at first and as many as decide it in the end.
+    // Whether u a < b exp(-x^2/(2 sigma^2)) - c, for a random number u between 0 and 1, of which there are 64 bits at first and as many as decide it in the end. Beyond 1448
+    // sigmas nothing is kept: as much as came once in 2^1,500,000 draws.
     private bool Keeps(BigInteger u, BigInteger a, BigInteger b, BigInteger x, BigInteger c, RandomBytes random)
     {
         for (int bits = 64; ; bits += 64)
