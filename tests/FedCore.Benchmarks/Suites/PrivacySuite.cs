@@ -104,7 +104,7 @@ internal static class PrivacySuite
     private static void MeasureSamplers(Figures figures)
     {
         using var random = new SystemRandomBytes();
-        byte[] bytes = new byte[8192];
+        byte[] bytes = new byte[32 * 1024];
         double generator = Figures.Median(Enumerable.Range(0, Repetitions).Select(_ => Figures.Rate(() => RandomNumberGenerator.Fill(bytes), 0.3))) * bytes.Length / 1e9;
         foreach ((string name, long variance) in ((string, long)[])[("dgauss_mdraws_per_s", 10_000), ("dgauss_wide_mdraws_per_s", 1L << 40)])
         {

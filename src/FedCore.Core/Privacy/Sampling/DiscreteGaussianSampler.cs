@@ -12,7 +12,7 @@ namespace FedCore.Privacy.Sampling;
 /// Kamath and Steinke 2020, by the method of Marsaglia, MacLaren and Bray 1964 instead of their algorithm 3, since it hardly ever rejects; why no floating point: Mironov 2012). For one thread.
 /// </summary>
 /// <remarks>
-/// A sign and a magnitude, of which the sign is drawn evenly and 0 kept with one of both. 97 of 100 magnitudes are drawn from <see cref="RectangleCells"/> with 15 bits for the block and even bits
+/// A sign and a magnitude, of which the sign is drawn evenly and 0 kept with one of both. 98 of 100 magnitudes are drawn from <see cref="RectangleCells"/> with 15 bits for the block and even bits
 /// for the number in it, all in one word of 32 bits; the others from all that is left of <see cref="GaussianParts"/>. Many numbers are drawn in groups of 64, whose words come first in the random bytes,
 /// and then what else they take one by one: on every machine the same numbers of the same bytes.
 /// </remarks>
@@ -76,14 +76,13 @@ public sealed class DiscreteGaussianSampler
     internal void Fill(Span<int> numbers, bool isWide)
     {
         Span<uint> random = stackalloc uint[2 * GroupLength];
-        RectangleCells.Lanes lanes = isWide ? _cells.Load() : default;
         for (; !numbers.IsEmpty; numbers = numbers[Math.Min(GroupLength, numbers.Length)..])
         {
             Span<int> group = numbers[..Math.Min(GroupLength, numbers.Length)];
             Span<uint> words = random[..group.Length], more = random.Slice(GroupLength, group.Length);
             _random.NextBytes(MemoryMarshal.AsBytes(words));
             if (HasMoreSteps) _random.NextBytes(MemoryMarshal.AsBytes(more));
-            if (isWide && group.Length == GroupLength) FillGroup(group, words, more, lanes);
+            if (isWide && group.Length == GroupLength) FillGroup(group, words, more);
             else
                 for (int i = 0; i < group.Length; i++) group[i] = (int)Next(words[i], more[i]);
         }
@@ -137,9 +136,10 @@ public sealed class DiscreteGaussianSampler
     }
 
     // More words are all 0 where none are drawn.
-    private void FillGroup(Span<int> group, ReadOnlySpan<uint> words, ReadOnlySpan<uint> more, in RectangleCells.Lanes lanes)
+    private void FillGroup(Span<int> group, ReadOnlySpan<uint> words, ReadOnlySpan<uint> more)
     {
         Vector512<uint> steps = Vector512.Create((uint)_stepMask), wordSteps = Vector512.Create(SignBit - 1), most = Vector512.Create((RectangleCells.Undecided << _stepBits) - 1);
+        ref readonly RectangleCells.Lanes lanes = ref _cells.Many;
         ulong open = 0;
         for (int i = 0; i < GroupLength; i += Vector512<uint>.Count)
         {

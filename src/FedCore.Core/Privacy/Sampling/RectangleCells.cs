@@ -20,6 +20,7 @@ internal sealed unsafe class RectangleCells
 
     // By column, in the lowest byte how many cells are its own, and in the next whose the others are.
     private readonly uint[] _columns = GC.AllocateArray<uint>(Columns, pinned: true);
+    private readonly Lanes _many;
 
     /// <param name="rectangles">The weights, of which all parts have 2^<see cref="GaussianParts.WeightBits"/> together.</param>
     public RectangleCells(ReadOnlySpan<ulong> rectangles)
@@ -29,6 +30,9 @@ internal sealed unsafe class RectangleCells
         for (int block = 0; block < Math.Min(rectangles.Length, (int)Undecided); block++) left -= cells[block] = CellsOf(rectangles[block]);
         cells[(int)Undecided] = Left = left;
         Fill(cells);
+        Span<byte> own = stackalloc byte[Columns], others = stackalloc byte[Columns];
+        for (int column = 0; column < Columns; column++) (own[column], others[column]) = ((byte)_columns[column], (byte)(_columns[column] >> 8));
+        _many = new Lanes((uint*)Unsafe.AsPointer(ref _columns[0]), new Table(own), new Table(others));
     }
 
     /// <summary>The cells that are not decided here.</summary>
@@ -56,12 +60,7 @@ internal sealed unsafe class RectangleCells
     public static bool HasLanes => Avx512Vbmi.IsSupported || Avx2.IsSupported;
 
     /// <summary>What draws many at a time.</summary>
-    public Lanes Load()
-    {
-        Span<byte> own = stackalloc byte[Columns], others = stackalloc byte[Columns];
-        for (int column = 0; column < Columns; column++) (own[column], others[column]) = ((byte)_columns[column], (byte)(_columns[column] >> 8));
-        return new Lanes((uint*)Unsafe.AsPointer(ref _columns[0]), new Table(own), new Table(others));
-    }
+    public ref readonly Lanes Many => ref _many;
 
     // Every column that is not full of its own takes the missing cells from one that has too many.
     private void Fill(Span<int> cells)
