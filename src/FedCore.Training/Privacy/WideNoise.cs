@@ -18,5 +18,5 @@ internal static class WideNoise
     /// <summary>What is wrong with noise that there is no room for.</summary>
     /// <param name="deviation">Its deviation, in steps.</param>
     public static FedCoreException TooWide(double deviation) => FedCoreException.Configuration(
-        "privacy.noise-multiplier", FormattableString.Invariant($"The noise would have a deviation of {deviation:G3} steps, which is more than can be drawn. Lower privacy.noiseMultiplier or privacy.clip."));
+        "privacy.noise-multiplier", FormattableString.Invariant($"The noise would have a deviation of {deviation:G3} steps, which is more than can be drawn. Lower privacy.noiseMultiplier."));
 }
