@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using System.Security.Cryptography;
 using FedCore.Numerics;
 using FedCore.Privacy.Sampling;
@@ -19,20 +18,22 @@ internal sealed class ExampleShield : IDisposable
     // gradients: 2 x 256 x 256 x 2^-24 = 0.0078 of the longest.
     private const double RoundingMargin = Network.ClipTolerance + 2.0 * MostTogether * MostTogether / (1 << 24) * 1.002;
 
-    // Rounding the sum to whole steps adds at most so much of the clip to what one example changes, so that the noise is narrow enough to be drawn of single words of random bits. The sum of a large
-    // batch may make steps longer, as long as they add less than the second.
-    private const double StepMargin = 0.002, MostStepMargin = 0.01;
+    // Rounding the sum to whole steps adds at most so much of the clip to what one example changes, so that the noise is narrow enough to be drawn of single words of random bits.
+    private const double StepMargin = 0.002;
 
-    // In steps. Sums that are longer are cut, which changes no difference to a larger one; and the noise on them does not leave the 32 bits.
-    private const float MostSum = (1 << 30) - 64;
+    // Of the noise, in steps: so that it does not leave 32 bits.
     private const double MostDeviation = 1 << 26;
+
+    // Of a clip.
+    private const double MostSteps = 1L << 40;
 
     private readonly Lock _lock = new();
     private readonly RandomBytes _random;
     private readonly NoiseAhead _noise;
-    private readonly float _perStep, _mean;
+    private readonly WholeSteps _wholeSteps;
+    private readonly double _mean;
     private readonly long _parameters, _mostSteps;
-    private int[]? _sums;
+    private double[]? _sums;
     private bool _isOpen, _hasSums, _isDisposed;
     private long _steps;
 
@@ -46,12 +47,13 @@ internal sealed class ExampleShield : IDisposable
         double rate = privacy.BatchRate ?? throw new InvalidOperationException("The run does not hide examples."), root = Math.Sqrt(parameters);
         (_parameters, _mostSteps, Clip) = (parameters, steps, privacy.Policy.Clip);
         double step = Math.ScaleB(1, (int)Math.Floor(Math.Log2(StepMargin * Clip / root)));
-        while (step < Clip && (DeviationAt(step) > MostDeviation || (step * MostSum < rate * examples * Clip && 2 * step * root < MostStepMargin * Clip))) step *= 2;
-        if (DeviationAt(step) > MostDeviation) throw WideNoise.TooWide(DeviationAt(step));
-        (_perStep, _mean) = ((float)(1 / step), (float)(step / (rate * examples)));
+        while (step * MostSteps > Clip && DeviationAt(step) < WideNoise.Least) step /= 2;
+        while (step < Clip && DeviationAt(step) > MostDeviation) step *= 2;
+        if (DeviationAt(step) > MostDeviation) throw WideNoise.TooWide(DeviationAt(step), "privacy.noiseMultiplier");
+        (_wholeSteps, _mean) = (new WholeSteps((float)(1 / step)), step / (rate * examples));
         _random = random("batches");
         Batches = new PoissonBatches(examples, rate, _random);
-        _noise = new NoiseAhead(DeviationAt(step), parameters, random("noise"));
+        _noise = new NoiseAhead(DeviationAt(step), parameters, steps, random("noise"));
 
         // Of what one example changes of the rounded sum, in steps.
         double DeviationAt(double step) => privacy.NoiseMultiplier * (Clip * (1 + RoundingMargin) / step + root);
@@ -105,19 +107,19 @@ internal sealed class ExampleShield : IDisposable
         lock (_lock)
         {
             RequireOpen();
-            _sums ??= new int[_parameters];
+            _sums ??= new double[_parameters];
             foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
             {
-                Span<int> sums = _sums.AsSpan((int)offset, count);
+                Span<double> sums = _sums.AsSpan((int)offset, count);
                 if (!_hasSums) sums.Clear();
-                WholeSteps.Add(part.Slice(offset, count), _perStep, MostSum, sums);
+                _wholeSteps.Add(part.Slice(offset, count), sums);
             }
 
             _hasSums = true;
         }
     }
 
-    /// <summary>Gives out the mean over the expected batch, with noise that no other batch has, also where an error ends it.</summary>
+    /// <summary>Gives out the mean over the expected batch, with noise that no other batch has.</summary>
     /// <param name="gradients">The sum of the batch's last part, as in <see cref="Add"/>; receives the mean.</param>
     public void Release(FlatVector gradients)
     {
@@ -125,14 +127,14 @@ internal sealed class ExampleShield : IDisposable
         {
             RequireOpen();
             _isOpen = false;
-            try
+            Span<int> noise = stackalloc int[VectorBlocks.BlockLength];
+            foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
             {
-                WriteMean(gradients);
+                _noise.Take(noise[..count]);
+                _wholeSteps.Finish(gradients.Slice(offset, count), _hasSums ? _sums.AsSpan((int)offset, count) : default, noise[..count], _mean);
             }
-            finally
-            {
-                if (_steps < _mostSteps) _noise.TurnToNext();
-            }
+
+            noise.Clear();
         }
     }
 
@@ -152,23 +154,5 @@ internal sealed class ExampleShield : IDisposable
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
         if (!_isOpen) throw new InvalidOperationException("No batch was begun.");
-    }
-
-    private void WriteMean(FlatVector gradients)
-    {
-        Span<int> block = stackalloc int[VectorBlocks.BlockLength];
-        foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
-        {
-            Span<int> sums = block[..count];
-            if (_hasSums) _sums.AsSpan((int)offset, count).CopyTo(sums);
-            else sums.Clear();
-            Span<float> values = gradients.Slice(offset, count);
-            WholeSteps.Add(values, _perStep, MostSum, sums);
-            TensorPrimitives.Add(sums, _noise.Take(offset, count), sums);
-            TensorPrimitives.ConvertTruncating<int, float>(sums, values);
-            TensorPrimitives.Multiply(values, _mean, values);
-        }
-
-        block.Clear();
     }
 }

@@ -4,65 +4,74 @@ using FedCore.Privacy.Sampling;
 namespace FedCore.Training.Privacy;
 
 /// <summary>
-/// Noise for one gradient after the other, drawn by another thread while the gradient is computed, where there is a processor for it. What that has not drawn when the noise is wanted, who wants it
-/// draws. Whoever draws, the numbers follow each other in the same order.
+/// Noise for one gradient after the other, each number given out once. Another thread draws it while gradients are computed, up to two gradients ahead, where there is a processor for it; what that has
+/// not drawn when it is wanted, who wants it draws. Whoever draws, the numbers follow each other in the same order. One thread at a time takes them.
 /// </summary>
 internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
 {
-    // Numbers that are drawn at a time: some 20 microseconds.
-    private const int PieceLength = 1 << 14;
+    // Numbers that are drawn at a time, some 20 microseconds; and that are drawn ahead at most.
+    private const int PieceLength = 1 << 14, MostAhead = 1 << 22;
 
     private readonly RandomBytes _random;
     private readonly DiscreteGaussianSampler _sampler;
-    private readonly int[] _numbers;
+    private readonly long _total;
 
-    // How many numbers of the gradient's are drawn; it changes only where one thread is in.
-    private int _drawn;
-    private int _isIn;
+    // Whole pieces, one behind the other and around: the number k is at k modulo the length.
+    private int[] _ring;
+
+    // How many numbers were drawn, by one thread at a time, and how many taken.
+    private long _drawn, _taken;
+    private int _isIn, _isAsked;
     private bool _isDisposed;
 
     /// <param name="deviation">The deviation of continuous noise that it hides no less than.</param>
-    /// <param name="length">How many numbers a gradient has.</param>
+    /// <param name="length">How many numbers a gradient has, at least 1.</param>
+    /// <param name="gradients">How many gradients there may be.</param>
     /// <param name="random">Random bytes, which belong to it from now on.</param>
     /// <exception cref="FedCoreException">It is too wide (<c>privacy.noise-multiplier</c>).</exception>
-    public NoiseAhead(double deviation, long length, RandomBytes random)
+    public NoiseAhead(double deviation, long length, long gradients, RandomBytes random)
     {
-        (_random, _sampler, _numbers) = (random, WideNoise.Sampler(deviation, random), new int[length]);
+        (_random, _sampler) = (random, WideNoise.Sampler(deviation, random));
+        _total = gradients > long.MaxValue / length ? long.MaxValue : gradients * length;
+        long ahead = Math.Min(_total, Math.Clamp(2 * length, 2 * PieceLength, MostAhead));
+        _ring = new int[(ahead + PieceLength - 1) / PieceLength * PieceLength];
         AskForHelp();
     }
 
-    /// <summary>Turns from one gradient's numbers to the next one's. The earlier must not be wanted any more.</summary>
-    public void TurnToNext()
-    {
-        Enter();
-        Volatile.Write(ref _drawn, 0);
-        Leave();
-        AskForHelp();
-    }
-
-    /// <summary>Numbers for a part of the gradient, valid until the next gradient is turned to.</summary>
-    /// <param name="offset">Where the part begins.</param>
-    /// <param name="count">How long it is.</param>
-    public ReadOnlySpan<int> Take(long offset, int count)
+    /// <summary>Takes the next numbers.</summary>
+    /// <param name="numbers">Receives them.</param>
+    /// <exception cref="InvalidOperationException">All gradients have theirs.</exception>
+    public void Take(Span<int> numbers)
     {
         var wait = new SpinWait();
-        while (Volatile.Read(ref _drawn) < offset + count)
+        while (!numbers.IsEmpty)
         {
             ObjectDisposedException.ThrowIf(Volatile.Read(ref _isDisposed), this);
-            if (!TryDraw()) wait.SpinOnce(sleep1Threshold: -1);
+            if (_taken == _total) throw new InvalidOperationException("There is no more noise than for the gradients that there may be.");
+            long ready = Volatile.Read(ref _drawn) - _taken;
+            if (ready == 0)
+            {
+                if (!TryDraw()) wait.SpinOnce(sleep1Threshold: -1);
+                continue;
+            }
+
+            int place = (int)(_taken % _ring.Length), count = (int)Math.Min(ready, Math.Min(numbers.Length, _ring.Length - place));
+            _ring.AsSpan(place, count).CopyTo(numbers);
+            numbers = numbers[count..];
+            Volatile.Write(ref _taken, _taken + count);
         }
 
-        return _numbers.AsSpan((int)offset, count);
+        AskForHelp();
     }
 
-    /// <summary>Draws until all is drawn, or another thread does.</summary>
+    /// <summary>Draws as long as there is room, unless another thread does.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "On this thread nobody would hear of it. Who wants the numbers draws them then, and is told.")]
     public void Execute()
     {
+        Volatile.Write(ref _isAsked, 0);
         try
         {
-            while (TryDraw())
-                if (Volatile.Read(ref _drawn) == _numbers.Length) return;
+            while (TryDraw()) ;
         }
         catch (Exception)
         {
@@ -73,23 +82,27 @@ internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
     /// <summary>Wipes the numbers and what is left of the random bytes.</summary>
     public void Dispose()
     {
-        Enter();
-        _isDisposed = true;
-        _drawn = 0;
-        Array.Clear(_numbers);
+        // Who is drawing stops behind its piece.
+        Volatile.Write(ref _isDisposed, true);
+        var wait = new SpinWait();
+        while (!TryEnter()) wait.SpinOnce(sleep1Threshold: -1);
+        Array.Clear(_ring);
+        _ring = [];
         _random.Dispose();
         Leave();
     }
 
-    // The next piece, unless another thread draws it.
+    private bool HasRoom(long drawn) => drawn < _total && drawn + PieceLength - Volatile.Read(ref _taken) <= _ring.Length;
+
+    // The next piece, where there is room for it and no other thread draws it.
     private bool TryDraw()
     {
-        if (Interlocked.CompareExchange(ref _isIn, 1, 0) != 0) return false;
+        if (!TryEnter()) return false;
         try
         {
-            int count = Math.Min(PieceLength, _numbers.Length - _drawn);
-            if (count == 0 || _isDisposed) return false;
-            _sampler.Fill(_numbers.AsSpan(_drawn, count));
+            if (Volatile.Read(ref _isDisposed) || !HasRoom(_drawn)) return false;
+            int count = (int)Math.Min(PieceLength, _total - _drawn);
+            _sampler.Fill(_ring.AsSpan((int)(_drawn % _ring.Length), count));
             Volatile.Write(ref _drawn, _drawn + count);
             return true;
         }
@@ -99,16 +112,13 @@ internal sealed class NoiseAhead : IThreadPoolWorkItem, IDisposable
         }
     }
 
+    // Once, where the help that was asked for has not come yet.
     private void AskForHelp()
     {
-        if (Environment.ProcessorCount > 1) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        if (Environment.ProcessorCount > 1 && HasRoom(Volatile.Read(ref _drawn)) && Interlocked.Exchange(ref _isAsked, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
-    private void Enter()
-    {
-        var wait = new SpinWait();
-        while (Interlocked.CompareExchange(ref _isIn, 1, 0) != 0) wait.SpinOnce(sleep1Threshold: -1);
-    }
+    private bool TryEnter() => Interlocked.CompareExchange(ref _isIn, 1, 0) == 0;
 
     private void Leave() => Volatile.Write(ref _isIn, 0);
 }

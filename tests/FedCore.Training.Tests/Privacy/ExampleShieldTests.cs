@@ -21,7 +21,7 @@ public class ExampleShieldTests
     private const double Clip = 0.5, Noise = 1.5, Rate = 0.3;
     private const int Examples = 10;
 
-    // The sensitivity is counted a hundredth above the clip, for what rounding does.
+    // The sensitivity is counted a little over a hundredth above the clip, for what rounding does.
     [Fact]
     public void The_noise_on_a_mean_is_as_wide_as_the_run_says()
     {
@@ -69,6 +69,25 @@ public class ExampleShieldTests
         shield.Begin();
         shield.Release(gradients);
         Assert.Equal(0.25, gradients.AsSpan()[0] * Rate * Examples, 1e-3);
+    }
+
+    // However many there are that all pull one number one way.
+    [Fact]
+    public void A_large_batch_has_room()
+    {
+        const int Parts = 1000, Many = Parts * ExampleShield.MostTogether;
+        RunPlan plan = Plan(Wide(20_000), noise: 1e-7);
+        using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
+        using var shield = new ExampleShield(plan.Privacy!, Many, gradients.Length, 1, Random);
+        shield.Begin();
+        for (int part = 0; part < Parts; part++)
+        {
+            gradients.AsSpan()[0] = (float)Clip * ExampleShield.MostTogether;
+            if (part < Parts - 1) shield.Add(gradients);
+        }
+
+        shield.Release(gradients);
+        Assert.Equal(Clip / Rate, gradients.AsSpan()[0], 1e-3);
     }
 
     // The first gives out what another would be computed from.

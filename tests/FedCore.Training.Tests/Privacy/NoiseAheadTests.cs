@@ -8,53 +8,49 @@ public class NoiseAheadTests
 {
     private const double Deviation = 1000;
 
-    // Whoever draws them: each number is given out once, in the order in which one thread would have drawn it. Lengths of a part of a piece, of one, and of several, taken at once or after a while.
+    // Whoever draws them: each number is given out once, in the order in which one thread would have drawn it. Gradients of a part of a piece, of one, and of several, taken at once or after a while;
+    // and one that is longer than what is drawn ahead.
     [Theory]
     [InlineData(5, 20_000, 0)]
     [InlineData(64, 20_000, 20)]
     [InlineData(16_384, 1000, 0)]
     [InlineData(100_003, 200, 0)]
     [InlineData(100_003, 200, 2000)]
+    [InlineData(5_000_001, 2, 0)]
     public void Each_number_is_given_out_once_and_in_order(int length, int gradients, int spins)
     {
-        using var ahead = new NoiseAhead(Deviation, length, Random());
+        using var ahead = new NoiseAhead(Deviation, length, gradients, Random());
         var alone = new DiscreteGaussianSampler((long)DiscreteGaussianSampler.VarianceFor(Deviation * Deviation), 1, Random());
-        int[] expected = new int[length];
-        for (int gradient = 0; gradient < gradients; gradient++)
+        int[] expected = new int[length * gradients], taken = new int[expected.Length];
+        for (int first = 0; first < expected.Length; first += 1 << 14) alone.Fill(expected.AsSpan(first, Math.Min(1 << 14, expected.Length - first)));
+        for (int start = 0; start < taken.Length; start += length)
         {
-            if (gradient > 0) ahead.TurnToNext();
             Thread.SpinWait(spins);
-            for (int first = 0; first < length; first += 1 << 14) alone.Fill(expected.AsSpan(first, Math.Min(1 << 14, length - first)));
-            for (int first = 0; first < length; first += 4096)
-            {
-                int count = Math.Min(4096, length - first);
-                Assert.True(expected.AsSpan(first, count).SequenceEqual(ahead.Take(first, count)), $"gradient {gradient}, from {first}");
-            }
+            for (int first = 0; first < length; first += 4096) ahead.Take(taken.AsSpan(start + first, Math.Min(4096, length - first)));
         }
+
+        Assert.True(expected.AsSpan().SequenceEqual(taken));
+        Assert.Throws<InvalidOperationException>(() => ahead.Take(new int[1]));
     }
 
     // Zeros would be no noise.
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void There_are_none_after_they_are_wiped(bool isTurned)
+    [Fact]
+    public void There_are_none_after_they_are_wiped()
     {
-        var ahead = new NoiseAhead(Deviation, 100, Random());
-        ahead.Take(0, 100);
+        var ahead = new NoiseAhead(Deviation, 100, 10, Random());
+        ahead.Take(new int[100]);
         ahead.Dispose();
-        if (isTurned) ahead.TurnToNext();
-        Assert.Throws<ObjectDisposedException>(() => ahead.Take(0, 100).Length);
+        Assert.Throws<ObjectDisposedException>(() => ahead.Take(new int[100]));
     }
 
+    // Where there is another thread, it comes upon the fault first, and ends nothing but its help.
     [Fact]
     public void A_fault_of_the_generator_is_told_to_whom_wants_the_numbers()
     {
         var random = new Faulty(5);
-        using var ahead = new NoiseAhead(Deviation, 100_000, random);
-
-        // Where there is another thread, it comes upon the fault first, and ends nothing but its help.
+        using var ahead = new NoiseAhead(Deviation, 100_000, 10, random);
         if (Environment.ProcessorCount > 1) Assert.True(SpinWait.SpinUntil(() => random.HasFailed, TimeSpan.FromSeconds(30)));
-        Assert.Throws<IOException>(() => ahead.Take(0, 100_000).Length);
+        Assert.Throws<IOException>(() => ahead.Take(new int[100_000]));
     }
 
     private static SimulationRandomBytes Random() => new(Draw.Stream("ahead"));

@@ -88,6 +88,9 @@ internal static class PrivacyComposition
         if (privacy.SamplingRate is not { } rate)
             throw FedCoreException.Configuration("privacy.sampling-rate", "privacy.unit is \"example\", but privacy.samplingRate is not set: the probability with which an example is in a batch. Give one, such as 0.01, with which a site of 5000 examples has batches of 50.");
         PrivacyNumbers.SamplingRate(rate, "privacy.samplingRate");
+        double passes = (run.Training.Epochs ?? 1) * Math.Ceiling(1 / rate);
+        if (run.Training.Steps is null && passes > int.MaxValue)
+            throw FedCoreException.Configuration("privacy.sampling-rate", FormattableString.Invariant($"privacy.samplingRate is {rate}, with which a round has {passes:G3} batches for each example to come as often as training.epochs says. Raise it, or set training.steps."));
         if (run.Training.BatchSize != new TrainingPlan { LearningRate = 1 }.BatchSize)
             throw Refused("training.batchSize is set, but batches are drawn with privacy.samplingRate: of so many times a site's number of examples in the mean. Leave training.batchSize out.");
     }
