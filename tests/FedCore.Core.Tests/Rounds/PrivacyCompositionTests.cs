@@ -58,7 +58,7 @@ public class PrivacyCompositionTests
         { "privacy.sampling-rate", ["privacy.unit=example"], ["privacy.samplingRate is not set", "0.01"] },
         { "privacy.sampling-rate", [Example, "privacy.samplingRate=0"], ["privacy.samplingRate is 0", "at most 1"] },
         { "privacy.sampling-rate", [Example, "privacy.samplingRate=1.5"], ["privacy.samplingRate is 1.5"] },
-        { "privacy.sampling-rate", [Example, "privacy.samplingRate=1e-300"], ["1E+300", "training.steps"] },
+        { "privacy.sampling-rate", [Example, "privacy.samplingRate=1e-300"], ["samplingRate is 1E-300", "training.steps"] },
         { "privacy.composition", [Example, Batches, "training.batchSize=10"], ["training.batchSize is set", "privacy.samplingRate"] },
         { "privacy.composition", [Example, Batches, "privacy.mechanism=central"], ["measured by whole clients"] },
         { "privacy.composition", [Example, Batches, "privacy.amplification=true"], ["each site counts the rounds"] },
