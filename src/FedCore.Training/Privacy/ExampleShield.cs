@@ -24,8 +24,7 @@ internal sealed class ExampleShield : IDisposable
     // Of the noise, in steps: so that it does not leave 32 bits.
     private const double MostDeviation = 1 << 26;
 
-    // Of a clip.
-    private const double MostSteps = 1L << 40;
+    private const double MostStepsOfClip = 1L << 40;
 
     private readonly Lock _lock = new();
     private readonly RandomBytes _random;
@@ -47,7 +46,7 @@ internal sealed class ExampleShield : IDisposable
         double rate = privacy.BatchRate ?? throw new InvalidOperationException("The run does not hide examples."), root = Math.Sqrt(parameters);
         (_parameters, _mostSteps, Clip) = (parameters, steps, privacy.Policy.Clip);
         double step = Math.ScaleB(1, (int)Math.Floor(Math.Log2(StepMargin * Clip / root)));
-        while (step * MostSteps > Clip && DeviationAt(step) < WideNoise.Least) step /= 2;
+        while (step * MostStepsOfClip > Clip && DeviationAt(step) < WideNoise.Least) step /= 2;
         while (step < Clip && DeviationAt(step) > MostDeviation) step *= 2;
         if (DeviationAt(step) > MostDeviation) throw WideNoise.TooWide(DeviationAt(step), "privacy.noiseMultiplier");
         (_wholeSteps, _mean) = (new WholeSteps((float)(1 / step)), step / (rate * examples));
