@@ -80,11 +80,15 @@ public sealed class DiscreteGaussianSampler
         {
             Span<int> group = numbers[..Math.Min(GroupLength, numbers.Length)];
             Span<uint> words = random[..group.Length], more = random.Slice(GroupLength, group.Length);
+            if (isWide && group.Length == GroupLength)
+            {
+                FillGroup(group, words, more);
+                continue;
+            }
+
             _random.NextBytes(MemoryMarshal.AsBytes(words));
             if (HasMoreSteps) _random.NextBytes(MemoryMarshal.AsBytes(more));
-            if (isWide && group.Length == GroupLength) FillGroup(group, words, more);
-            else
-                for (int i = 0; i < group.Length; i++) group[i] = (int)Next(words[i], more[i]);
+            for (int i = 0; i < group.Length; i++) group[i] = (int)Next(words[i], more[i]);
         }
 
         random.Clear();
@@ -135,16 +139,33 @@ public sealed class DiscreteGaussianSampler
         return (x == 0 ? null : _remainder.Next(_random)) ?? Next();
     }
 
-    // More words are all 0 where none are drawn.
-    private void FillGroup(Span<int> group, ReadOnlySpan<uint> words, ReadOnlySpan<uint> more)
+    // Reads single words where they were drawn, and keeps them for the numbers that take more: vectors that were written a moment ago may have to reach the memory before they can be read, and so all that
+    // was written before them, such as numbers that another processor is to read. More words are all 0 where none are drawn. Optimized at once: without, vectors that the processor lacks are very slow.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FillGroup(Span<int> group, Span<uint> words, Span<uint> more)
     {
+        bool hasMore = HasMoreSteps;
+        ReadOnlySpan<uint> drawn = words;
+        if (hasMore)
+        {
+            _random.NextBytes(MemoryMarshal.AsBytes(words));
+            _random.NextBytes(MemoryMarshal.AsBytes(more));
+        }
+        else
+        {
+            drawn = MemoryMarshal.Cast<byte, uint>(_random.Next(words.Length * sizeof(uint)));
+        }
+
         Vector512<uint> steps = Vector512.Create((uint)_stepMask), wordSteps = Vector512.Create(SignBit - 1), most = Vector512.Create((RectangleCells.Undecided << _stepBits) - 1);
-        ref readonly RectangleCells.Lanes lanes = ref _cells.Many;
+        RectangleCells.Lanes lanes = _cells.Many;
+        int stepBits = _stepBits;
         ulong open = 0;
         for (int i = 0; i < GroupLength; i += Vector512<uint>.Count)
         {
-            Vector512<uint> word = Vector512.Create(words[i..]), step = ((word & wordSteps) | (Vector512.Create(more[i..]) << WordStepBits)) & steps;
-            Vector512<uint> x = (lanes.Next(word) << _stepBits) | step, sign = ((word << (31 - WordStepBits)).AsInt32() >> 31).AsUInt32();
+            Vector512<uint> word = Vector512.Create(drawn[i..]), step = word & wordSteps;
+            if (hasMore) step |= Vector512.Create(more[i..]) << WordStepBits;
+            Vector512<uint> x = (lanes.Next(word) << stepBits) | (step & steps), sign = ((word << (31 - WordStepBits)).AsInt32() >> 31).AsUInt32();
+            word.CopyTo(words[i..]);
 
             // Of these, 0 is the largest.
             open |= Vector512.GreaterThanOrEqual(x - Vector512<uint>.One, most).ExtractMostSignificantBits() << i;

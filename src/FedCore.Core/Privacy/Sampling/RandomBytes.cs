@@ -32,9 +32,14 @@ public abstract class RandomBytes : IDisposable
         for (int count; !bytes.IsEmpty; bytes = bytes[count..])
         {
             count = Math.Min(bytes.Length, BulkLength);
-            _bulk.AsSpan(Take(count), count).CopyTo(bytes);
+            Next(count).CopyTo(bytes);
         }
     }
+
+    /// <summary>Random bytes where they were drawn.</summary>
+    /// <param name="count">How many, at most <see cref="BulkLength"/>.</param>
+    /// <returns>The bytes, which are there until more are drawn.</returns>
+    internal ReadOnlySpan<byte> Next(int count) => _bulk.AsSpan(Take(count), count);
 
     /// <summary>A few random bits.</summary>
     /// <param name="count">How many, from 0 to 32.</param>
