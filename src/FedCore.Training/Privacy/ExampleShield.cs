@@ -21,8 +21,8 @@ internal sealed class ExampleShield : IDisposable
     // Rounding the sum to whole steps adds at most so much of the clip to what one example changes, so that the noise is narrow enough to be drawn of single words of random bits.
     private const double StepMargin = 0.002;
 
-    // Of the noise, in steps: so that it does not leave 32 bits.
-    private const double MostDeviation = 1 << 26;
+    // Of the noise, in steps: so that it does not leave 32 bits, nor half of them.
+    private const double MostDeviation = 1 << 26, MostShortDeviation = MostDeviation / 2;
 
     private const double MostStepsOfClip = 1L << 40;
 
@@ -31,6 +31,7 @@ internal sealed class ExampleShield : IDisposable
     private readonly NoiseAhead _noise;
     private readonly WholeSteps _wholeSteps;
     private readonly double _mean;
+    private readonly bool _isShort;
     private readonly long _parameters, _mostSteps;
     private double[]? _sums;
     private bool _isOpen, _hasSums, _isDisposed;
@@ -50,9 +51,10 @@ internal sealed class ExampleShield : IDisposable
         while (step < Clip && DeviationAt(step) > MostDeviation) step *= 2;
         if (DeviationAt(step) > MostDeviation) throw WideNoise.TooWide(DeviationAt(step), "privacy.noiseMultiplier");
         (_wholeSteps, _mean) = (new WholeSteps((float)(1 / step)), step / (rate * examples));
+        _isShort = MostTogether * Clip * (1 + RoundingMargin) / step <= WholeSteps.MostShort && DeviationAt(step) <= MostShortDeviation;
         _random = random("batches");
         Batches = new PoissonBatches(examples, rate, _random);
-        _noise = new NoiseAhead(DeviationAt(step), parameters, steps, random("noise"));
+        _noise = new NoiseAhead(DeviationAt(step), parameters, steps, lane => random($"noise {lane}"));
 
         // Of what one example changes of the rounded sum, in steps.
         double DeviationAt(double step) => privacy.NoiseMultiplier * (Clip * (1 + RoundingMargin) / step + root);
@@ -125,15 +127,17 @@ internal sealed class ExampleShield : IDisposable
         lock (_lock)
         {
             RequireOpen();
+            bool isShort = _isShort && !_hasSums;
+            if (!isShort) Add(gradients);
             _isOpen = false;
-            Span<int> noise = stackalloc int[VectorBlocks.BlockLength];
-            foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
+            int count;
+            for (long offset = 0; offset < _parameters; offset += count)
             {
-                _noise.Take(noise[..count]);
-                _wholeSteps.Finish(gradients.Slice(offset, count), _hasSums ? _sums.AsSpan((int)offset, count) : default, noise[..count], _mean);
+                ReadOnlySpan<int> noise = _noise.Take((int)Math.Min(VectorBlocks.BlockLength, _parameters - offset));
+                count = noise.Length;
+                if (isShort) _wholeSteps.FinishShort(gradients.Slice(offset, count), noise, (float)_mean);
+                else WholeSteps.Finish(_sums.AsSpan((int)offset, count), noise, _mean, gradients.Slice(offset, count));
             }
-
-            noise.Clear();
         }
     }
 

@@ -118,11 +118,11 @@ public class ExampleShieldTests
     [Fact]
     public void Noise_that_was_given_out_before_a_fault_is_not_used_again()
     {
-        const int Bulks = 5;
+        const int Bulks = 3;
         RunPlan plan = Plan(Wide(100_000));
         using var gradients = new FlatVector(plan.Model.Schema.TrainableCount);
         var random = new BreaksDown(Bulks);
-        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 2, purpose => purpose == "noise" ? random : Random(purpose));
+        using var shield = new ExampleShield(plan.Privacy!, Examples, gradients.Length, 2, purpose => purpose == "noise 0" ? random : Random(purpose));
         shield.Begin();
         Assert.Throws<IOException>(() => shield.Release(gradients));
         float[] first = gradients.AsSpan().ToArray();
@@ -350,7 +350,7 @@ public class ExampleShieldTests
             _parameters = model.Trainable.Clone();
             Model = new LocalModel(plan, EngineRegistry.CreateDefault(), _parameters);
             Model.NetworkFor(capacity);
-            _shield = new ExampleShield(plan.Privacy!, Examples, _parameters.Length, steps, purpose => purpose == "noise" && noise is not null ? noise : Random(purpose));
+            _shield = new ExampleShield(plan.Privacy!, Examples, _parameters.Length, steps, purpose => purpose == "noise 0" && noise is not null ? noise : Random(purpose));
             ClientData examples = data ?? RandomClient.ExamplesFor(plan);
             Model.Begin(examples.Train, new PoissonBatches(examples.Train.Count, 1, Random("all")), null, _shield);
         }

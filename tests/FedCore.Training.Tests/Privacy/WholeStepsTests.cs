@@ -34,16 +34,28 @@ public class WholeStepsTests
         Assert.Equal([-10, -8, -6, -4, -2, .. Enumerable.Repeat(0.0, 15)], sums);
     }
 
-    // (3 + 7 + noise) steps of a tenth.
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void The_last_part_is_added_with_the_noise_and_scaled(bool hasSums)
+    // (10 + noise) steps of a tenth.
+    [Fact]
+    public void Sums_are_given_out_with_the_noise_and_scaled()
     {
-        float[] values = [.. Enumerable.Repeat(1.5f, 20)];
-        double[] sums = [.. Enumerable.Repeat(7.0, 20)];
+        double[] sums = [.. Enumerable.Repeat(10.0, 20)];
         int[] noise = [.. Enumerable.Range(-10, 20)];
-        Halves.Finish(values, hasSums ? sums : [], noise, 0.1);
-        Assert.Equal(noise.Select(number => (float)((number + (hasSums ? 10 : 3)) * 0.1)), values);
+        float[] results = new float[20];
+        WholeSteps.Finish(sums, noise, 0.1, results);
+        Assert.Equal(noise.Select(number => (float)((number + 10) * 0.1)), results);
+    }
+
+    // Rounded to 3 steps, and noise, of an eighth; or cut.
+    [Theory]
+    [InlineData(1.4f, 3)]
+    [InlineData(1e30f, WholeSteps.MostShort)]
+    [InlineData(-1e30f, -WholeSteps.MostShort)]
+    [InlineData(float.NegativeInfinity, -WholeSteps.MostShort)]
+    public void A_short_sum_is_given_out_with_the_noise_and_scaled(float value, int steps)
+    {
+        float[] values = [.. Enumerable.Repeat(value, 20)];
+        int[] noise = [.. Enumerable.Range(-10, 20)];
+        Halves.FinishShort(values, noise, 0.125f);
+        Assert.Equal(noise.Select(number => (float)(number + steps) * 0.125f), values);
     }
 }
