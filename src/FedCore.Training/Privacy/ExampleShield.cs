@@ -30,7 +30,7 @@ internal sealed class ExampleShield : IDisposable
     private readonly RandomBytes _random;
     private readonly NoiseAhead _noise;
     private readonly WholeSteps _wholeSteps;
-    private readonly double _mean;
+    private readonly float _mean;
     private readonly bool _isShort;
     private readonly long _parameters, _mostSteps;
     private double[]? _sums;
@@ -50,7 +50,7 @@ internal sealed class ExampleShield : IDisposable
         while (step * MostStepsOfClip > Clip && DeviationAt(step) < WideNoise.Least) step /= 2;
         while (step < Clip && DeviationAt(step) > MostDeviation) step *= 2;
         if (DeviationAt(step) > MostDeviation) throw WideNoise.TooWide(DeviationAt(step), "privacy.noiseMultiplier");
-        (_wholeSteps, _mean) = (new WholeSteps((float)(1 / step)), step / (rate * examples));
+        (_wholeSteps, _mean) = (new WholeSteps((float)(1 / step)), (float)(step / (rate * examples)));
         _isShort = MostTogether * Clip * (1 + RoundingMargin) / step <= WholeSteps.MostShort && DeviationAt(step) <= MostShortDeviation;
         _random = random("batches");
         Batches = new PoissonBatches(examples, rate, _random);
@@ -108,15 +108,7 @@ internal sealed class ExampleShield : IDisposable
         lock (_lock)
         {
             RequireOpen();
-            _sums ??= new double[_parameters];
-            foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
-            {
-                Span<double> sums = _sums.AsSpan((int)offset, count);
-                if (!_hasSums) sums.Clear();
-                _wholeSteps.Add(part.Slice(offset, count), sums);
-            }
-
-            _hasSums = true;
+            AddToSums(part);
         }
     }
 
@@ -127,15 +119,15 @@ internal sealed class ExampleShield : IDisposable
         lock (_lock)
         {
             RequireOpen();
-            bool isShort = _isShort && !_hasSums;
-            if (!isShort) Add(gradients);
             _isOpen = false;
+            bool isShort = _isShort && !_hasSums;
+            if (!isShort) AddToSums(gradients);
             int count;
             for (long offset = 0; offset < _parameters; offset += count)
             {
                 ReadOnlySpan<int> noise = _noise.Take((int)Math.Min(VectorBlocks.BlockLength, _parameters - offset));
                 count = noise.Length;
-                if (isShort) _wholeSteps.FinishShort(gradients.Slice(offset, count), noise, (float)_mean);
+                if (isShort) _wholeSteps.FinishShort(gradients.Slice(offset, count), noise, _mean);
                 else WholeSteps.Finish(_sums.AsSpan((int)offset, count), noise, _mean, gradients.Slice(offset, count));
             }
         }
@@ -151,6 +143,19 @@ internal sealed class ExampleShield : IDisposable
             _random.Dispose();
             if (_sums is not null) Array.Clear(_sums);
         }
+    }
+
+    private void AddToSums(FlatVector part)
+    {
+        _sums ??= new double[_parameters];
+        foreach ((long offset, int count) in VectorBlocks.Of(_parameters))
+        {
+            Span<double> sums = _sums.AsSpan((int)offset, count);
+            if (!_hasSums) sums.Clear();
+            _wholeSteps.Add(part.Slice(offset, count), sums);
+        }
+
+        _hasSums = true;
     }
 
     private void RequireOpen()

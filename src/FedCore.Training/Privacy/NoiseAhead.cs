@@ -55,7 +55,7 @@ internal sealed class NoiseAhead : IDisposable
     /// <exception cref="InvalidOperationException">All gradients have theirs.</exception>
     public ReadOnlySpan<int> Take(int most)
     {
-        Volatile.Write(ref _gone, _given);
+        Interlocked.Exchange(ref _gone, _given);
         if (IsWorthWaking && Volatile.Read(ref _isResting) && Interlocked.Exchange(ref _isResting, false)) _wanted.Set();
         (long piece, long begun) = Math.DivRem(_given, PieceLength);
         for (var wait = new SpinWait(); ;)
@@ -105,7 +105,8 @@ internal sealed class NoiseAhead : IDisposable
             {
                 if (TryDraw()) continue;
                 Interlocked.Exchange(ref _isResting, true);
-                if (!IsWorthWaking) _wanted.WaitOne();
+                if (IsWorthWaking) Thread.Yield();
+                else _wanted.WaitOne();
                 Volatile.Write(ref _isResting, false);
             }
         }

@@ -43,9 +43,9 @@ internal readonly struct WholeSteps(float perStep)
     /// <param name="sums">The sums.</param>
     /// <param name="noise">The noise in steps, as many.</param>
     /// <param name="factor">What a step is in the result.</param>
-    /// <param name="results">Receives the results, as many.</param>
+    /// <param name="results">Receives the results, as many: of the same number of steps the same bits as <see cref="FinishShort"/>'s, so that nobody sees which of both was at work.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Finish(ReadOnlySpan<double> sums, ReadOnlySpan<int> noise, double factor, Span<float> results)
+    public static void Finish(ReadOnlySpan<double> sums, ReadOnlySpan<int> noise, float factor, Span<float> results)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(noise.Length, sums.Length, nameof(noise));
         ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, sums.Length, nameof(results));
@@ -57,10 +57,10 @@ internal readonly struct WholeSteps(float perStep)
         {
             Vector.Widen(Vector.LoadUnsafe(ref added, (nuint)i), out Vector<long> first, out Vector<long> second);
             Vector<double> lower = Vector.LoadUnsafe(ref sum, (nuint)i) + Convert(first), upper = Vector.LoadUnsafe(ref sum, (nuint)(i + Vector<double>.Count)) + Convert(second);
-            Vector.Narrow(lower * factor, upper * factor).StoreUnsafe(ref result, (nuint)i);
+            (Vector.Narrow(lower, upper) * factor).StoreUnsafe(ref result, (nuint)i);
         }
 
-        for (; i < sums.Length; i++) results[i] = (float)((sums[i] + noise[i]) * factor);
+        for (; i < sums.Length; i++) results[i] = (float)(sums[i] + noise[i]) * factor;
     }
 
     /// <summary>Adds noise to numbers, and scales what comes of it, in 32 bits.</summary>

@@ -72,6 +72,8 @@ internal static class PrivacySuite
 
         static (double Rate, double Busy) Measure(SiteTrainer trainer)
         {
+            // Until the noise that the other turn left to be drawn ahead is drawn, or there is as much of it as later.
+            for (int i = 0; i < 8; i++) trainer.Step();
             TimeSpan before = Environment.CpuUsage.TotalTime;
             long start = Stopwatch.GetTimestamp();
             double rate = Figures.Rate(trainer.Step, 0.05);

@@ -8,7 +8,7 @@ public class NoiseAheadTests
 {
     private const double Deviation = 1000;
 
-    // Whoever draws them: each number is given out once, in the order in which one thread would have drawn it. Gradients of a part of a piece, of one, and of several, taken at once or after a while;
+    // Whoever draws them: each number is given out once, in the order in which one thread would have drawn it. Gradients of a part of a piece, of one, and of several, used at once or held for a while;
     // and one that is longer than what is drawn ahead.
     [Theory]
     [InlineData(5, 20_000, 0)]
@@ -30,12 +30,28 @@ public class NoiseAheadTests
 
         for (int start = 0; start < taken.Length; start += length)
         {
-            Thread.SpinWait(spins);
-            Fill(ahead, taken.AsSpan(start, length));
+            Fill(ahead, taken.AsSpan(start, length), spins);
         }
 
         Assert.True(expected.AsSpan().SequenceEqual(taken));
         Assert.Throws<InvalidOperationException>(() => ahead.Take(1));
+    }
+
+    // Behind each gradient the other thread draws again, though whoever takes the numbers could.
+    [Fact]
+    public void The_other_thread_goes_on_when_there_is_room()
+    {
+        Assert.SkipWhen(Environment.ProcessorCount == 1, "There is no other thread on one processor.");
+        var random = new Watched();
+        using var ahead = new NoiseAhead(Deviation, 100_000, 10, lane => lane == 0 ? random : Random(lane));
+        for (int gradient = 0; gradient < 5; gradient++)
+        {
+            // What is drawn at first fills the room.
+            for (int before = -1; before != random.Others; Thread.Sleep(50)) before = random.Others;
+            int drawn = random.Others;
+            Fill(ahead, new int[100_000]);
+            Assert.True(SpinWait.SpinUntil(() => random.Others > drawn, TimeSpan.FromSeconds(30)));
+        }
     }
 
     // Zeros would be no noise.
@@ -59,12 +75,13 @@ public class NoiseAheadTests
         Assert.Throws<IOException>(() => Fill(ahead, new int[100_000]));
     }
 
-    private static void Fill(NoiseAhead ahead, Span<int> numbers)
+    private static void Fill(NoiseAhead ahead, Span<int> numbers, int spins = 0)
     {
         for (int count; !numbers.IsEmpty; numbers = numbers[count..])
         {
             ReadOnlySpan<int> next = ahead.Take(Math.Min(4096, numbers.Length));
             count = next.Length;
+            Thread.SpinWait(spins);
             next.CopyTo(numbers);
         }
     }
@@ -82,6 +99,22 @@ public class NoiseAheadTests
         protected override void Fill(Span<byte> bytes)
         {
             if (_bulks++ >= bulks) throw new IOException("The generator is gone.");
+            _random.NextBytes(bytes);
+        }
+    }
+
+    // Counts the bulks that other threads draw than the one that made it.
+    private sealed class Watched : RandomBytes
+    {
+        private readonly SimulationRandomBytes _random = Random(0);
+        private readonly int _thread = Environment.CurrentManagedThreadId;
+        private int _others;
+
+        public int Others => Volatile.Read(ref _others);
+
+        protected override void Fill(Span<byte> bytes)
+        {
+            if (Environment.CurrentManagedThreadId != _thread) Interlocked.Increment(ref _others);
             _random.NextBytes(bytes);
         }
     }

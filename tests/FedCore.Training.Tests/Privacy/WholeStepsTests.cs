@@ -1,3 +1,4 @@
+using FedCore.Numerics;
 using FedCore.Training.Privacy;
 
 namespace FedCore.Training.Tests.Privacy;
@@ -41,8 +42,8 @@ public class WholeStepsTests
         double[] sums = [.. Enumerable.Repeat(10.0, 20)];
         int[] noise = [.. Enumerable.Range(-10, 20)];
         float[] results = new float[20];
-        WholeSteps.Finish(sums, noise, 0.1, results);
-        Assert.Equal(noise.Select(number => (float)((number + 10) * 0.1)), results);
+        WholeSteps.Finish(sums, noise, 0.1f, results);
+        Assert.Equal(noise.Select(number => (number + 10) * 0.1f), results);
     }
 
     // Rounded to 3 steps, and noise, of an eighth; or cut.
@@ -54,8 +55,30 @@ public class WholeStepsTests
     public void A_short_sum_is_given_out_with_the_noise_and_scaled(float value, int steps)
     {
         float[] values = [.. Enumerable.Repeat(value, 20)];
-        int[] noise = [.. Enumerable.Range(-10, 20)];
+        int[] noise = [.. Enumerable.Range(-10, 20).Select(number => number << 20)];
         Halves.FinishShort(values, noise, 0.125f);
-        Assert.Equal(noise.Select(number => (float)(number + steps) * 0.125f), values);
+        Assert.Equal(noise.Select(number => (number + steps) * 0.125f), values);
+    }
+
+    [Fact]
+    public void A_short_sum_that_does_not_fit_is_taken_modulo_2_to_the_32()
+    {
+        float[] values = [.. Enumerable.Repeat(1e30f, 20)];
+        Halves.FinishShort(values, [.. Enumerable.Repeat(1 << 30, 20)], 1);
+        Assert.All(values, value => Assert.Equal(-(float)(1L << 31), value));
+    }
+
+    // Otherwise who sees the result would learn how many parts a batch had. The factor is no power of two, and 24 bits do not hold all sums.
+    [Fact]
+    public void Short_and_long_sums_are_given_out_with_the_same_bits()
+    {
+        RandomStream random = Draw.Stream("steps");
+        float[] values = [.. Enumerable.Range(0, 10_003).Select(_ => ((float)random.NextDouble() - 0.5f) * (1 << 27))], results = new float[values.Length];
+        int[] noise = [.. values.Select(_ => (int)(random.NextDouble() * (1 << 26)) - (int)(random.NextDouble() * (1 << 26)))];
+        double[] sums = new double[values.Length];
+        Halves.Add(values, sums);
+        WholeSteps.Finish(sums, noise, 1 / 120f, results);
+        Halves.FinishShort(values, noise, 1 / 120f);
+        Assert.Equal(results, values);
     }
 }
