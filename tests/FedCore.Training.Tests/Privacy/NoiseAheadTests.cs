@@ -46,7 +46,7 @@ public class NoiseAheadTests
         using var ahead = new NoiseAhead(Deviation, 100_000, 10, lane => lane == 0 ? random : Random(lane));
         for (int gradient = 0; gradient < 5; gradient++)
         {
-            // What is drawn at first fills the room.
+            // Until there is no room left, and the other thread rests: nothing else tells that it does.
             for (int before = -1; before != random.Others; Thread.Sleep(50)) before = random.Others;
             int drawn = random.Others;
             Fill(ahead, new int[100_000]);
